@@ -1,0 +1,54 @@
+# Everything from nothing but git, make and python3 (3.11 or newer).
+# Without a GPU:  PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo   (a much smaller torch)
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# Tests marked `data` read the data from here; without it they are skipped.
+ifneq ($(wildcard ../shared/data/.),)
+export PARAISITE_MIRROR ?= $(abspath ../shared/data)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types check bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+demo: .venv/.core ## predict the example crystals with the shipped model
+	@$(BIN)/paraisite demo
+
+test: .venv/.dev ## all tests (two at a time, one thread each)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
+
+lint: .venv/.dev ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/.dev ## let ruff repair what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: .venv/.dev ## mypy
+	$(BIN)/mypy
+
+check: .venv/.dev ## README and results/ say the same numbers
+	$(BIN)/python tools/check_readme.py
+
+bench: .venv/.dev ## the benchmarks, one after another
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+clean: ## remove the environment, builds and caches
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The stamps are rebuilt when what they install changes.
+.venv/.core: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ParAIsite needs Python 3.11 or newer; this is %s. Name another one: make PYTHON=python3.12 ..." % sys.version.split()[0])'
+	@echo 'Building .venv (a few minutes the first time)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -qq -c constraints.txt -e .
+	@touch $@
+
+.venv/.dev: .venv/.core
+	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[dev]'
+	@touch $@
