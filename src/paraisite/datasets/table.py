@@ -1,0 +1,167 @@
+"""`id_prop.csv`: ids and targets, line by line, whatever state the lines are in."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from paraisite.crystals.rejection import Rejection
+from paraisite.datasets.dataset import KAPPA
+
+ID_COLUMNS = ("id", "cif_id", "material_id", "mpd_id", "name")
+KAPPA_COLUMNS = (KAPPA, "target", "kappa_w_mk")
+LABEL_COLUMNS = ("formula", "space_group", "spacegroup", "nsites", "n_sites", "n_elements")
+MISSING = ("", "-", "na", "n/a", "nan", "none", "null")
+
+
+class DatasetError(ValueError):
+    """A data set cannot be read at all; the message names the file and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One readable line: its number (from 1, as an editor counts), id and targets (NaN where missing)."""
+
+    line: int
+    id: str
+    targets: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The readable lines of a table, its targets (`kappa` first) and the lines that are broken."""
+
+    path: Path
+    targets: tuple[str, ...]
+    rows: tuple[Row, ...]
+    rejections: tuple[Rejection, ...]
+
+    def reject(self, row: Row, reason: str) -> Rejection:
+        """Return the rejection of a line."""
+        return Rejection(id=row.id, source=place(self.path, row.line), reason=reason)
+
+
+def place(path: Path, line: int) -> str:
+    """Name a line of a file."""
+    return f"{path}::line {line}"
+
+
+def read_table(path: Path) -> Table:
+    """Read ids and targets of an `id_prop.csv`.
+
+    Without a header the columns are id and kappa. With one (known by an `id` or `kappa` column), `kappa` (or `target`)
+    is the conductivity in W/m/K, and every further column that mostly holds numbers is a target of that name; labels
+    such as the formula or the space group are not. Empty cells and `nan` are missing values. Empty lines and lines that
+    begin with `#` do not count. A broken line (wrong number of columns, no id, a repeated id, a text where a number
+    should be, a conductivity that is not positive, no value at all) becomes a `Rejection`; the rest is read.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be opened, holds no line, or its header is unusable.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); a data set needs this table") from error
+    # Line by line, so that an unbalanced quote spoils its own line and not the rest of the file.
+    lines = [
+        (number, _cells(line))
+        for number, line in enumerate(text.split("\n"), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not lines:
+        raise DatasetError(f"{path}: the table is empty; write lines of id,kappa (kappa in W/m/K)")
+
+    header = [cell.casefold() for cell in lines[0][1]]
+    if header[0] in ID_COLUMNS or any(cell in KAPPA_COLUMNS for cell in header):
+        columns = _columns(path, lines.pop(0)[1])
+    else:
+        columns = ["id", KAPPA]
+    complete = [cells for _, cells in lines if len(cells) == len(columns)]
+    numeric = {column for i, column in enumerate(columns) if _is_numeric([cells[i] for cells in complete])}
+    labels = {column for column in columns if column.casefold() in ("id", *LABEL_COLUMNS)}
+    targets = tuple(column for column in columns if column == KAPPA or column in numeric - labels)
+    if not targets:
+        raise DatasetError(f"{path}: no column of numbers besides the id; name the conductivity (W/m/K) `kappa`")
+
+    rows: list[Row] = []
+    rejections: list[Rejection] = []
+    line_of: dict[str, int] = {}
+    for number, cells in lines:
+        id_ = cells[columns.index("id")].removesuffix(".cif") if len(cells) > columns.index("id") else ""
+        try:
+            values = _values(columns, targets, cells)
+            if not id_:
+                raise ValueError("the id is empty; write the name of the CIF without .cif")
+            if id_ in line_of:
+                raise ValueError(f"the id stands on line {line_of[id_]} already; keep one of the two lines")
+        except ValueError as error:
+            rejections.append(Rejection(id=id_, source=place(path, number), reason=str(error)))
+        else:
+            line_of[id_] = number
+            rows.append(Row(number, id_, values))
+    return Table(path, (KAPPA, *(target for target in targets if target != KAPPA)), tuple(rows), tuple(rejections))
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line]))]
+    except csv.Error:  # a cell beyond any sensible length: no table
+        return [line[:20] + "…"]
+
+
+def _columns(path: Path, header: list[str]) -> list[str]:
+    """Give the id and the conductivity their names, leave the others as they are."""
+    columns = list(header)
+    for name, known in (("id", ID_COLUMNS), (KAPPA, KAPPA_COLUMNS)):
+        folded = [column.casefold() for column in columns]
+        found = next((folded.index(column) for column in known if column in folded), None)
+        if found is not None:
+            columns[found] = name
+        elif name == "id":
+            columns[0] = name
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice:
+        raise DatasetError(
+            f"{path}: the header names {', '.join(map(repr, twice))} twice; every column needs its own name"
+        )
+    return columns
+
+
+def _is_numeric(cells: list[str]) -> bool:
+    """Tell whether most of the cells that hold anything hold a number."""
+    filled = [cell for cell in cells if cell.casefold() not in MISSING]
+    return sum(_is_number(cell) for cell in filled) > len(filled) / 2
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _values(columns: list[str], targets: tuple[str, ...], cells: list[str]) -> dict[str, float]:
+    """Return the targets of a line; a ValueError says what is wrong with it."""
+    if len(cells) != len(columns):
+        hint = "" if len(columns) > 2 else "; a first line with the names of the columns allows more than two"
+        raise ValueError(f"{len(cells)} columns where {len(columns)} are expected ({','.join(columns)}){hint}")
+    values = {}
+    for target in targets:
+        cell = cells[columns.index(target)]
+        if cell.casefold() in MISSING:
+            values[target] = math.nan
+        elif not _is_number(cell):
+            raise ValueError(f"{target} is {cell!r}, not a number; correct it or leave it empty")
+        else:
+            values[target] = float(cell)
+            if not math.isfinite(values[target]) or (target == KAPPA and values[target] <= 0):
+                demand = "positive and finite" if target == KAPPA else "finite"
+                raise ValueError(f"{target} is {cell}, but must be {demand}; correct it or leave it empty")
+    if all(math.isnan(value) for value in values.values()):
+        raise ValueError(f"no value for {' or '.join(targets)}; fill one in or delete the line")
+    return values

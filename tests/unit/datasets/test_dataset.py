@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.rejection import Rejection
+from paraisite.datasets import Dataset, concat
+
+
+def rocksalt(first: int, second: int, a: float, id_: str) -> Crystal:
+    cell = a / 2 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    return Crystal(cell=cell, numbers=np.array([first, second]), positions=np.array([[0.0] * 3, [0.5] * 3]), id=id_)
+
+
+CRYSTALS = (rocksalt(12, 8, 4.212, "MgO"), rocksalt(11, 17, 5.640, "NaCl"), rocksalt(82, 52, 6.462, "PbTe"))
+
+
+def dataset(**changes: object) -> Dataset:
+    fields = {
+        "name": "three",
+        "crystals": CRYSTALS,
+        "targets": {"kappa": [60.0, 7.1, 2.2], "bulk_modulus_vrh": [160.0, np.nan, 40.0]},
+        "provenance": ("a", "a", "b"),
+        "rejections": (Rejection(id="x", source="id_prop.csv::line 4", reason="broken"),),
+    }
+    return Dataset(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_properties() -> None:
+    data = dataset()
+    assert len(data) == 3
+    assert data.ids == ("MgO", "NaCl", "PbTe")
+    assert data.formulas == ("MgO", "NaCl", "TePb")
+    assert data.part_sizes == (2, 1)
+    assert data.kappa.tolist() == [60.0, 7.1, 2.2]
+
+
+def test_take_keeps_rows_together() -> None:
+    taken = dataset().take([2, 0, 2])
+    assert taken.ids == ("PbTe", "MgO", "PbTe")
+    assert taken.kappa.tolist() == [2.2, 60.0, 2.2]
+    assert taken.targets["bulk_modulus_vrh"].tolist() == [40.0, 160.0, 40.0]
+    assert taken.provenance == ("b", "a", "b")
+
+
+def test_indexing() -> None:
+    data = dataset()
+    assert data[1] is CRYSTALS[1]
+    assert data[-1] is CRYSTALS[2]
+    assert data[1:].ids == ("NaCl", "PbTe")
+    assert data[np.array([1])].ids == ("NaCl",)
+    assert data[data.kappa > 5].ids == ("MgO", "NaCl")
+    assert len(data[[]]) == 0
+    assert [crystal.id for crystal in data] == list(data.ids)
+    with pytest.raises(IndexError):
+        data.take([3])
+
+
+def test_targets_are_copied_and_frozen() -> None:
+    kappa = np.array([1.0, 2.0, 3.0])
+    data = dataset(targets={"kappa": kappa})
+    kappa[0] = 100
+    assert data.kappa[0] == 1
+    with pytest.raises(ValueError, match="read-only"):
+        data.kappa[0] = 2
+
+
+def test_lengths_must_agree() -> None:
+    with pytest.raises(ValueError, match=r"target 'kappa' has shape \(2,\), not \(3,\)"):
+        dataset(targets={"kappa": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="1 provenance entries for 3 crystals"):
+        dataset(provenance=("a",))
+
+
+def test_concat() -> None:
+    other = dataset(targets={"kappa": [1.0, 2.0, 3.0], "gruneisen": [1.5, 1.6, 1.7]}, provenance=("c",) * 3)
+    both = concat([dataset(), other], "both")
+    assert both.name == "both"
+    assert both.ids == ("MgO", "NaCl", "PbTe") * 2
+    assert both.kappa.tolist() == [60.0, 7.1, 2.2, 1, 2, 3]
+    assert np.isnan(both.targets["gruneisen"]).tolist() == [True] * 3 + [False] * 3
+    assert np.isnan(both.targets["bulk_modulus_vrh"]).tolist() == [False, True, False, True, True, True]
+    assert both.part_sizes == (2, 1, 3)
+    assert len(both.rejections) == 2
+    with pytest.raises(ValueError, match="no data sets"):
+        concat([], "none")
+
+
+def moved(crystal: Crystal, **changes: object) -> Crystal:
+    fields = {"cell": crystal.cell, "numbers": crystal.numbers, "positions": crystal.positions, "id": crystal.id}
+    return Crystal(**(fields | changes))  # type: ignore[arg-type]
+
+
+@given(st.integers(0, 2), st.floats(-1e-7, 1e-7))
+def test_content_hash_ignores_names_and_noise(row: int, noise: float) -> None:
+    crystals = list(CRYSTALS)
+    noisy = moved(crystals[row], positions=crystals[row].positions + noise, cell=crystals[row].cell + noise, id="other")
+    crystals[row] = noisy
+    same = dataset(name="other", crystals=tuple(crystals), provenance=("x",) * 3, rejections=())
+    assert same.content_hash == dataset().content_hash
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"crystals": CRYSTALS[::-1]},
+        {"crystals": (moved(CRYSTALS[0], numbers=np.array([20, 8])), *CRYSTALS[1:])},
+        {"crystals": (moved(CRYSTALS[0], cell=CRYSTALS[0].cell * 1.00001), *CRYSTALS[1:])},
+        {"crystals": (moved(CRYSTALS[0], positions=CRYSTALS[0].positions + 1e-5), *CRYSTALS[1:])},
+        {"targets": {"kappa": [60.0, 7.1, 2.2000001], "bulk_modulus_vrh": [160.0, np.nan, 40.0]}},
+        {"targets": {"kappa": [60.0, 7.1, 2.2], "bulk_modulus_vrh": [160.0, 25.0, 40.0]}},
+        {"targets": {"kappa": [60.0, 7.1, 2.2], "bulk_modulus_static": [160.0, np.nan, 40.0]}},
+        {"targets": {"kappa": [60.0, 7.1, 2.2]}},
+    ],
+)
+def test_content_hash_sees_content(changes: dict[str, object]) -> None:
+    assert dataset(**changes).content_hash != dataset().content_hash
+
+
+def test_content_hash_knows_one_zero_and_one_nan() -> None:
+    other_nan = np.array([0x7FF8000000000001], dtype=np.uint64).view(np.float64)[0]
+    crystal = (CRYSTALS[0],)
+    one = Dataset("one", crystal, {"kappa": np.array([np.nan]), "x": np.array([0.0])}, ("a",))
+    other = Dataset("other", crystal, {"x": np.array([-0.0]), "kappa": np.array([other_nan])}, ("a",))
+    assert one.content_hash == other.content_hash
+
+
+def test_content_hash_is_that_of_every_other_process() -> None:
+    code = (
+        "import numpy as np; from paraisite.crystals.crystal import Crystal; from paraisite.datasets import Dataset;"
+        "c = Crystal(4.0 * np.eye(3), np.array([55, 17]), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]));"
+        "print(Dataset('d', (c,), {'kappa': np.array([1.0]), 'a': np.array([np.nan])}, ('d',)).content_hash)"
+    )
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for seed in ("1", "2")
+    ]
+    assert printed == ["869d0fc47f8b350c25f6ca2c4214ba02eca6d800f8aec4bb141c4240ae9143d3"] * 2

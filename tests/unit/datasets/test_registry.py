@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from paraisite.datasets import UNITS, DatasetCard, registry
+from paraisite.datasets.load import PER_CELL
+from paraisite.datasets.registry import Upstream, find
+
+
+def test_every_named_data_set_has_its_papers() -> None:
+    assert {name: card.rows for name, card in registry().items()} == {
+        "l96": 95,
+        "hh143": 143,
+        "mix": 238,
+        "aflow_agl": 5578,
+    }
+    for name, card in registry().items():
+        assert card.name == name
+        assert card.licence
+        assert card.citation
+        assert card.units["kappa"] == "W/m/K"
+        # Pinned: every address names a commit, every single file a checksum and a size.
+        for upstream in card.upstream:
+            assert any(len(part) == 40 for part in upstream.url.split("/"))
+            assert (upstream.sha256 and upstream.bytes) or upstream.git_tree
+
+
+def test_parts_exist_and_add_up() -> None:
+    for card in registry().values():
+        if card.parts:
+            assert sum(registry()[part].rows for part in card.parts) == card.rows
+
+
+def test_units_of_targets_are_those_of_the_table_except_per_cell() -> None:
+    units = registry()["aflow_agl"].units
+    for column, unit in units.items():
+        if column in PER_CELL:
+            assert unit.endswith("/cell")
+            assert UNITS[PER_CELL[column]] == unit.replace("/cell", "/atom")
+        else:
+            assert UNITS[column] == unit
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("Dataset1", "l96"),
+        ("dataset2", "hh143"),
+        ("MIX", "mix"),
+        ("AFLOW", "aflow_agl"),
+        ("Aflow_AGL", "aflow_agl"),
+        ("L96", "l96"),
+    ],
+)
+def test_aliases(alias: str, name: str) -> None:
+    card = find(alias)
+    assert card is not None
+    assert card.name == name
+
+
+def test_unknown_name() -> None:
+    assert find("l97") is None
+
+
+def test_the_registry_refuses_what_it_does_not_know() -> None:
+    card = registry()["l96"].model_dump()
+    with pytest.raises(ValidationError, match="license"):
+        DatasetCard(**card, license="MIT")
+    with pytest.raises(ValidationError, match="sha256"):
+        Upstream(url="https://example.org/x", sha256="abc")

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from paraisite.datasets.table import DatasetError, Table, read_table
+
+
+def table(tmp_path: Path, text: str | bytes) -> Table:
+    path = tmp_path / "id_prop.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_table(path)
+
+
+def values(read: Table, target: str = "kappa") -> list[float]:
+    return [row.targets[target] for row in read.rows]
+
+
+def test_without_header(tmp_path: Path) -> None:
+    read = table(tmp_path, "mp-1,1.5\nmp-2,20\n")
+    assert [row.id for row in read.rows] == ["mp-1", "mp-2"]
+    assert values(read) == [1.5, 20]
+    assert read.targets == ("kappa",)
+    assert read.rejections == ()
+
+
+@pytest.mark.parametrize(
+    "header", ["id,kappa", "ID,Kappa", "id,target", "material_id,kappa_W_mK", "\ufeffid,kappa", "crystal,kappa"]
+)
+def test_with_header(tmp_path: Path, header: str) -> None:
+    read = table(tmp_path, f"{header}\r\nmp-1.cif,1.5\r\n")
+    assert [(row.line, row.id, row.targets) for row in read.rows] == [(2, "mp-1", {"kappa": 1.5})]
+
+
+def test_further_columns(tmp_path: Path) -> None:
+    read = table(
+        tmp_path,
+        'formula,id,bulk_modulus_vrh,kappa,space_group,comment\n"Si",a,98,150,227,"hard, brittle"\nGe,b,,60,227,\n',
+    )
+    assert read.targets == ("kappa", "bulk_modulus_vrh")
+    assert values(read) == [150, 60]
+    assert values(read, "bulk_modulus_vrh")[0] == 98
+    assert math.isnan(values(read, "bulk_modulus_vrh")[1])
+
+
+def test_a_table_of_another_property(tmp_path: Path) -> None:
+    read = table(tmp_path, "id,shear_modulus_vrh\na,50\n")
+    assert read.targets == ("kappa", "shear_modulus_vrh")
+    assert read.rows[0].targets == {"shear_modulus_vrh": 50}
+
+
+def test_both_kappa_and_target(tmp_path: Path) -> None:
+    read = table(tmp_path, "id,target,kappa\na,1,2\n")
+    assert read.rows[0].targets == {"kappa": 2, "target": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("x,abc,1", "kappa is 'abc', not a number"),
+        ("x,-3,1", "kappa is -3, but must be positive and finite"),
+        ("x,0,1", "kappa is 0, but must be positive"),
+        ("x,inf,1", "kappa is inf, but must be positive and finite"),
+        ("x,1,soft", "bulk is 'soft', not a number"),
+        ("x,1,inf", "bulk is inf, but must be finite"),
+        ("x,,nan", "no value for kappa or bulk"),
+        ("x,1", r"2 columns where 3 are expected \(id,kappa,bulk\)"),
+        ("x,1,2,3", "4 columns where 3"),
+        ("x,1,5;", "bulk is '5;'"),
+        (",1,2", "the id is empty"),
+        ("a,1,2", "the id stands on line 2 already"),
+        ('"x,1,2', "1 columns where 3"),
+        pytest.param("x" * 200_000, "1 columns where 3", id="endless"),
+    ],
+)
+def test_a_broken_line_spoils_nothing_else(tmp_path: Path, line: str, reason: str) -> None:
+    read = table(tmp_path, f"id,kappa,bulk\na,1,2\n{line}\nb,3,4\n# note\n\nc,5,6\n")
+    assert [row.id for row in read.rows] == ["a", "b", "c"]
+    (rejection,) = read.rejections
+    assert rejection.source == f"{tmp_path / 'id_prop.csv'}::line 3"
+    assert re.search(reason, rejection.reason)
+
+
+def test_a_header_that_nobody_knows_is_reported_with_the_remedy(tmp_path: Path) -> None:
+    read = table(tmp_path, "crystal,conductivity\na,1\n")
+    assert [row.id for row in read.rows] == ["a"]
+    assert "kappa is 'conductivity', not a number" in read.rejections[0].reason
+
+
+def test_more_columns_without_header(tmp_path: Path) -> None:
+    read = table(tmp_path, "a,1,2\nb,1\n")
+    assert [row.id for row in read.rows] == ["b"]
+    assert "a first line with the names of the columns" in read.rejections[0].reason
+
+
+def test_binary_junk_is_rejected_line_by_line(tmp_path: Path) -> None:
+    read = table(tmp_path, bytes(range(256)) * 3 + b"\nmp-1,2\n")
+    assert [row.id for row in read.rows] == ["mp-1"]
+    assert len(read.rejections) > 0
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n"])
+def test_empty(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DatasetError, match=r"id_prop\.csv: the table is empty"):
+        table(tmp_path, text)
+
+
+def test_no_numbers(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no column of numbers besides the id"):
+        table(tmp_path, "id,formula\na,Si\n")
+
+
+def test_twice_named_column(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="names 'bulk' twice"):
+        table(tmp_path, "id,kappa,bulk,bulk\na,1,2,3\n")
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"id_prop\.csv: cannot be read \(No such file"):
+        read_table(tmp_path / "id_prop.csv")
