@@ -1,0 +1,1 @@
+"""Encoder, heads, target transforms, calibration, checkpoints and the registry of models."""

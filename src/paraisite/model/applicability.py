@@ -1,0 +1,124 @@
+"""How close a crystal is to what the model was trained on, in the encoder's space.
+
+For each fold, one of its networks serves as the map: crystal vectors are centred, projected on the principal
+axes of the fold's training compounds and scaled to unit variance. The distance of a crystal is the one to its
+nearest training compound. Compounds held out of the fold give the distribution of distances of crystals
+from the same source; the applicability is the share of them at least as far, averaged over folds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+AXES = 12
+"""Principal axes kept; on the shipped data they hold over 95 % of the variance."""
+
+OUTSIDE = 0.05
+"""Below this applicability a crystal counts as outside the training data."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Map:
+    """One fold's space.
+
+    Attributes
+    ----------
+    member : int
+        Network whose crystal vectors are mapped.
+    centre : numpy.ndarray, shape (width,)
+    axes : numpy.ndarray, shape (width, AXES)
+        Principal axes, divided by the standard deviation along them.
+    points : numpy.ndarray, shape (n, AXES)
+        Every known compound.
+    trained : numpy.ndarray, shape (n,), bool
+        Which of them the member was trained on.
+    known : numpy.ndarray, shape (n_known,), int64
+        Rows of `points` that stand in the table of known compounds, in its order.
+    held_out_distance : numpy.ndarray, sorted
+        Distance of each compound that the member did not see to its nearest one that it did.
+    """
+
+    member: int
+    centre: np.ndarray
+    axes: np.ndarray
+    points: np.ndarray
+    trained: np.ndarray
+    known: np.ndarray
+    held_out_distance: np.ndarray
+
+    @classmethod
+    def fit(cls, member: int, vectors: np.ndarray, trained: np.ndarray, known: np.ndarray) -> Map:
+        """Fit the space of one member.
+
+        Parameters
+        ----------
+        member : int
+        vectors : numpy.ndarray, shape (n, width)
+            Its vectors of every compound of every stage.
+        trained : numpy.ndarray, shape (n,), bool
+        known : numpy.ndarray of int
+        """
+        seen = vectors[trained].astype(np.float64)
+        centre = seen.mean(axis=0)
+        _, singular, rows = np.linalg.svd(seen - centre, full_matrices=False)
+        spread = np.maximum(singular[:AXES] / np.sqrt(len(seen)), 1e-6)
+        axes = rows[:AXES].T / spread
+        # half precision on disk and in memory alike, so that a loaded model gives the numbers it was calibrated on
+        points = ((vectors - centre) @ axes).astype(np.float16).astype(np.float32)
+        tree = cKDTree(points[trained])
+        held_out = points[~trained]
+        distance = np.sort(tree.query(held_out)[0]) if len(held_out) else np.zeros(0)
+        return cls(member, centre, axes, points, trained, known, distance)
+
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """Map vectors (crystals, width) to (crystals, AXES)."""
+        return ((vectors.astype(np.float64) - self.centre) @ self.axes).astype(np.float32)
+
+
+class Applicability:
+    """The maps of all folds; see the module's text.
+
+    Parameters
+    ----------
+    maps : sequence of Map
+    """
+
+    def __init__(self, maps: list[Map]) -> None:
+        self.maps = maps
+        self._trained = [cKDTree(m.points[m.trained]) for m in maps]
+        self._known = [cKDTree(m.points[m.known[m.trained[m.known]]]) for m in maps]
+
+    def score(self, vectors: np.ndarray) -> np.ndarray:
+        """Applicability of crystals.
+
+        Parameters
+        ----------
+        vectors : numpy.ndarray, shape (members, crystals, width)
+
+        Returns
+        -------
+        numpy.ndarray, shape (crystals,)
+            Between 0 and 1.
+        """
+        shares = []
+        for m, tree in zip(self.maps, self._trained, strict=True):
+            if len(m.held_out_distance):
+                distance = tree.query(m.project(vectors[m.member]))[0]
+                below = np.searchsorted(m.held_out_distance, distance, side="left")
+                shares.append(1.0 - below / len(m.held_out_distance))
+        return np.mean(shares, axis=0) if shares else np.full(vectors.shape[1], np.nan)
+
+    def nearest_trained_known(self, vectors: np.ndarray) -> np.ndarray:
+        """Distance to the nearest known compound that a map's member was trained on, shape (maps, crystals)."""
+        return np.stack([tree.query(m.project(vectors[m.member]))[0] for m, tree in zip(self.maps, self._known, strict=True)])
+
+    def known_distances(self, vectors: np.ndarray) -> np.ndarray:
+        """Distances to the known compounds, averaged over the maps, shape (crystals, n_known)."""
+        total = np.zeros((vectors.shape[1], len(self.maps[0].known)))
+        for m in self.maps:
+            gap = m.project(vectors[m.member])[:, None, :] - m.points[m.known][None, :, :]
+            total += np.sqrt((gap**2).sum(axis=2))
+        return total / len(self.maps)

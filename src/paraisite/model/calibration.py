@@ -1,0 +1,156 @@
+"""Calibrated intervals of log10 kappa from residuals of networks that never saw the row.
+
+The method is CV+ (R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, Ann. Statist. 49, 486 (2021)) with
+residuals divided by a predicted scale (J. Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018)): each calibration row
+proposes an interval around the centre of the networks that did not see it, and the bounds are quantiles of the
+proposals. The scale is ``exp(w0 + w1 ln spread + w2 ln distance)``: the spread of the networks of a fold, and the
+distance to the nearest high-quality compound that the fold trained on. The weights maximise the likelihood
+of the residuals under a Laplace distribution, with a ridge that pulls towards a constant scale.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy.optimize import minimize
+
+RIDGE = 0.02
+"""Pull of the two slopes towards zero, per calibration row."""
+
+SMALL_SPREAD, SMALL_DISTANCE = 0.02, 0.1
+"""Added to spread (log10 kappa) and distance before the logarithm, so that a chance agreement does not count much."""
+
+
+class Calibration(BaseModel):
+    """Residuals of held-out rows and the scale they are divided by.
+
+    Attributes
+    ----------
+    folds : tuple of tuple of int
+        Members of each fold.
+    row_fold : tuple of int
+        Fold that held out each calibration row.
+    score : tuple of float
+        log10 true minus log10 predicted, over the scale, for each calibration row.
+    weights : tuple of float
+        w0, w1, w2 of the scale.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folds: tuple[tuple[int, ...], ...]
+    row_fold: tuple[int, ...]
+    score: tuple[float, ...]
+    weights: tuple[float, float, float]
+
+    @classmethod
+    def fit(
+        cls,
+        folds: tuple[tuple[int, ...], ...],
+        row_fold: np.ndarray,
+        log_members: np.ndarray,
+        distance: np.ndarray,
+        log_true: np.ndarray,
+        *,
+        adaptive: bool = True,
+    ) -> Calibration:
+        """Fit to held-out rows.
+
+        Parameters
+        ----------
+        folds : tuple of tuple of int
+        row_fold : numpy.ndarray, shape (n,), int
+        log_members : numpy.ndarray, shape (members, n)
+            log10 kappa of every network.
+        distance : numpy.ndarray, shape (folds, n)
+            To the nearest high-quality compound the fold trained on.
+        log_true : numpy.ndarray, shape (n,)
+        adaptive : bool
+            Whether the scale may vary; if not, every interval has the same width (to compare with).
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than ten rows.
+        """
+        if len(row_fold) < 10:
+            raise ValueError(f"{len(row_fold)} held-out rows are too few to calibrate an interval on; at least 10")
+        rows = np.arange(len(row_fold))
+        centre = _centres(log_members, folds)[row_fold, rows]
+        features = _features(log_members, distance, folds)[row_fold, rows]
+        residual = log_true - centre
+        size = np.abs(residual) + 1e-3  # below the third decimal a residual is luck
+        mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
+        standard = (features - mean) / spread
+
+        def cost(w: np.ndarray) -> float:
+            log_scale = w[0] + standard @ w[1:]
+            return float(np.mean(log_scale + size * np.exp(-log_scale)) + RIDGE * np.sum(w[1:] ** 2))
+
+        start = np.array([np.log(size.mean()), 0.0, 0.0])
+        w = minimize(cost, start, method="BFGS").x if adaptive else start
+        slopes = w[1:] / spread
+        weights = (float(w[0] - mean @ slopes), float(slopes[0]), float(slopes[1]))
+        scale = np.exp(weights[0] + features @ slopes)
+        return cls(
+            folds=folds,
+            row_fold=tuple(int(f) for f in row_fold),
+            score=tuple(float(s) for s in residual / scale),
+            weights=weights,
+        )
+
+    def check_level(self, level: float) -> None:
+        """Raise ValueError unless the calibration rows can support an interval of this level."""
+        n = len(self.score)
+        highest = n / (n + 1)
+        if not 0.0 < level <= highest:
+            raise ValueError(f"level {level:g}: choose one above 0 and at most {highest:.3f} ({n} calibration rows)")
+
+    def interval(
+        self, log_members: np.ndarray, distance: np.ndarray, level: float, *, folds: list[int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Bounds of log10 kappa and the standard deviation of the predictive distribution.
+
+        Parameters
+        ----------
+        log_members : numpy.ndarray, shape (members, crystals)
+        distance : numpy.ndarray, shape (folds, crystals)
+        level : float
+            Share of truths that the interval shall cover.
+        folds : list of int, optional
+            Only networks of these folds may speak (for a compound that the others trained on).
+
+        Returns
+        -------
+        low, high, std : numpy.ndarray, shape (crystals,)
+
+        Raises
+        ------
+        ValueError
+            If the level is not between 0 and 1, or is beyond what so many calibration rows can support.
+        """
+        self.check_level(level)
+        n = len(self.score)
+        centre = _centres(log_members, self.folds)
+        scale = np.exp(self.weights[0] + _features(log_members, distance, self.folds) @ np.array(self.weights[1:]))
+        row_fold = np.array(self.row_fold)
+        if folds is not None:  # every row's score, around the centres of the allowed folds in turn
+            row_fold = np.array(folds)[np.arange(n) % len(folds)]
+        score = np.array(self.score)[:, None]
+        middle, width = centre[row_fold], scale[row_fold]
+        reach = np.abs(score) * width
+        rank = int(np.ceil((n + 1) * level)) - 1  # of the sorted proposals, counted from the side of the centre
+        high = np.partition(middle + reach, rank, axis=0)[rank]
+        low = np.partition(middle - reach, n - 1 - rank, axis=0)[n - 1 - rank]
+        std = (middle + score * width).std(axis=0)
+        return low, high, std
+
+
+def _centres(log_members: np.ndarray, folds: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    return np.stack([log_members[list(members)].mean(axis=0) for members in folds])
+
+
+def _features(log_members: np.ndarray, distance: np.ndarray, folds: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    """Logarithms of spread and distance, shape (folds, crystals, 2)."""
+    spread = np.stack([log_members[list(members)].std(axis=0) for members in folds])
+    return np.stack([np.log(spread + SMALL_SPREAD), np.log(distance + SMALL_DISTANCE)], axis=2)

@@ -1,0 +1,232 @@
+"""Checkpoints: a folder with weights (safetensors) and a card (JSON) that stands alone.
+
+========================  ==========================================================================
+``card.json``             architecture, element table, transforms, calibration, recipe, hashes, metrics
+``kappa.safetensors``     the networks that predict kappa
+``properties.safetensors``  optional: the networks that predict auxiliary properties
+``maps.safetensors``      optional: the spaces in which distances to known compounds are measured
+``known.csv``             optional: formula, id, dataset and kappa of the high-quality training compounds
+========================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file as load_tensors
+from safetensors.torch import save_file as save_tensors
+
+from paraisite.model.applicability import Applicability, Map
+from paraisite.model.calibration import Calibration
+from paraisite.model.model import Model, ModelConfig
+from paraisite.model.targets import TargetTransform
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A folder is not a usable checkpoint; the message names the file and the remedy."""
+
+
+class NetworkCard(BaseModel):
+    """What is needed to rebuild one `Model`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: ModelConfig
+    transforms: dict[str, TargetTransform]
+
+
+class Card(BaseModel):
+    """The card of a checkpoint.
+
+    Attributes
+    ----------
+    format : int
+        Version of this layout.
+    name, description, licence, limits : str
+    kappa : NetworkCard
+    properties : NetworkCard or None
+    calibration : Calibration or None
+    folds : tuple of tuple of int
+        Members of each fold.
+    formula_fold : dict of str to int
+        Fold whose members never saw a formula, for every formula that stands in the training data.
+    recipe : dict
+        As run, with every default written out.
+    datasets : dict of str to str
+        Content hash of each dataset.
+    split_hash : str
+    metrics : dict
+    versions : dict of str to str
+    cutoff, tolerance : float
+        Of the graphs, in Å.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = FORMAT
+    name: str
+    description: str = ""
+    licence: str = ""
+    limits: str = ""
+    kappa: NetworkCard
+    properties: NetworkCard | None = None
+    calibration: Calibration | None = None
+    folds: tuple[tuple[int, ...], ...] = ()
+    formula_fold: dict[str, int] = Field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    datasets: dict[str, str] = Field(default_factory=dict)
+    split_hash: str = ""
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    cutoff: float = 4.0
+    tolerance: float = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A compound of the high-quality training data; kappa in W m⁻¹ K⁻¹."""
+
+    formula: str
+    id: str
+    dataset: str
+    kappa: float
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """Everything a checkpoint folder holds."""
+
+    card: Card
+    kappa: Model
+    properties: Model | None = None
+    applicability: Applicability | None = None
+    known: list[Known] = field(default_factory=list)
+
+    def save(self, folder: Path) -> None:
+        """Write the folder aside, then put it in place of an older one."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            save_tensors(_contiguous(self.kappa), aside / "kappa.safetensors")
+            if self.properties is not None:
+                save_tensors(_contiguous(self.properties), aside / "properties.safetensors")
+            if self.applicability is not None:
+                save_arrays(_pack(self.applicability), aside / "maps.safetensors")
+            if self.known:
+                with (aside / "known.csv").open("w", newline="", encoding="utf-8") as file:
+                    writer = csv.writer(file, lineterminator="\n")
+                    writer.writerow(["formula", "id", "dataset", "kappa_W_mK"])
+                    writer.writerows([k.formula, k.id, k.dataset, f"{k.kappa:.6g}"] for k in self.known)
+            (aside / "card.json").write_text(self.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            aside.chmod(0o755)
+            if folder.exists():
+                old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+                os.replace(folder, old / folder.name)
+                os.replace(aside, folder)
+                shutil.rmtree(old)
+            else:
+                os.replace(aside, folder)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+
+    @classmethod
+    def load(cls, folder: Path) -> Checkpoint:
+        """Read a checkpoint folder (no network, no pickle, no training package).
+
+        Raises
+        ------
+        CheckpointError
+            If a file is missing, damaged, or written in a newer format.
+        """
+        card = read_card(folder)
+        kappa = _network(folder / "kappa.safetensors", card.kappa)
+        properties = _network(folder / "properties.safetensors", card.properties) if card.properties else None
+        maps = _arrays(folder / "maps.safetensors") if (folder / "maps.safetensors").is_file() else None
+        known = _known(folder / "known.csv") if (folder / "known.csv").is_file() else []
+        return cls(card, kappa, properties, _unpack(maps) if maps else None, known)
+
+
+def read_card(folder: Path) -> Card:
+    """Read the card alone (fast: no weights).
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing, damaged, or written in a newer format.
+    """
+    path = folder / "card.json"
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: not a model folder (no card.json); `paraisite train` writes one")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict) and content.get("format", 0) > FORMAT:
+            raise CheckpointError(f"{path}: format {content['format']} is newer than this program; update paraisite")
+        return Card.model_validate(content)
+    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise CheckpointError(f"{path}: damaged card, fetch or train the model again ({error})") from None
+
+
+def _contiguous(model: Model) -> dict[str, Any]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+
+
+def _network(path: Path, card: NetworkCard) -> Model:
+    model = Model(card.config, card.transforms)
+    try:
+        model.load_state_dict(load_tensors(path), strict=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: missing or damaged weights, fetch or train the model again ({error})") from None
+    return model.eval()
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return load_arrays(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: damaged, fetch or train the model again ({error})") from None
+
+
+def _pack(applicability: Applicability) -> dict[str, np.ndarray]:
+    arrays = {}
+    for i, m in enumerate(applicability.maps):
+        arrays |= {
+            f"{i}.member": np.array([m.member]),
+            f"{i}.centre": m.centre.astype(np.float32),
+            f"{i}.axes": m.axes.astype(np.float32),
+            f"{i}.points": m.points.astype(np.float16),
+            f"{i}.trained": m.trained,
+            f"{i}.known": m.known,
+            f"{i}.held_out_distance": m.held_out_distance.astype(np.float32),
+        }
+    return {k: np.ascontiguousarray(v) for k, v in arrays.items()}
+
+
+def _unpack(arrays: dict[str, np.ndarray]) -> Applicability:
+    maps = []
+    while f"{len(maps)}.member" in arrays:
+        part = {k: arrays[f"{len(maps)}.{k}"] for k in ("centre", "axes", "points", "trained", "known")}
+        part["points"] = part["points"].astype(np.float32)
+        distance = arrays[f"{len(maps)}.held_out_distance"]
+        maps.append(Map(int(arrays[f"{len(maps)}.member"][0]), held_out_distance=distance, **part))
+    return Applicability(maps)
+
+
+def _known(path: Path) -> list[Known]:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        return [Known(r["formula"], r["id"], r["dataset"], float(r["kappa_W_mK"])) for r in rows]

@@ -1,0 +1,91 @@
+"""The original formation-energy weights of matgl, MEGNet-MP-2018.6.1-Eform, as a `Model`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from paraisite.model.megnet import MEGNetConfig
+from paraisite.model.model import HeadConfig, Model, ModelConfig
+from paraisite.model.targets import TargetTransform
+
+FORMATION_ENERGY = "formation_energy"
+
+ENERGY_MEAN, ENERGY_STD = -1.65459073, 1.07266128
+"""eV/atom; `target_transformer` in the model.json beside the weights."""
+
+
+def from_matgl(path: Path) -> Model:
+    """Read ``state.pt`` of matgl's MEGNet-MP-2018.6.1-Eform.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or the folder it is in.
+
+    Returns
+    -------
+    Model
+        One member whose only target is `formation_energy`, in eV/atom.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a tensor is missing, left over, or of another shape.
+    """
+    path = path / "state.pt" if path.is_dir() else path
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected state.pt of MEGNet-MP-2018.6.1-Eform")
+    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    config = ModelConfig(encoder=MEGNetConfig(), head=HeadConfig(hidden=()), targets=(FORMATION_ENERGY,))
+    model = Model(config, {FORMATION_ENERGY: TargetTransform(kind="identity", shift=(ENERGY_MEAN,), scale=(ENERGY_STD,))})
+    converted = _rename({k.removeprefix("model."): v for k, v in state.items()}, model, path)
+    expected = model.state_dict()
+    missing, extra = sorted(expected.keys() - converted.keys()), sorted(converted.keys() - expected.keys())
+    if missing or extra:
+        raise ValueError(f"{path}: not the expected weights; missing {missing or 'none'}, left over {extra or 'none'}")
+    for name, value in converted.items():
+        if value.shape != expected[name].shape:
+            raise ValueError(f"{path}: {name} has shape {tuple(value.shape)}, expected {tuple(expected[name].shape)}")
+    model.load_state_dict(converted, strict=True)
+    return model
+
+
+def _rename(state: dict[str, Tensor], model: Model, path: Path) -> dict[str, Tensor]:
+    """Our names and layouts: a leading member axis, weights as (in, out), the two biases of a cell added."""
+    centres = state.pop("bond_expansion.rbf.centers", None)
+    if centres is None or not torch.allclose(centres, model.encoder.centres, atol=1e-6):
+        raise ValueError(f"{path}: the centres of the Gaussian expansion are not linspace(0, 5, 100)")
+    renamed: dict[str, Tensor] = {}
+    biases: dict[str, list[Tensor]] = {}
+    for key, value in state.items():
+        if key == "embedding.layer_node_embedding.weight":
+            renamed["encoder.embedding"] = value[None]
+        elif "_s2s.lstm." in key:
+            pool = "encoder." + key.split("_s2s")[0] + "_pool."
+            if key.endswith("weight_ih_l0"):
+                renamed[pool + "weight_input"] = value.T[None]
+            elif key.endswith("weight_hh_l0"):
+                renamed[pool + "weight_hidden"] = value.T[None]
+            else:
+                biases.setdefault(pool + "bias", []).append(value)
+        else:
+            renamed[_layer_name(key)] = value.T[None] if key.endswith("weight") else value[None, None]
+    renamed |= {name: sum(parts[1:], parts[0])[None, None] for name, parts in biases.items() if len(parts) == 2}
+    return {k: v.contiguous() for k, v in renamed.items()}
+
+
+def _layer_name(key: str) -> str:
+    """``blocks.1.conv.edge_func.layers.2.weight`` to ``encoder.blocks.1.edge_update.layers.1.weight``, and so on."""
+    stem, layer, kind = key.rsplit(".", 2)
+    stem = stem.removesuffix(".layers")
+    index = int(layer) // 2  # activations hold the odd places
+    if stem == "output_proj":
+        return f"head.layers.0.{kind}" if index == 2 else f"encoder.readout.layers.{index}.{kind}"
+    for part in ("node", "edge", "state"):
+        stem = stem.replace(f"conv.{part}_func", f"{part}_update").replace(f"{part}_func", f"dense.{part}")
+    return f"encoder.{stem}.layers.{index}.{kind}"

@@ -1,0 +1,99 @@
+"""`Model`: an encoder, a head and the target transforms; one network for all members of an ensemble."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from paraisite.model.layers import MemberMLP
+from paraisite.model.megnet import MEGNet, MEGNetConfig
+from paraisite.model.targets import TargetTransform
+from paraisite.model.tensors import GraphTensors
+
+
+class HeadConfig(BaseModel):
+    """Shape of the multilayer perceptron on top of the encoder.
+
+    `attach` is the feature it reads: ``readout``, the 16 features before MEGNet's output layer, as in the study,
+    or ``vector``, the 160-wide crystal vector.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    attach: Literal["readout", "vector"] = "readout"
+    hidden: tuple[int, ...] = (450, 350, 350)
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+
+class ModelConfig(BaseModel):
+    """Everything needed to rebuild a network: members, encoder, head, and its targets in the order of its outputs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    members: int = Field(default=1, ge=1)
+    encoder: MEGNetConfig = MEGNetConfig()
+    head: HeadConfig = HeadConfig()
+    targets: tuple[str, ...] = ("kappa",)
+
+
+class Model(nn.Module):
+    """Crystal graphs to targets.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    transforms : dict of str to TargetTransform, optional
+        For each target; set before `predict`.
+    """
+
+    def __init__(self, config: ModelConfig, transforms: dict[str, TargetTransform] | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.transforms = transforms or {}
+        self.encoder = MEGNet(config.members, config.encoder)
+        width = config.encoder.vector_width if config.head.attach == "vector" else config.encoder.readout[-1]
+        widths = (width, *config.head.hidden, len(config.targets))
+        self.head = MemberMLP(config.members, widths, dropout=config.head.dropout)
+
+    def forward(self, g: GraphTensors) -> Tensor:
+        """Return the outputs in the space of the transforms, shape (members, G, targets)."""
+        return self.outputs(self.encoder(g))
+
+    def outputs(self, vector: Tensor) -> Tensor:
+        """Outputs from crystal vectors, (members, G, 160) to (members, G, targets)."""
+        feature = vector if self.config.head.attach == "vector" else self.encoder.readout(vector)
+        return self.head(feature)
+
+    @torch.inference_mode()
+    def predict(self, g: GraphTensors) -> tuple[dict[str, np.ndarray], Tensor]:
+        """Predict physical values.
+
+        Returns
+        -------
+        values : dict of str to numpy.ndarray, shape (members, G), float64
+            For each target, in its own unit.
+        vector : Tensor, shape (members, G, 160)
+        """
+        self.eval()
+        vector = self.encoder(g)
+        out = self.outputs(vector)
+        values = {name: self.transforms[name].inverse(out[:, :, i]) for i, name in enumerate(self.config.targets)}
+        return values, vector
+
+    def select(self, members: list[int], targets: tuple[str, ...] | None = None) -> Model:
+        """Return a copy with some of the members (repeats allowed) and some of the targets."""
+        targets = targets or self.config.targets
+        columns = [self.config.targets.index(t) for t in targets]
+        config = self.config.model_copy(update={"members": len(members), "targets": targets})
+        transforms = {t: self.transforms[t].select(members) for t in targets if t in self.transforms}
+        model = Model(config, transforms)
+        state = {name: tensor.detach()[members].clone() for name, tensor in self.state_dict().items()}
+        last = f"head.layers.{len(self.head.layers) - 1}."
+        for name in (last + "weight", last + "bias"):
+            state[name] = state[name][:, :, columns].contiguous()
+        model.load_state_dict(state)
+        return model
