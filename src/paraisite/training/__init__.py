@@ -1,0 +1,1 @@
+"""Training: recipes, the Lightning modules, the stage runner."""

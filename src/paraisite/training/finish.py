@@ -1,0 +1,264 @@
+"""The end of every training: out-of-fold predictions, metrics, calibration, applicability, known compounds."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from paraisite.datasets import split_hash
+from paraisite.evaluation.metrics import coverage, interval_score, interval_width, scores
+from paraisite.graphs import CUTOFF, TOLERANCE
+from paraisite.model.applicability import Applicability, Map
+from paraisite.model.calibration import Calibration
+from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard
+from paraisite.model.model import Model
+from paraisite.model.tensors import GraphTensors
+from paraisite.training.recipe import Recipe
+from paraisite.training.replicas import Replicas
+from paraisite.versions import versions
+
+if TYPE_CHECKING:
+    from paraisite.training.run import StageSet
+
+LEVEL = 0.9
+MAX_EDGES = 16_384
+LIMITS = (
+    "Lattice part of the thermal conductivity only, at 300 K, isotropic average of the tensor. "
+    "The interval is calibrated on the compounds listed in known.csv; for other families it extrapolates: "
+    "look at the applicability. Sites and species within the cutoff are all the network sees: "
+    "polymorphs with equal neighbour distances get equal values."
+)
+
+
+def finish(
+    recipe: Recipe,
+    model: Model,
+    properties: Model | None,
+    data: list[StageSet],
+    replicas: Replicas,
+    out: Path,
+    *,
+    device: str,
+) -> tuple[Checkpoint, dict[str, Any]]:
+    """Score, calibrate and pack trained networks.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    model : Model
+        After the last stage; members ordered by fold.
+    properties : Model or None
+        Networks for auxiliary targets, one of each fold.
+    data : list of StageSet
+        The dataset of each stage.
+    replicas : Replicas
+    out : Path
+        Folder that receives `out_of_fold.csv` and `rejections.csv`.
+    device : str
+
+    Returns
+    -------
+    Checkpoint
+    metrics : dict
+    """
+    where = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    if model.config.members != len(replicas.fold):
+        model = model.select(np.tile(np.arange(recipe.members), replicas.folds).tolist())
+    model = model.select(list(range(model.config.members)), ("kappa",)).to(where)
+    folds = tuple(tuple(np.flatnonzero(replicas.fold == f).tolist()) for f in range(replicas.folds))
+    last = data[-1]
+    log_members, vectors = _apply(model, last, where)
+    applicability = _maps(model, data, replicas, folds, where, vectors)
+    distance = applicability.nearest_trained_known(vectors)
+
+    held = [(f, row) for f, split in enumerate(replicas.splits) for row in split.validation.tolist()]
+    fold, row = np.array([f for f, _ in held]), np.array([r for _, r in held])
+    log_true = np.log10(last.dataset.kappa[row])
+    calibration = Calibration.fit(folds, fold, log_members[:, row], distance[:, row], log_true)
+    nested = _nested_intervals(folds, fold, log_members[:, row], distance[:, row], log_true)
+    centre = np.stack([log_members[list(members)].mean(axis=0) for members in folds])[fold, row]
+    provenance = np.array(last.dataset.provenance)[row]
+    metrics = _metrics(recipe, 10**log_true, 10**centre, nested, fold, provenance)
+    metrics["members"] = model.config.members
+    metrics["constant_width"] = _interval_scores(
+        10**log_true, *_nested_intervals(folds, fold, log_members[:, row], distance[:, row], log_true, adaptive=False)
+    )
+    if properties is not None:
+        metrics["properties"] = _property_scores(properties.to(where), data, replicas, where)
+        properties.to("cpu")
+
+    _write_rows(
+        out / "out_of_fold.csv",
+        ["id", "formula", "dataset", "fold", "kappa_true_W_mK", "kappa_W_mK", "kappa_low_W_mK", "kappa_high_W_mK"],
+        [
+            [last.dataset.ids[r], last.dataset.formulas[r], provenance[i], fold[i], *(f"{v:.6g}" for v in values)]
+            for i, r in enumerate(row)
+            for values in [(10 ** log_true[i], 10 ** centre[i], nested[0][i], nested[1][i])]
+        ],
+    )
+    _write_rows(
+        out / "rejections.csv",
+        ["dataset", "id", "source", "reason"],
+        [[d.dataset.name, r.id, r.source, r.reason] for d in dict.fromkeys(data) for r in d.rejections],
+    )
+    model.to("cpu")
+    card = Card(
+        name=recipe.name,
+        description=recipe.description,
+        limits=LIMITS,
+        kappa=NetworkCard(config=model.config, transforms=model.transforms),
+        properties=NetworkCard(config=properties.config, transforms=properties.transforms) if properties else None,
+        calibration=calibration,
+        folds=folds,
+        formula_fold=dict(sorted(replicas.formula_fold.items())),
+        recipe=recipe.model_dump(mode="json"),
+        datasets={d.dataset.name: d.hash for d in data},
+        split_hash=split_hash(replicas.splits),
+        metrics=metrics,
+        versions=versions(),
+        cutoff=CUTOFF,
+        tolerance=TOLERANCE,
+    )
+    d = last.dataset
+    known = [Known(*k) for k in zip(d.formulas, d.ids, d.provenance, d.kappa.tolist(), strict=True)]
+    return Checkpoint(card, model, properties, applicability, known), metrics
+
+
+def _apply(model: Model, part: StageSet, where: str, member: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """log10 kappa (members, rows) and vectors (members, rows, width), of one member or of all."""
+    if member is not None:
+        model = model.select([member]).to(where)
+    logs, vectors = [], []
+    for piece in part.graphs.split_by_edges(MAX_EDGES):
+        graphs = GraphTensors.from_batch(part.graphs.take(np.arange(piece.start, piece.stop))).to(where)
+        values, vector = model.predict(graphs)
+        logs.append(np.log10(values["kappa"]))
+        vectors.append(vector.cpu().numpy())
+    return np.concatenate(logs, axis=1), np.concatenate(vectors, axis=1)
+
+
+def _maps(
+    model: Model,
+    data: list[StageSet],
+    replicas: Replicas,
+    folds: tuple[tuple[int, ...], ...],
+    where: str,
+    last_vectors: np.ndarray,
+) -> Applicability:
+    """Fit the map of each fold on the compounds of all stages."""
+    last = data[-1]
+    earlier = [i for i, d in enumerate(data[:-1]) if d.dataset.name != last.dataset.name]
+    maps = []
+    for f, members in enumerate(folds):
+        others = [_apply(model, data[i], where, members[0])[1][0] for i in earlier]
+        vectors = np.concatenate([*others, last_vectors[members[0]]])
+        trained = np.concatenate([*(replicas.training[i][f] for i in earlier), replicas.training[-1][f]])
+        known = np.arange(len(vectors) - len(last.dataset), len(vectors))
+        maps.append(Map.fit(members[0], vectors, trained, known))
+    return Applicability(maps)
+
+
+def _nested_intervals(
+    folds: tuple[tuple[int, ...], ...],
+    fold: np.ndarray,
+    log_members: np.ndarray,
+    distance: np.ndarray,
+    log_true: np.ndarray,
+    *,
+    adaptive: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Intervals of each fold's held-out rows, calibrated on the rows of the other folds only, in W m⁻¹ K⁻¹."""
+    low, high = np.empty(len(fold)), np.empty(len(fold))
+    for f in range(len(folds)):
+        here, rest = fold == f, fold != f
+        if not rest.any():  # a single fold: half of its rows calibrate the other half
+            half = np.arange(len(fold)) % 2 == 0
+            parts = [(half, ~half), (~half, half)]
+        else:
+            parts = [(here, rest)]
+        for target, source in parts:
+            fitted = Calibration.fit(
+                folds, fold[source], log_members[:, source], distance[:, source], log_true[source], adaptive=adaptive
+            )
+            bounds = fitted.interval(log_members[:, target], distance[:, target], LEVEL, folds=[f])
+            low[target], high[target] = 10 ** bounds[0], 10 ** bounds[1]
+    return low, high
+
+
+def _interval_scores(true: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, float]:
+    return {
+        "coverage": coverage(true, low, high),
+        "width": interval_width(low, high),
+        "interval_score": interval_score(true, low, high, LEVEL),
+    }
+
+
+def _metrics(
+    recipe: Recipe,
+    true: np.ndarray,
+    predicted: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray],
+    fold: np.ndarray,
+    provenance: np.ndarray,
+) -> dict[str, Any]:
+    """Scores over all held-out rows, as mean and std over folds, and for each dataset; kappa in W m⁻¹ K⁻¹."""
+    low, high = bounds
+    folds = [scores(true[fold == f], predicted[fold == f]) for f in np.unique(fold)]
+    names = ("mape", "median_ape", "male", "spearman")
+
+    def every(rows: np.ndarray) -> dict[str, float]:
+        return scores(true[rows], predicted[rows]) | _interval_scores(true[rows], low[rows], high[rows])
+
+    return {
+        "protocol": "out of fold: the scored rows are never looked at, the interval is calibrated on the other folds",
+        "recipe": recipe.name,
+        "earlier": recipe.split.earlier,
+        "split_seed": recipe.split.seed,
+        "level": LEVEL,
+        "all": every(np.ones(len(true), dtype=bool)),
+        "by_dataset": {str(name): every(provenance == name) for name in dict.fromkeys(provenance.tolist())},
+        "over_folds": {
+            n: {"mean": float(np.mean([s[n] for s in folds])), "std": float(np.std([s[n] for s in folds]))} for n in names
+        },
+    }
+
+
+def _property_scores(
+    properties: Model, data: list[StageSet], replicas: Replicas, where: str
+) -> dict[str, dict[str, float]]:
+    """Held-out error of each auxiliary target, on the stage that has it; empty where no row of it is held out."""
+    found: dict[str, dict[str, float]] = {}
+    for i, part in enumerate(data[:-1]):
+        if not all(t in part.dataset.targets for t in properties.config.targets):
+            continue
+        pieces = []
+        for piece in part.graphs.split_by_edges(MAX_EDGES):
+            graphs = GraphTensors.from_batch(part.graphs.take(np.arange(piece.start, piece.stop))).to(where)
+            pieces.append(properties.predict(graphs)[0])
+        for name in properties.config.targets:
+            value = np.concatenate([p[name] for p in pieces], axis=1)
+            true = part.dataset.targets[name]
+            held = ~replicas.training[i][: len(value)] & np.isfinite(true)
+            if held.any():
+                error = np.abs(value - true)[held]
+                relative = error / np.abs(np.broadcast_to(true, held.shape)[held])
+                found[name] = {
+                    "mae": float(error.mean()),
+                    "median_ape": float(np.median(relative)),
+                    "n": int(held.sum()),
+                }
+    return found
+
+
+def _write_rows(path: Path, header: list[str], rows: list[list[Any]]) -> None:
+    aside = path.with_name(path.name + ".part")
+    with aside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+    os.replace(aside, path)

@@ -1,0 +1,83 @@
+"""The Lightning module: one step trains every member of a stacked `Model` on the rows it may see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from paraisite.model.model import Model
+from paraisite.model.tensors import GraphTensors
+from paraisite.training.recipe import Stage
+
+HUBER_BETA = 0.3
+"""Where the Huber loss turns linear, in standard deviations of the target."""
+
+Batch = tuple[GraphTensors, Tensor, Tensor]
+"""Graphs; transformed targets and their weights, both (members, crystals, targets)."""
+
+
+class StageModule(pl.LightningModule):
+    """Trains a model through one stage.
+
+    Parameters
+    ----------
+    model : Model
+    stage : Stage
+    steps : int
+        Optimiser steps of the whole stage, for the schedule.
+    seed : int
+        Of dropout; set anew each epoch, so that a resumed training goes on as if it had not stopped.
+    """
+
+    def __init__(self, model: Model, stage: Stage, steps: int, seed: int) -> None:
+        super().__init__()
+        self.model, self.stage, self.steps, self.seed = model, stage, steps, seed
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(not any(_within(name, part) for part in stage.freeze))
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(self.seed + self.current_epoch)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        graphs, target, weight = batch
+        output = self.model(graphs)
+        if self.stage.loss == "l1":
+            error = (output - target).abs()
+        elif self.stage.loss == "l2":
+            error = (output - target) ** 2
+        else:
+            error = F.smooth_l1_loss(output, target, reduction="none", beta=HUBER_BETA)
+        # members share no parameter, so the gradient of a sum over members is each one's own
+        rows = (weight.amax(2) > 0).sum(1).clamp(min=1)
+        loss: Tensor = ((error * weight).sum((1, 2)) / rows).sum()
+        self.log("loss", loss / self.model.config.members, on_step=False, on_epoch=True, batch_size=target.shape[1])
+        return loss
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        groups: dict[float, list[Tensor]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                keys = sorted((k for k in self.stage.rates if _within(name, k)), key=len)
+                groups.setdefault(self.stage.rates[keys[-1]] if keys else 1.0, []).append(parameter)
+        if not groups:
+            raise ValueError(f"stage {self.stage.name}: every parameter is frozen, there is nothing to train")
+        rate = self.stage.learning_rate
+        parameters = [{"params": p, "lr": rate * factor} for factor, p in groups.items()]
+        optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=self.stage.weight_decay)
+        peaks = [rate * factor for factor in groups]
+        scheduler: torch.optim.lr_scheduler.LRScheduler
+        if self.stage.schedule == "onecycle":
+            scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=self.steps, pct_start=0.1)
+        elif self.stage.schedule == "cosine":
+            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.steps)
+        else:
+            scheduler = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _within(name: str, part: str) -> bool:
+    return name == part or name.startswith(part + ".")

@@ -1,0 +1,218 @@
+"""`Recipe`: a whole training, from the initial weights through its `Stage`s to the split it is scored on."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from paraisite.model.model import HeadConfig
+from paraisite.model.targets import Kind
+
+
+class RecipeError(ValueError):
+    """A recipe is not usable; the message names the file, the key and what is allowed."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Target(_Strict):
+    """How one target is trained: its transform, standardised on the training rows, and its weight in the loss."""
+
+    transform: Kind = "log10"
+    weight: float = Field(default=1.0, gt=0.0)
+
+
+class Stage(_Strict):
+    """One training of all weights on one dataset.
+
+    Attributes
+    ----------
+    name : str
+    dataset : str
+        Name of a dataset, or a folder with an id_prop.csv.
+    targets : tuple of str
+        Targets of the recipe that this dataset has values of.
+    epochs, batch : int
+        Passes over the data; crystals in a step.
+    learning_rate : float
+        Peak rate of AdamW.
+    rates : dict of str to float
+        Factor on the learning rate of every parameter whose name starts with the key (the longest key wins):
+        ``encoder``, ``encoder.embedding``, ``encoder.blocks.0``, ``head``, ...
+    freeze : tuple of str
+        Parameters whose name starts with one of these do not change.
+    schedule : {"onecycle", "cosine", "constant"}
+        ``onecycle``: up during the first tenth, then cosine to nothing (L. N. Smith and N. Topin, arXiv:1708.07120).
+    weight_decay : float
+        Decoupled, of AdamW (I. Loshchilov and F. Hutter, arXiv:1711.05101).
+    loss : {"l1", "l2", "huber"}
+        On standardised targets; ``huber`` turns linear at 0.3.
+    rescale : bool
+        Fit the target scaler anew on this stage's training rows, rather than keep the one of the stage before.
+    """
+
+    name: str
+    dataset: str
+    targets: tuple[str, ...] = ("kappa",)
+    epochs: int = Field(default=100, ge=1)
+    batch: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0.0)
+    rates: dict[str, float] = Field(default_factory=dict)
+    freeze: tuple[str, ...] = ()
+    schedule: Literal["onecycle", "cosine", "constant"] = "onecycle"
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    loss: Literal["l1", "l2", "huber"] = "l1"
+    rescale: bool = True
+
+
+class SplitConfig(_Strict):
+    """What is held out, and where.
+
+    Attributes
+    ----------
+    kind : {"kfold", "paper", "holdout"}
+        ``kfold``: each row is held out once. ``paper``: the study's splits, `runs` of them. ``holdout``: one random part.
+    folds : int
+    runs : tuple of int
+        Seeds of the study's splits.
+    fraction : float
+        Held-out part for ``holdout``.
+    group : {"formula", "row"}
+        Whether compounds of equal formula stay together (``kfold`` only).
+    earlier : {"all", "no_overlap", "grouped"}
+        Rows of earlier stages a fold may train on: ``all`` of them; none that shares a formula with the fold
+        (``no_overlap``); or, stricter, folds are folds of the formulas of all stages together, so that
+        every row of every stage is held out once (``grouped``, ``kfold`` by formula only).
+    seed : int
+    """
+
+    kind: Literal["kfold", "paper", "holdout"] = "kfold"
+    folds: int = Field(default=5, ge=2)
+    runs: tuple[int, ...] = tuple(range(1, 10))
+    fraction: float = Field(default=0.1, gt=0.0, lt=1.0)
+    group: Literal["formula", "row"] = "formula"
+    earlier: Literal["all", "no_overlap", "grouped"] = "grouped"
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SplitConfig:
+        if self.earlier == "grouped" and (self.kind != "kfold" or self.group != "formula"):
+            raise ValueError("earlier: grouped needs kind: kfold and group: formula; use no_overlap or all")
+        return self
+
+
+class Recipe(_Strict):
+    """A training that ends with a checkpoint.
+
+    Attributes
+    ----------
+    name, description : str
+    initial : str
+        Weights the encoder starts from: the name of a model in the registry, a checkpoint folder, or ``none``.
+    head : HeadConfig
+    targets : dict of str to Target
+        ``kappa`` first.
+    members : int
+        Networks for each fold; they differ in the initial head.
+    split : SplitConfig
+    stages : tuple of Stage
+    seed : int
+    precision : str
+        As Lightning's trainer takes it.
+    """
+
+    name: str
+    description: str = ""
+    initial: str = "none"
+    head: HeadConfig = HeadConfig()
+    targets: dict[str, Target] = Field(default_factory=lambda: {"kappa": Target()})
+    members: int = Field(default=1, ge=1)
+    split: SplitConfig = SplitConfig()
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    seed: int = 1
+    precision: Literal["32-true", "64-true", "bf16-mixed"] = "32-true"
+
+    @field_validator("targets")
+    @classmethod
+    def _kappa_first(cls, targets: dict[str, Target]) -> dict[str, Target]:
+        if "kappa" not in targets:
+            raise ValueError("kappa is missing from the targets")
+        return {"kappa": targets["kappa"], **targets}
+
+    @model_validator(mode="after")
+    def _targets_known(self) -> Recipe:
+        for stage in self.stages:
+            unknown = set(stage.targets) - set(self.targets)
+            if unknown:
+                raise ValueError(f"stage {stage.name}: targets {sorted(unknown)} are not among the recipe's targets")
+        if "kappa" not in self.stages[-1].targets:
+            raise ValueError(f"the last stage, {self.stages[-1].name}, must train kappa")
+        return self
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(p.name.removesuffix(".yml") for p in _FOLDER.iterdir() if p.name.endswith(".yml"))
+
+
+def load_recipe(name: str | Path, settings: list[str] | None = None) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    name : str or Path
+        A YAML file, or the name of a shipped recipe.
+    settings : list of str, optional
+        Changes as ``key=value``; a dot goes down, a number picks a stage: ``stages.0.epochs=10``. Values are YAML.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such recipe or it is not valid.
+    """
+    path = Path(name)
+    if not path.is_file() and str(name) in shipped_recipes():
+        text = (_FOLDER / f"{name}.yml").read_text()
+    elif path.is_file():
+        text = path.read_text()
+    else:
+        raise RecipeError(f"{name}: no such file, nor a shipped recipe; those are {', '.join(shipped_recipes())}")
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{name}: not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise RecipeError(f"{name}: a recipe is a mapping with the keys {', '.join(Recipe.model_fields)}")
+    for setting in settings or []:
+        _assign(content, setting)
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(str(p) for p in e['loc']) or 'recipe'}: {e['msg']}" for e in error.errors()]
+        raise RecipeError(f"{name}: not a valid recipe\n" + "\n".join(lines)) from None
+
+
+def _assign(content: Any, setting: str) -> None:
+    key, equals, value = setting.partition("=")
+    if not equals:
+        raise RecipeError(f"--set {setting}: expected key=value, such as stages.0.epochs=10")
+    *parents, last = key.split(".")
+    where = content
+    try:
+        for part in parents:
+            where = where[int(part)] if isinstance(where, list) else where.setdefault(part, {})
+        if isinstance(where, list):
+            where[int(last)] = yaml.safe_load(value)
+        else:
+            where[last] = yaml.safe_load(value)
+    except (IndexError, ValueError, TypeError, AttributeError, yaml.YAMLError):
+        raise RecipeError(f"--set {setting}: there is no {key} in this recipe") from None
+
+
+_FOLDER = files("paraisite.training") / "recipes"

@@ -1,0 +1,82 @@
+"""Which network trains on which row: folds times members, as masks over the rows of each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from paraisite.datasets import Dataset, Split, grouped_kfold, holdout, kfold, paper_split
+from paraisite.training.recipe import SplitConfig
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replicas:
+    """The networks of a training, ordered by fold, then by member.
+
+    Attributes
+    ----------
+    fold : numpy.ndarray, shape (replicas,), int64
+        Fold of each replica.
+    splits : list of Split
+        Training and held-out rows of the last stage, for each fold.
+    training : list of numpy.ndarray, each of shape (folds, rows), bool
+        For each stage, the rows a fold may train on.
+    formula_fold : dict of str to int
+        Fold that holds out a formula in every stage (only for folds by formula).
+    """
+
+    fold: np.ndarray
+    splits: list[Split]
+    training: list[np.ndarray]
+    formula_fold: dict[str, int]
+
+    @property
+    def folds(self) -> int:
+        """Number of folds."""
+        return len(self.splits)
+
+
+def plan(config: SplitConfig, members: int, stages: Sequence[Dataset]) -> Replicas:
+    """Draw the folds of a training.
+
+    Parameters
+    ----------
+    config : SplitConfig
+    members : int
+        Networks for each fold.
+    stages : sequence of Dataset
+        The dataset of each stage, the last one being scored.
+    """
+    last = stages[-1]
+    formula_fold: dict[str, int] = {}
+    if config.kind == "paper":
+        splits = [paper_split(last.part_sizes, run) for run in config.runs]
+    elif config.kind == "holdout":
+        splits = [holdout(len(last), config.fraction, config.seed)]
+    elif config.group == "row":
+        splits = kfold(len(last), config.folds, config.seed)
+    else:
+        splits = grouped_kfold(last.formulas, config.folds, config.seed)
+        formula_fold = {last.formulas[i]: f for f, split in enumerate(splits) for i in split.validation.tolist()}
+        if config.earlier == "grouped":
+            rest = sorted({f for stage in stages[:-1] for f in stage.formulas} - formula_fold.keys())
+            if rest:
+                dealt = grouped_kfold(rest, config.folds, config.seed)
+                formula_fold |= {rest[i]: f for f, split in enumerate(dealt) for i in split.validation.tolist()}
+
+    training = []
+    for stage in stages[:-1]:
+        mask = np.ones((len(splits), len(stage)), dtype=bool)
+        if config.earlier != "all":
+            for f, split in enumerate(splits):
+                held_out = {last.formulas[i] for i in split.validation.tolist()}
+                held_out |= {formula for formula, fold in formula_fold.items() if fold == f}
+                mask[f] = [formula not in held_out for formula in stage.formulas]
+        training.append(mask)
+    mask = np.zeros((len(splits), len(last)), dtype=bool)
+    for f, split in enumerate(splits):
+        mask[f, split.train] = True
+    training.append(mask)
+    return Replicas(np.repeat(np.arange(len(splits)), members), splits, training, formula_fold)

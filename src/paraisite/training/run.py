@@ -1,0 +1,294 @@
+"""`run`: a recipe from its datasets to a checkpoint, resumable after every stage and within one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+import yaml
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from paraisite.datasets import Dataset, load
+from paraisite.graphs import GraphBatch, build
+from paraisite.model.checkpoint import Checkpoint
+from paraisite.model.convert import from_matgl
+from paraisite.model.model import Model, ModelConfig
+from paraisite.model.registry import locate, registry
+from paraisite.model.targets import TargetTransform
+from paraisite.training.data import StageData
+from paraisite.training.finish import finish
+from paraisite.training.module import StageModule
+from paraisite.training.progress import progress_callback
+from paraisite.training.recipe import Recipe, RecipeError, Stage
+from paraisite.training.replicas import Replicas, plan
+
+SAVES = 10
+"""Times a stage saves its state, at the ends of epochs."""
+
+
+class StageSet:
+    """The dataset of one stage with its graphs; rows without a graph are dropped and kept in `dataset.rejections`."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        graphs, kept, rejected = build(dataset.crystals)
+        self.graphs: GraphBatch = graphs
+        self.rejections = (*dataset.rejections, *rejected.values())
+        self.dataset = dataset if len(kept) == len(dataset) else dataset.take(kept)
+        self.hash = dataset.content_hash
+
+
+def run(
+    recipe: Recipe,
+    out: Path,
+    *,
+    mirror: str | Path | None = None,
+    device: str = "auto",
+    loggers: tuple[str, ...] = ("csv",),
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    out : Path
+        Folder of this run. What is already there is not done again.
+    mirror : str or Path, optional
+        Folder that holds datasets and weights; by default PARAISITE_MIRROR.
+    device : {"auto", "cpu", "cuda"}
+    loggers : tuple of {"csv", "tensorboard", "mlflow"}
+    say : callable
+        Takes each line of progress.
+
+    Returns
+    -------
+    Path
+        The checkpoint, ``out/model``; beside it `metrics.json`, `out_of_fold.csv` and `rejections.csv`.
+
+    Raises
+    ------
+    RecipeError
+        If `out` holds another recipe's run.
+    DatasetError, ModelError
+        If data or initial weights are missing.
+    """
+    _claim(out, recipe)
+    started = time.monotonic()
+    sets: dict[str, StageSet] = {}
+    for stage in recipe.stages:
+        if stage.dataset not in sets:
+            sets[stage.dataset] = StageSet(load(stage.dataset, mirror))
+            s = sets[stage.dataset]
+            say(f"{stage.dataset}: {len(s.dataset)} crystals, {s.graphs.n_edges} distinct edges, {len(s.rejections)} rejected")
+    data = [sets[stage.dataset] for stage in recipe.stages]
+    replicas = plan(recipe.split, recipe.members, [d.dataset for d in data])
+    say(f"{len(replicas.fold)} networks: {replicas.folds} folds of {recipe.members}")
+
+    model: Model | None = None
+    properties: Model | None = None
+    for i, (stage, part) in enumerate(zip(recipe.stages, data, strict=True)):
+        shared = all((mask == mask[0]).all() for mask in replicas.training[: i + 1])
+        fold = np.full(recipe.members, -1) if shared else replicas.fold
+        if model is None:
+            model = initial_model(recipe, fold, mirror)
+        elif model.config.members != len(fold):
+            model = model.select(np.tile(np.arange(recipe.members), replicas.folds).tolist())
+        mask = replicas.training[i][np.maximum(fold, 0)]
+        model = train_stage(model, recipe, i, part, mask, out, device=device, loggers=loggers, say=say)
+        if i < len(recipe.stages) - 1 and set(stage.targets) - {"kappa"}:
+            properties = _properties(model, stage, replicas, shared=shared)
+    assert model is not None
+    checkpoint, metrics = finish(recipe, model, properties, data, replicas, out, device=device)
+    checkpoint.save(out / "model")
+    _write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    say(f"finished in {time.monotonic() - started:.0f} s; the model is {out / 'model'}")
+    return out / "model"
+
+
+def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -> Model:
+    """Networks before the first stage: drawn at random, then the encoder (and a fitting head) replaced.
+
+    Each replica is drawn from a seed made of the recipe's seed, its fold and its number within the fold,
+    so that one network can be repeated alone.
+    """
+    config = ModelConfig(members=len(fold), head=recipe.head, targets=tuple(recipe.targets))
+    model = Model(config)
+    state = model.state_dict()
+    single = config.model_copy(update={"members": 1})
+    seen: dict[int, int] = {}
+    for r, f in enumerate(fold.tolist()):
+        number = seen[f] = seen.get(f, -1) + 1
+        torch.manual_seed(_seed(recipe.seed, "initial", f, number))
+        for name, tensor in Model(single).state_dict().items():
+            state[name][r] = tensor[0]
+    if recipe.initial != "none":
+        folder = locate(recipe.initial, mirror)
+        entry = registry().get(recipe.initial.lower())
+        source = from_matgl(folder) if entry and entry.kind == "matgl" else Checkpoint.load(folder).kappa
+        whole = source.config.head == recipe.head and source.config.targets == config.targets
+        for name, tensor in source.state_dict().items():
+            if name.startswith("encoder.") or whole:
+                if state[name].shape[1:] != tensor.shape[1:]:
+                    raise RecipeError(f"{recipe.initial}: {name} has shape {tuple(tensor.shape[1:])}, not as the recipe")
+                for r in range(len(fold)):
+                    state[name][r] = tensor[r % tensor.shape[0]]
+    model.load_state_dict(state)
+    return model
+
+
+def train_stage(
+    model: Model,
+    recipe: Recipe,
+    index: int,
+    part: StageSet,
+    mask: np.ndarray,
+    out: Path,
+    *,
+    device: str,
+    loggers: tuple[str, ...],
+    say: Callable[[str], None],
+) -> Model:
+    """Train one stage, or load it where it is done already.
+
+    Parameters
+    ----------
+    model : Model
+        Networks to start from; trained in place.
+    recipe : Recipe
+    index : int
+        Number of the stage.
+    part : StageSet
+    mask : numpy.ndarray, shape (members, rows), bool
+        Rows each member trains on.
+    out : Path
+        Folder of the run.
+    device, loggers, say
+        As in `run`.
+    """
+    stage = recipe.stages[index]
+    values = {name: _usable(part.dataset, name, recipe) for name in stage.targets}
+    model.transforms = {
+        name: TargetTransform.fit(target.transform, values[name], mask)
+        if name in stage.targets and (stage.rescale or name not in model.transforms)
+        else model.transforms.get(name, TargetTransform(shift=(0.0,) * len(mask), scale=(1.0,) * len(mask)))
+        for name, target in recipe.targets.items()
+    }
+    done = out / f"stage-{index}-{stage.name}.safetensors"
+    if done.is_file():
+        model.load_state_dict(load_file(done), strict=True)
+        say(f"stage {stage.name}: done before, read from {done.name}")
+        return model
+
+    target, weight = _targets(model, recipe, stage, values, mask)
+    seed = _seed(recipe.seed, stage.name)
+    batches = StageData(part.graphs, target, weight, stage.batch, seed)
+    module = StageModule(model, stage, batches.steps * stage.epochs, seed)
+    state = out / f"stage-{index}-{stage.name}"
+    saver = ModelCheckpoint(
+        dirpath=state,
+        filename="state",
+        every_n_epochs=max(1, stage.epochs // SAVES),
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [saver, progress_callback(stage.name, say)]
+    trainer = pl.Trainer(
+        accelerator="auto" if device == "auto" else ("gpu" if device == "cuda" else "cpu"),
+        devices=1,
+        precision=recipe.precision,
+        max_epochs=stage.epochs,
+        callbacks=callbacks,
+        logger=_loggers(loggers, out, stage.name),
+        reload_dataloaders_every_n_epochs=1,
+        enable_model_summary=False,
+        enable_progress_bar=any(hasattr(c, "train_progress_bar") for c in callbacks),
+        log_every_n_steps=batches.steps,
+        num_sanity_val_steps=0,
+    )
+    before = state / "state.ckpt"
+    resume = {"ckpt_path": before, "weights_only": True} if before.is_file() else {}
+    trainer.fit(module, datamodule=batches, **resume)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    model.to("cpu").requires_grad_(True)
+    aside = done.with_suffix(".part")
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, aside)
+    os.replace(aside, done)
+    before.unlink(missing_ok=True)
+    return model
+
+
+def _targets(
+    model: Model, recipe: Recipe, stage: Stage, values: dict[str, np.ndarray], mask: np.ndarray
+) -> tuple[Tensor, Tensor]:
+    """Transformed targets and weights, (members, rows, targets); weight 0 where unknown or not to be seen."""
+    shape = (*mask.shape, len(recipe.targets))
+    target, weight = torch.zeros(shape), torch.zeros(shape)
+    for t, name in enumerate(recipe.targets):
+        if name in stage.targets:
+            transformed = model.transforms[name].forward(values[name])
+            usable = torch.isfinite(transformed) & torch.as_tensor(mask)
+            target[:, :, t] = torch.where(usable, transformed, 0.0)
+            weight[:, :, t] = usable * recipe.targets[name].weight
+    return target, weight
+
+
+def _usable(dataset: Dataset, name: str, recipe: Recipe) -> np.ndarray:
+    """Values of a target, NaN where unknown or outside the domain of its transform."""
+    if name not in dataset.targets:
+        raise RecipeError(f"{dataset.name} has no target {name}; it has {', '.join(dataset.targets)}")
+    values = dataset.targets[name]
+    lowest = {"identity": -np.inf, "log10": 0.0, "log10p1": -1.0}[recipe.targets[name].transform]
+    return np.where(values > lowest, values, np.nan)
+
+
+def _properties(model: Model, stage: Stage, replicas: Replicas, *, shared: bool) -> Model:
+    """One network of each fold as it is after this stage, to predict the auxiliary targets with."""
+    members = [0] if shared else [int(np.flatnonzero(replicas.fold == f)[0]) for f in range(replicas.folds)]
+    return model.select(members, tuple(t for t in stage.targets if t != "kappa"))
+
+
+def _claim(out: Path, recipe: Recipe) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "recipe.yml"
+    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise RecipeError(f"{out} holds a run of another recipe ({path}); give another --out or remove that folder")
+    _write_atomic(path, text)
+
+
+def _loggers(names: tuple[str, ...], out: Path, stage: str) -> list[pl.loggers.Logger]:
+    made: list[pl.loggers.Logger] = []
+    for name in names:
+        try:
+            if name == "csv":
+                made.append(pl.loggers.CSVLogger(out, name="logs", version=stage))
+            elif name == "tensorboard":
+                made.append(pl.loggers.TensorBoardLogger(out, name="tensorboard", version=stage))
+            elif name == "mlflow":
+                made.append(pl.loggers.MLFlowLogger(experiment_name=out.name, run_name=stage, save_dir=str(out / "mlflow")))
+            else:
+                raise RecipeError(f"--logger {name}: choose csv, tensorboard or mlflow")
+        except ModuleNotFoundError as error:
+            raise RecipeError(f"--logger {name}: {error}; install it first: pip install {name}") from None
+    return made
+
+
+def _write_atomic(path: Path, text: str) -> None:
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
+
+
+def _seed(*parts: object) -> int:
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1
