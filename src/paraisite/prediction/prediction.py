@@ -1,0 +1,71 @@
+"""`Prediction`: one output row, the same for every way of asking."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+PROPERTY_COLUMNS = {
+    "formation_energy": "formation_energy_eV_atom",
+    "bulk_modulus_vrh": "bulk_modulus_GPa",
+    "shear_modulus_vrh": "shear_modulus_GPa",
+    "debye_temperature": "debye_temperature_K",
+    "gruneisen": "gruneisen",
+    "heat_capacity_cv_atom": "heat_capacity_cv_kB_atom",
+    "thermal_expansion": "thermal_expansion_1_K",
+    "vibrational_entropy_atom": "vibrational_entropy_meV_K_atom",
+    "vibrational_free_energy_atom": "vibrational_free_energy_meV_atom",
+    "bulk_modulus_static": "bulk_modulus_static_GPa",
+}
+"""Output column of each auxiliary target."""
+
+
+@dataclass(slots=True)
+class Prediction:
+    """One row; the fields are the columns, in order, and auxiliary properties follow.
+
+    Attributes
+    ----------
+    id, source : str
+    formula : str
+    n_sites, n_elements : int or None
+    kappa_W_mK : float or None
+        Lattice thermal conductivity at 300 K, isotropic average.
+    kappa_low_W_mK, kappa_high_W_mK : float or None
+        Bounds of the calibrated interval.
+    log10_std : float or None
+        Standard deviation of the calibrated predictive distribution of log10 kappa.
+    applicability : float or None
+        Between 0 and 1; below 0.05 the crystal is unlike the training data.
+    nearest_known : str
+        Formula, dataset id and kappa of the nearest high-quality compound, and whether this one was in training.
+    status : {"ok", "warning", "rejected"}
+    reason : str
+        What a person can do about it.
+    properties : dict of str to float
+        Auxiliary properties by column name.
+    """
+
+    id: str
+    source: str
+    formula: str = ""
+    n_sites: int | None = None
+    n_elements: int | None = None
+    kappa_W_mK: float | None = None
+    kappa_low_W_mK: float | None = None
+    kappa_high_W_mK: float | None = None
+    log10_std: float | None = None
+    applicability: float | None = None
+    nearest_known: str = ""
+    status: Literal["ok", "warning", "rejected"] = "ok"
+    reason: str = ""
+    properties: dict[str, float | None] = field(default_factory=dict)
+
+    def row(self) -> dict[str, Any]:
+        """Return the columns as one flat dictionary."""
+        columns = asdict(self)
+        return columns | columns.pop("properties")
+
+
+COLUMNS = tuple(name for name in Prediction.__dataclass_fields__ if name != "properties")
+"""Names of the columns before the auxiliary properties."""
