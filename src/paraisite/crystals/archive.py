@@ -1,0 +1,144 @@
+"""Members of .zip and .tar archives, read one by one without extraction and within limits."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from typing import IO
+
+from paraisite.crystals.files import ARCHIVES, MAX_FILE_BYTES, MAX_JSON_BYTES, split_name
+from paraisite.crystals.rejection import Rejection
+
+MAX_MEMBERS = 5_000_000
+"""Largest number of members of an archive."""
+
+MAX_TOTAL_BYTES = 64 << 30
+"""Largest sum of member sizes, unpacked."""
+
+MAX_RATIO = 200
+"""Largest ratio of unpacked to packed size, asked of anything above 1 MiB. Crystal files reach about 10."""
+
+_RATIO_FROM = 1 << 20
+
+Member = tuple[str, bytes]
+
+
+def read_zip(file: IO[bytes], id: str, source: str) -> Iterator[Member | Rejection]:
+    """Yield name and content of every crystal file of a zip archive, or a rejection in its place."""
+    try:
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        yield Rejection(id, source, f"not a readable zip archive ({error}); it may be cut off: copy or pack it again")
+        return
+    with archive:
+        infos = archive.infolist()
+        if len(infos) > MAX_MEMBERS:
+            yield Rejection(id, source, f"the archive has {len(infos)} members, more than {MAX_MEMBERS}; split it")
+            return
+        total = 0
+        for info in infos:
+            name = info.filename
+            if info.is_dir() or not is_wanted(name):
+                continue
+            reason = _objection(name, info.file_size, info.compress_size)
+            if not reason and info.flag_bits & 1:
+                reason = "the member is encrypted; unpack it with its password first"
+            if not reason and total + info.file_size > MAX_TOTAL_BYTES:
+                reason = f"the archive unpacks to more than {MAX_TOTAL_BYTES >> 30} GiB; split it"
+            if reason:
+                yield _rejection(name, source, reason)
+                continue
+            try:
+                with archive.open(info) as member:
+                    data = member.read(_limit(name) + 1)
+            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+                yield _rejection(name, source, f"the member cannot be unpacked ({error}); pack the archive again")
+                continue
+            total += len(data)
+            reason = _objection(name, len(data), info.compress_size)
+            yield _rejection(name, source, reason) if reason else (name, data)
+
+
+def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int]) -> Iterator[Member | Rejection]:
+    """Yield name and content of every crystal file of a tar stream, or a rejection in its place.
+
+    Parameters
+    ----------
+    file : binary file
+        The unpacked stream; it is read once, forward.
+    packed : callable
+        Number of packed bytes read so far, to notice a compression bomb.
+    """
+    try:
+        with tarfile.open(fileobj=_Bounded(file, packed), mode="r|") as archive:  # type: ignore[call-overload]
+            for n, info in enumerate(archive):
+                if n >= MAX_MEMBERS:
+                    yield Rejection(id, source, f"the archive has more than {MAX_MEMBERS} members; split it")
+                    return
+                name = info.name
+                if info.isdir() or not is_wanted(name):
+                    continue
+                reason = _objection(name, info.size, None)
+                if not reason and not info.isreg():
+                    kind = "link" if info.issym() or info.islnk() else "device or other special file"
+                    reason = f"the member is a {kind}, not a file; pack the file itself"
+                if reason:
+                    yield _rejection(name, source, reason)
+                    continue
+                member = archive.extractfile(info)
+                data = member.read(_limit(name) + 1) if member else b""
+                if len(data) < info.size:
+                    yield _rejection(name, source, "the archive ends within this member; copy or pack it again")
+                    return
+                yield name, data
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+        yield Rejection(id, source, f"the archive cannot be read to its end ({error}); copy or pack it again")
+
+
+def is_wanted(name: str) -> bool:
+    """Whether a member or file of a folder is one to read: of a known format and not hidden."""
+    if split_name(name)[1] is None:
+        return False
+    parts = re.split(r"[/\\]", name)
+    return not any(part.startswith((".", "__MACOSX")) and part not in (".", "..") for part in parts)
+
+
+def _limit(name: str) -> int:
+    return MAX_JSON_BYTES if split_name(name)[1] == "json" else MAX_FILE_BYTES
+
+
+def _objection(name: str, size: int, packed: int | None) -> str:
+    if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or name[1:2] == ":":
+        return "the member's name leaves the archive; rename it to a plain relative name"
+    if split_name(name)[1] in ARCHIVES:
+        return "an archive inside an archive is not read; unpack it and give it by itself"
+    if size > _limit(name):
+        return f"{size >> 20} MiB unpacked is more than the limit of {_limit(name) >> 20} MiB; split the file"
+    if packed is not None and size > _RATIO_FROM and size > MAX_RATIO * max(packed, 1):
+        return f"the member unpacks to over {MAX_RATIO} times its packed size (a zip bomb?); unpack it by hand first"
+    return ""
+
+
+def _rejection(name: str, source: str, reason: str) -> Rejection:
+    return Rejection(split_name(name)[0], f"{source}::{name}", reason)
+
+
+class _Bounded:
+    """A readable stream that refuses to unpack a compression bomb."""
+
+    def __init__(self, file: IO[bytes], packed: Callable[[], int]) -> None:
+        self._file = file
+        self._packed = packed
+        self._total = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._total += len(data)
+        if self._total > MAX_TOTAL_BYTES or (
+            self._total > 16 * _RATIO_FROM and self._total > MAX_RATIO * max(self._packed(), 1)
+        ):
+            raise OSError("it unpacks to far more than its packed size, like a compression bomb")
+        return data

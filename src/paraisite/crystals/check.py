@@ -1,0 +1,126 @@
+"""Physical validity of a crystal: what every reader and converter asks before a crystal leaves the room."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from paraisite.crystals.elements import SYMBOLS, reduced_formula
+from paraisite.crystals.rejection import CrystalError
+
+MAX_SITES = 5000
+"""Largest number of sites of a cell that is accepted."""
+
+MIN_DISTANCE = 0.5
+"""Closest that two sites may be, in Å. The shortest bond known, H-H in the gas, is 0.74 Å."""
+
+_MAX_IMAGES = 2000
+_BLOCK = 1 << 16
+
+
+def check(cell: np.ndarray, numbers: np.ndarray, positions: np.ndarray) -> None:
+    """Raise if a crystal cannot be one.
+
+    Parameters
+    ----------
+    cell : numpy.ndarray, shape (3, 3)
+        Lattice vectors as rows, in Å.
+    numbers : numpy.ndarray, shape (n_sites,)
+        Atomic numbers.
+    positions : numpy.ndarray, shape (n_sites, 3)
+        Fractional coordinates.
+
+    Raises
+    ------
+    CrystalError
+        If there is no site, a number is not finite, the cell spans no volume, an element is unknown, there are more
+        than `MAX_SITES` sites, or two sites are closer than `MIN_DISTANCE`. Sites are counted from 1.
+    """
+    n = len(numbers)
+    if n == 0:
+        raise CrystalError("the structure has no sites; give a file with at least one atom")
+    if n > MAX_SITES:
+        raise CrystalError(f"{n} sites are more than the limit of {MAX_SITES}; give the primitive cell")
+    if not np.isfinite(cell).all():
+        raise CrystalError("the cell holds a number that is not finite; correct the lattice vectors")
+    if not np.isfinite(positions).all():
+        site = int(np.flatnonzero(~np.isfinite(positions).all(axis=1))[0])
+        raise CrystalError(f"{_name(numbers, site)} has a coordinate that is not a finite number; correct it")
+    if int(numbers.min()) < 1 or int(numbers.max()) >= len(SYMBOLS):
+        site = int(np.flatnonzero((numbers < 1) | (numbers >= len(SYMBOLS)))[0])
+        raise CrystalError(f"site {site + 1} is not a chemical element; replace or remove it")
+    _check_cell(cell)
+    if (pair := _closest_below(cell, positions, MIN_DISTANCE)) is not None:
+        i, j, distance = pair
+        if i == j:
+            raise CrystalError(f"a lattice vector is only {distance:.2f} Å long; correct the cell")
+        raise CrystalError(
+            f"{_name(numbers, i)} and {_name(numbers, j)} overlap, {distance:.2f} Å apart; remove the duplicate or "
+            "correct the coordinates, the cell or the symmetry operators"
+        )
+
+
+def summary(numbers: np.ndarray) -> dict[str, str | int | None]:
+    """Return formula and counts of a rejected crystal, as keywords of `Rejection`."""
+    known = numbers[(numbers > 0) & (numbers < len(SYMBOLS))]
+    return {
+        "formula": reduced_formula(known) if len(known) == len(numbers) else "",
+        "n_sites": len(numbers),
+        "n_elements": len(set(numbers.tolist())),
+    }
+
+
+def _name(numbers: np.ndarray, site: int) -> str:
+    z = int(numbers[site])
+    return f"site {site + 1} ({SYMBOLS[z] if 0 < z < len(SYMBOLS) else '?'})"
+
+
+def _check_cell(cell: np.ndarray) -> None:
+    if (longest := np.abs(cell).max()) > 1e4:
+        raise CrystalError(f"a lattice vector is {longest:.3g} Å long; lengths are taken in Å, correct the cell")
+    lengths = np.sqrt((cell * cell).sum(axis=1))
+    volume = abs(_determinant(cell))
+    # a volume that is small relative to the edges means vectors in one plane; 1e-4 is an angle of 0.006 degrees
+    if volume < 1e-3 or volume < 1e-4 * lengths.prod():
+        raise CrystalError(f"the cell has no volume ({volume:.3g} Å³); correct the lattice vectors or angles")
+
+
+def _determinant(m: np.ndarray) -> float:
+    a, b, c = m.tolist()
+    return float(
+        a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * c[1] - b[1] * c[0])
+    )
+
+
+def _closest_below(cell: np.ndarray, positions: np.ndarray, cutoff: float) -> tuple[int, int, float] | None:
+    """Return a pair of sites closer than `cutoff` (in Å) and its distance, the closest of its block, or None.
+
+    A difference vector shorter than the cutoff has fractional components up to cutoff / (spacing of lattice planes).
+    Where every spacing exceeds twice the cutoff that is below one half, so the difference wrapped into [-1/2, 1/2] is
+    that vector and one image suffices; flatter cells get as many images as they need.
+    """
+    spacings = 1.0 / np.sqrt((np.linalg.inv(cell) ** 2).sum(axis=0))
+    reach = [0 if d > 2 * cutoff else int(cutoff / d + 0.5) for d in spacings.tolist()]
+    shifts = np.array(list(product(*(range(-r, r + 1) for r in reach))), dtype=float)
+    if len(shifts) > _MAX_IMAGES:
+        raise CrystalError("the cell is nearly flat; give a reduced (Niggli) cell")
+    if len(shifts) > 1:
+        lengths = np.sqrt(((shifts @ cell) ** 2).sum(axis=1))
+        lengths[(shifts == 0).all(axis=1)] = np.inf
+        if lengths.min() < cutoff:
+            return 0, 0, float(lengths.min())
+    n = len(positions)
+    rows = max(1, _BLOCK // n)
+    for start in range(0, n - 1, rows):
+        block = positions[start : start + rows, None] - positions[None, start:]
+        block -= np.rint(block)
+        for shift in shifts:
+            vectors = (block + shift) @ cell
+            squares = np.einsum("ijk,ijk->ij", vectors, vectors)
+            np.fill_diagonal(squares, np.inf)
+            k = int(squares.argmin())
+            i, j = divmod(k, squares.shape[1])
+            if squares[i, j] < cutoff * cutoff:
+                return start + i, start + j, float(np.sqrt(squares[i, j]))
+    return None

@@ -1,0 +1,338 @@
+"""`read`: crystals from files, folders, globs, archives and standard input, one item for each structure found."""
+
+from __future__ import annotations
+
+import bz2
+import glob
+import gzip
+import io
+import lzma
+import sqlite3
+import stat
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+from paraisite.crystals import files
+from paraisite.crystals.archive import is_wanted, read_tar, read_zip
+from paraisite.crystals.check import check, summary
+from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.rejection import CrystalError, Rejection
+from paraisite.crystals.sites import Disorder
+
+_UNPACKERS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ": lzma.LZMAFile,
+}
+
+_NESTED = "an archive inside an archive is not read; unpack it and give it by itself"
+
+Item = Crystal | Rejection
+
+
+def read(inputs: Iterable[str | Path], *, disorder: Disorder = "reject") -> Iterator[Item]:
+    """Read crystals, in order and one at a time.
+
+    Parameters
+    ----------
+    inputs : iterable of str or pathlib.Path
+        Files of any known format, archives of them (.zip, .tar, .tar.gz), folders (searched in sorted order for files
+        of known formats), glob patterns, or ``-`` for standard input. The content decides the format; the extension
+        does where the content leaves it open.
+    disorder : {"reject", "majority"}
+        What to do with partly occupied sites: reject the crystal, or take the species that holds most of each site.
+
+    Yields
+    ------
+    Crystal or Rejection
+        One item for each structure found, and one for each file or archive member that cannot be read: no input
+        vanishes, and none raises.
+    """
+    for item in [inputs] if isinstance(inputs, (str, Path)) else inputs:
+        yield from _read_input(str(item), disorder)
+
+
+def count(inputs: Iterable[str | Path]) -> int | None:
+    """Estimate how many items `read` will give, cheaply; None where that takes reading (JSON, XYZ, tar, ``-``)."""
+    total = 0
+    for item in [inputs] if isinstance(inputs, (str, Path)) else inputs:
+        for path in _paths(str(item)):
+            n = 1 if isinstance(path, Rejection) else _count_file(path)
+            if n is None:
+                return None
+            total += n
+    return total
+
+
+def _count_file(path: Path) -> int | None:
+    kind = files.split_name(path.name)[1]
+    try:
+        if str(path) == "-" or kind in ("json", "jsonl", "xyz", "tar"):
+            return None
+        if kind == "zip":
+            with zipfile.ZipFile(path) as archive:
+                names = [i.filename for i in archive.infolist() if not i.is_dir() and is_wanted(i.filename)]
+            many = any(files.split_name(name)[1] in ("json", "jsonl", "xyz") for name in names)
+            return None if many else max(len(names), 1)
+        if kind == "db":
+            from paraisite.crystals.ase_db import count_db
+
+            return max(count_db(path), 1)
+    except (OSError, zipfile.BadZipFile, sqlite3.Error):
+        pass
+    return 1
+
+
+def _paths(item: str) -> Iterator[Path | Rejection]:
+    """Files that an input stands for; ``-`` stays as it is."""
+    path = Path(item)
+    id = files.split_name(item)[0]
+    try:
+        if item == "-" or (path.exists() and not path.is_dir()):
+            yield path
+        elif path.is_dir():
+            yield from _walk(path)
+        elif path.is_symlink():
+            yield Rejection(id, item, "the link leads nowhere or in a circle; give the file itself")
+        elif glob.has_magic(item):
+            matches = sorted(glob.glob(item, recursive=True))
+            if not matches:
+                yield Rejection(id, item, "no file matches the pattern; check it, and quote it if the shell expands it")
+            for match in matches:
+                if "**" not in item or not Path(match).is_dir():
+                    yield from _paths(match)
+        else:
+            yield Rejection(id, item, "there is no such file or folder; check the path")
+    except (OSError, ValueError) as error:
+        yield Rejection(id, item, f"the path cannot be used ({_cause(error)}); check it and its permissions")
+
+
+def _walk(folder: Path) -> Iterator[Path | Rejection]:
+    found = False
+    visited: set[tuple[int, int]] = set()
+
+    def walk(directory: Path) -> Iterator[Path | Rejection]:
+        try:
+            info = directory.stat()
+            if (info.st_dev, info.st_ino) in visited:  # a link back to a folder already seen
+                return
+            visited.add((info.st_dev, info.st_ino))
+            entries = sorted(directory.iterdir(), key=lambda p: p.name)
+        except OSError as error:
+            yield Rejection(
+                directory.name, str(directory), f"the folder cannot be read ({_cause(error)}); check permissions"
+            )
+            return
+        for entry in entries:
+            if entry.is_dir():
+                if not entry.name.startswith("."):
+                    yield from walk(entry)
+            elif is_wanted(entry.name):
+                yield entry
+
+    for path in walk(folder):
+        found = True
+        yield path
+    if not found:
+        yield Rejection(folder.name, str(folder), f"the folder holds no crystal file; known formats: {files.KNOWN}")
+
+
+def _read_input(item: str, disorder: Disorder) -> Iterator[Item]:
+    for path in _paths(item):
+        if isinstance(path, Rejection):
+            yield path
+            continue
+        source = str(path)
+        id = "stdin" if source == "-" else files.split_name(path.name)[0]
+        try:
+            for found in _read_stdin(disorder) if source == "-" else _read_path(path, disorder):
+                yield _checked(found)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            reason = f"the file cannot be read ({_cause(error)}); check permissions, or copy or pack it again"
+            yield Rejection(id, source, reason)
+        except Exception as error:  # whatever a reader missed must cost one row, not the run
+            reason = f"the file cannot be read ({type(error).__name__}: {error}); please report it with the file"
+            yield Rejection(id, source, reason)
+
+
+def _checked(item: Item) -> Item:
+    if isinstance(item, Rejection):
+        return item
+    try:
+        check(item.cell, item.numbers, item.positions)
+    except CrystalError as error:
+        return Rejection(item.id, item.source, str(error), **summary(item.numbers))  # type: ignore[arg-type]
+    return item
+
+
+def _read_stdin(disorder: Disorder) -> Iterator[Item]:
+    return _read_stream(sys.stdin.buffer, "", "stdin", "-", disorder)
+
+
+def _read_path(path: Path, disorder: Disorder) -> Iterator[Item]:
+    source = str(path)
+    id = files.split_name(path.name)[0]
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        yield Rejection(id, source, "this is a device or other special file; give a regular file")
+        return
+    with path.open("rb") as file:
+        yield from _read_stream(file, path.name, id, source, disorder, path)
+
+
+def _read_stream(
+    file: IO[bytes], name: str, id: str, source: str, disorder: Disorder, path: Path | None = None
+) -> Iterator[Item]:
+    """Read a binary stream: a file (`path` given), an archive member or standard input."""
+    raw = _Prefixed(file)
+    stream: _Prefixed = raw
+    head = raw.head
+    for magic, unpack in _UNPACKERS.items():
+        if head.startswith(magic):
+            stream, path = _Prefixed(unpack(raw)), None
+            head = stream.head
+    if not head:
+        yield Rejection(id, source, "the file is empty; write it again")
+        return
+    named = files.split_name(name)[1]
+    kind = files.sniff(head) or named
+    if kind == "json" and named == "jsonl":
+        kind = "jsonl"
+    if kind in files.ARCHIVES:
+        yield from _read_archive(kind, raw, stream, id, source, disorder)
+    elif kind == "db":
+        yield from _read_db(head, path, id, source)
+    elif kind is None:
+        yield Rejection(id, source, f"the format is not recognised; known formats: {files.KNOWN}")
+    elif files.is_binary(head):
+        yield Rejection(id, source, "the file holds binary data, not text; write it again (as UTF-8)")
+    elif kind in ("xyz", "jsonl"):
+        lines = _lines(stream)
+        if kind == "xyz":
+            from paraisite.crystals.xyz import read_xyz
+
+            yield from read_xyz(lines, id=id, source=source)
+        else:
+            from paraisite.crystals.pymatgen_json import read_jsonl
+
+            yield from read_jsonl(lines, id=id, source=source, disorder=disorder)
+    else:
+        limit = files.MAX_JSON_BYTES if kind == "json" else files.MAX_FILE_BYTES
+        data = stream.read(limit + 1)
+        if len(data) > limit:
+            remedy = "write JSON Lines (.jsonl)" if kind == "json" else "split it"
+            yield Rejection(id, source, f"the file is larger than {limit >> 20} MiB; {remedy}")
+            return
+        yield from _read_text(kind, files.to_text(data), id, source, disorder)
+
+
+def _read_text(kind: str, text: str, id: str, source: str, disorder: Disorder) -> Iterator[Item]:
+    if not text.strip():
+        yield Rejection(id, source, "the file is empty; write it again")
+    elif kind == "cif":
+        from paraisite.crystals.cif import read_cif
+
+        yield from read_cif(text, id=id, source=source, disorder=disorder)
+    elif kind == "poscar":
+        from paraisite.crystals.poscar import read_poscar
+
+        yield from read_poscar(text, id=id, source=source)
+    else:
+        from paraisite.crystals.pymatgen_json import read_json
+
+        yield from read_json(text, id=id, source=source, disorder=disorder)
+
+
+def _read_db(head: bytes, path: Path | None, id: str, source: str) -> Iterator[Item]:
+    if not head.startswith(b"SQLite format 3\0"):
+        yield Rejection(id, source, "not an SQLite file, as an ASE database .db is; write it again with ase.db")
+    elif path is None:
+        yield Rejection(id, source, "an ASE database is read from a plain file only; unpack it and give its path")
+    else:
+        from paraisite.crystals.ase_db import read_db
+
+        yield from read_db(path, id=id, source=source)
+
+
+def _read_archive(
+    kind: str, raw: _Prefixed, stream: _Prefixed, id: str, source: str, disorder: Disorder
+) -> Iterator[Item]:
+    if kind == "zip":
+        if stream is not raw:
+            yield Rejection(id, source, _NESTED)
+            return
+        members = read_zip(stream.seekable_file(), id, source)
+    else:
+        members = read_tar(cast("IO[bytes]", stream), id, source, lambda: raw.consumed)
+    found = False
+    for member in members:
+        found = True
+        if isinstance(member, Rejection):
+            yield member
+            continue
+        name, data = member
+        label, place = files.split_name(name)[0], f"{source}::{name}"
+        try:
+            if files.sniff(data[: files.HEAD_BYTES]) in files.ARCHIVES:
+                yield Rejection(label, place, _NESTED)
+            else:
+                yield from _read_stream(io.BytesIO(data), name, label, place, disorder)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            yield Rejection(label, place, f"the member cannot be unpacked ({error}); pack it again")
+        except Exception as error:  # one bad member never stops its archive
+            reason = f"the member cannot be read ({type(error).__name__}: {error}); please report it with the file"
+            yield Rejection(label, place, reason)
+    if not found:
+        yield Rejection(id, source, f"the archive holds no crystal file; known formats: {files.KNOWN}")
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without the path that `source` gives already."""
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _lines(stream: _Prefixed) -> Iterator[str]:
+    """Lines of a stream, none longer than `MAX_FILE_BYTES`."""
+    reader = io.BufferedReader(cast("io.RawIOBase", stream), files.HEAD_BYTES)
+    while line := reader.readline(files.MAX_FILE_BYTES):
+        yield files.to_text(line)
+
+
+class _Prefixed(io.RawIOBase):
+    """A forward-only stream whose first bytes have been looked at and are read again."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.head = b""
+        while len(self.head) < files.HEAD_BYTES and (part := file.read(files.HEAD_BYTES - len(self.head))):
+            self.head += part
+        self._rest = self.head
+        self.consumed = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self._rest[: len(buffer)] if self._rest else self._file.read(len(buffer))
+        self._rest = self._rest[len(data) :]
+        buffer[: len(data)] = data
+        self.consumed += len(data)
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read `size` bytes, fewer only at the end."""
+        rest, self._rest = (self._rest, b"") if size < 0 else (self._rest[:size], self._rest[size:])
+        data = rest + (self._file.read(size - len(rest) if size >= 0 else -1) if size < 0 or len(rest) < size else b"")
+        self.consumed += len(data)
+        return data
+
+    def seekable_file(self) -> IO[bytes]:
+        """Return the whole of the stream as a file that can seek: itself where it can, else a copy in memory."""
+        if self._file.seekable():
+            self._file.seek(0)
+            return self._file
+        return io.BytesIO(self.read(files.MAX_JSON_BYTES))
