@@ -34,6 +34,8 @@ class Calibration(BaseModel):
         log10 true minus log10 predicted, over the scale, for each calibration row.
     weights : tuple of float
         w0, w1, w2 of the scale.
+    lowest, highest : tuple of float
+        Range of the two logarithms among the calibration rows; beyond it the scale stays what it is at its end.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +44,8 @@ class Calibration(BaseModel):
     row_fold: tuple[int, ...]
     score: tuple[float, ...]
     weights: tuple[float, float, float]
+    lowest: tuple[float, float]
+    highest: tuple[float, float]
 
     @classmethod
     def fit(
@@ -97,6 +101,8 @@ class Calibration(BaseModel):
             row_fold=tuple(int(f) for f in row_fold),
             score=tuple(float(s) for s in residual / scale),
             weights=weights,
+            lowest=(float(features[:, 0].min()), float(features[:, 1].min())),
+            highest=(float(features[:, 0].max()), float(features[:, 1].max())),
         )
 
     def check_level(self, level: float) -> None:
@@ -132,7 +138,8 @@ class Calibration(BaseModel):
         self.check_level(level)
         n = len(self.score)
         centre = _centres(log_members, self.folds)
-        scale = np.exp(self.weights[0] + _features(log_members, distance, self.folds) @ np.array(self.weights[1:]))
+        features = np.clip(_features(log_members, distance, self.folds), self.lowest, self.highest)
+        scale = np.exp(self.weights[0] + features @ np.array(self.weights[1:]))
         row_fold = np.array(self.row_fold)
         if folds is not None:  # every row's score, around the centres of the allowed folds in turn
             row_fold = np.array(folds)[np.arange(n) % len(folds)]

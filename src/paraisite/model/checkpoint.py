@@ -2,7 +2,7 @@
 
 ========================  ==========================================================================
 ``card.json``             architecture, element table, transforms, calibration, recipe, hashes, metrics
-``kappa.safetensors``     the networks that predict kappa
+``kappa.safetensors``     the networks that predict kappa, in half precision
 ``properties.safetensors``  optional: the networks that predict auxiliary properties
 ``maps.safetensors``      optional: the spaces in which distances to known compounds are measured
 ``known.csv``             optional: formula, id, dataset and kappa of the high-quality training compounds
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
@@ -121,9 +122,9 @@ class Checkpoint:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            save_tensors(_contiguous(self.kappa), aside / "kappa.safetensors")
+            save_tensors(_half(self.kappa), aside / "kappa.safetensors")
             if self.properties is not None:
-                save_tensors(_contiguous(self.properties), aside / "properties.safetensors")
+                save_tensors(_half(self.properties), aside / "properties.safetensors")
             if self.applicability is not None:
                 save_arrays(_pack(self.applicability), aside / "maps.safetensors")
             if self.known:
@@ -181,8 +182,16 @@ def read_card(folder: Path) -> Card:
         raise CheckpointError(f"{path}: damaged card, fetch or train the model again ({error})") from None
 
 
-def _contiguous(model: Model) -> dict[str, Any]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+def round_weights(model: Model) -> Model:
+    """Round the weights to half precision, in place: what is calibrated must be what is stored."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.half())
+    return model
+
+
+def _half(model: Model) -> dict[str, Any]:
+    return {name: tensor.detach().cpu().half().contiguous() for name, tensor in model.state_dict().items()}
 
 
 def _network(path: Path, card: NetworkCard) -> Model:

@@ -15,7 +15,7 @@ from paraisite.evaluation.metrics import coverage, interval_score, interval_widt
 from paraisite.graphs import CUTOFF, TOLERANCE
 from paraisite.model.applicability import Applicability, Map
 from paraisite.model.calibration import Calibration
-from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard
+from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard, round_weights
 from paraisite.model.model import Model
 from paraisite.model.tensors import GraphTensors
 from paraisite.training.recipe import Recipe
@@ -69,7 +69,8 @@ def finish(
     where = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     if model.config.members != len(replicas.fold):
         model = model.select(np.tile(np.arange(recipe.members), replicas.folds).tolist())
-    model = model.select(list(range(model.config.members)), ("kappa",)).to(where)
+    model = round_weights(model.select(list(range(model.config.members)), ("kappa",))).to(where)
+    properties = round_weights(properties) if properties is not None else None
     folds = tuple(tuple(np.flatnonzero(replicas.fold == f).tolist()) for f in range(replicas.folds))
     last = data[-1]
     log_members, vectors = _apply(model, last, where)
