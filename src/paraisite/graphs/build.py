@@ -10,7 +10,7 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
 from paraisite.graphs.batch import GraphBatch
 from paraisite.graphs.merge import merge
-from paraisite.graphs.neighbours import find_neighbours
+from paraisite.graphs.neighbours import Neighbours, find_neighbours
 
 CUTOFF = 4.0
 """Cutoff radius in Å, as in MEGNet-MP-2018.6.1."""
@@ -43,7 +43,7 @@ def build(
     """
     sizes: list[int] = []
     kept: list[int] = []
-    found = []
+    found: list[Neighbours] = []
     rejections: dict[int, Rejection] = {}
     for index, crystal in enumerate(crystals):
         neighbours = find_neighbours(crystal, cutoff)
@@ -66,7 +66,7 @@ def build(
     return graphs, np.asarray(kept, dtype=np.int64), rejections
 
 
-def _plain(numbers: list[np.ndarray], sizes: list[int], found: list) -> GraphBatch:
+def _plain(numbers: list[np.ndarray], sizes: list[int], found: list[Neighbours]) -> GraphBatch:
     node_ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.asarray(sizes, dtype=np.int64))])
     counts = np.asarray([len(f.src) for f in found], dtype=np.int64)
     shift = np.repeat(node_ptr[:-1], counts)

@@ -113,7 +113,9 @@ class Applicability:
 
     def nearest_trained_known(self, vectors: np.ndarray) -> np.ndarray:
         """Distance to the nearest known compound that a map's member was trained on, shape (maps, crystals)."""
-        return np.stack([tree.query(m.project(vectors[m.member]))[0] for m, tree in zip(self.maps, self._known, strict=True)])
+        return np.stack(
+            [tree.query(m.project(vectors[m.member]))[0] for m, tree in zip(self.maps, self._known, strict=True)]
+        )
 
     def known_distances(self, vectors: np.ndarray) -> np.ndarray:
         """Distances to the known compounds, averaged over the maps, shape (crystals, n_known)."""

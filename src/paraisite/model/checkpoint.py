@@ -211,7 +211,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _pack(applicability: Applicability) -> dict[str, np.ndarray]:
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for i, m in enumerate(applicability.maps):
         arrays |= {
             f"{i}.member": np.array([m.member]),
@@ -226,7 +226,7 @@ def _pack(applicability: Applicability) -> dict[str, np.ndarray]:
 
 
 def _unpack(arrays: dict[str, np.ndarray]) -> Applicability:
-    maps = []
+    maps: list[Map] = []
     while f"{len(maps)}.member" in arrays:
         part = {k: arrays[f"{len(maps)}.{k}"] for k in ("centre", "axes", "points", "trained", "known")}
         part["points"] = part["points"].astype(np.float32)

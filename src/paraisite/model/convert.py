@@ -42,7 +42,9 @@ def from_matgl(path: Path) -> Model:
         raise FileNotFoundError(f"{path}: no such file; expected state.pt of MEGNet-MP-2018.6.1-Eform")
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     config = ModelConfig(encoder=MEGNetConfig(), head=HeadConfig(hidden=()), targets=(FORMATION_ENERGY,))
-    model = Model(config, {FORMATION_ENERGY: TargetTransform(kind="identity", shift=(ENERGY_MEAN,), scale=(ENERGY_STD,))})
+    model = Model(
+        config, {FORMATION_ENERGY: TargetTransform(kind="identity", shift=(ENERGY_MEAN,), scale=(ENERGY_STD,))}
+    )
     converted = _rename({k.removeprefix("model."): v for k, v in state.items()}, model, path)
     expected = model.state_dict()
     missing, extra = sorted(expected.keys() - converted.keys()), sorted(converted.keys() - expected.keys())
@@ -58,7 +60,8 @@ def from_matgl(path: Path) -> Model:
 def _rename(state: dict[str, Tensor], model: Model, path: Path) -> dict[str, Tensor]:
     """Our names and layouts: a leading member axis, weights as (in, out), the two biases of a cell added."""
     centres = state.pop("bond_expansion.rbf.centers", None)
-    if centres is None or not torch.allclose(centres, model.encoder.centres, atol=1e-6):
+    expected = model.encoder.centres
+    if centres is None or centres.shape != expected.shape or not torch.allclose(centres, expected, atol=1e-6):
         raise ValueError(f"{path}: the centres of the Gaussian expansion are not linspace(0, 5, 100)")
     renamed: dict[str, Tensor] = {}
     biases: dict[str, list[Tensor]] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,7 @@ class MemberLinear(nn.Module):
 
     def parts(self, *widths: int) -> tuple[Tensor, ...]:
         """Split the weight by its inputs: one layer on a concatenation is a sum of layers on the parts."""
-        return torch.split(self.weight, widths, dim=1)
+        return torch.split(self.weight, list(widths), dim=1)
 
 
 class MemberMLP(nn.Module):
@@ -67,8 +68,7 @@ class MemberMLP(nn.Module):
 
     def __init__(self, members: int, widths: Sequence[int], *, activate_last: bool = False, dropout: float = 0.0):
         super().__init__()
-        pairs = zip(widths[:-1], widths[1:], strict=True)
-        self.layers = nn.ModuleList(MemberLinear(members, n_in, n_out) for n_in, n_out in pairs)
+        self.layers = nn.ModuleList(MemberLinear(members, n_in, n_out) for n_in, n_out in pairwise(widths))
         self.activate_last = activate_last
         self.dropout = dropout
 

@@ -96,6 +96,9 @@ class MEGNet(nn.Module):
     config : MEGNetConfig
     """
 
+    element_row: Tensor
+    centres: Tensor
+
     def __init__(self, members: int = 1, config: MEGNetConfig | None = None) -> None:
         super().__init__()
         config = config or MEGNetConfig()

@@ -52,7 +52,7 @@ class TargetTransform(BaseModel):
             if len(known) == 0:
                 raise ValueError(f"member {m} has no training row with a value for this target")
             shift.append(float(known.mean()))
-            scale.append(float(known.std()) or 1.0)
+            scale.append(float(known.std()) if np.ptp(known) > 0 else 1.0)  # std of equal values is not always 0
         return cls(kind=kind, shift=tuple(shift), scale=tuple(scale))
 
     def forward(self, values: np.ndarray) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,5 +67,8 @@ class GraphTensors:
 
     def to(self, device: torch.device | str) -> GraphTensors:
         """Return the same tensors on `device`."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return GraphTensors(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in moved.items()})
+        moved: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            moved[f.name] = value.to(device) if isinstance(value, Tensor) else value
+        return GraphTensors(**moved)

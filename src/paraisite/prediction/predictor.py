@@ -156,7 +156,9 @@ class Predictor:
             elif unknown := sorted({int(z) for z in item.numbers} - self._elements):
                 names = ", ".join(SYMBOLS[z] for z in unknown)
                 plural = "s" if len(unknown) > 1 else ""
-                rows[i] = _rejected(_reject(item, f"element{plural} {names} unknown to the model: it cannot be predicted"))
+                rows[i] = _rejected(
+                    _reject(item, f"element{plural} {names} unknown to the model: it cannot be predicted")
+                )
             else:
                 candidates.append(i)
         graphs, kept, rejected = build(
@@ -170,7 +172,9 @@ class Predictor:
         for piece in graphs.split_by_edges(MAX_EDGES):
             which = np.arange(piece.start, piece.stop)
             crystals = [items[order[g]] for g in which]
-            for g, row in zip(which, self._batch(graphs.take(which), crystals, level, properties, held_out), strict=True):
+            for g, row in zip(
+                which, self._batch(graphs.take(which), crystals, level, properties, held_out), strict=True
+            ):
                 rows[order[g]] = row
         yield from (row for row in rows if row is not None)
 

@@ -224,7 +224,8 @@ def _metrics(
         "all": every(np.ones(len(true), dtype=bool)),
         "by_dataset": {str(name): every(provenance == name) for name in dict.fromkeys(provenance.tolist())},
         "over_folds": {
-            n: {"mean": float(np.mean([s[n] for s in folds])), "std": float(np.std([s[n] for s in folds]))} for n in names
+            n: {"mean": float(np.mean([s[n] for s in folds])), "std": float(np.std([s[n] for s in folds]))}
+            for n in names
         },
     }
 

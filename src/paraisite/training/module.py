@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -57,7 +56,7 @@ class StageModule(pl.LightningModule):
         self.log("loss", loss / self.model.config.members, on_step=False, on_epoch=True, batch_size=target.shape[1])
         return loss
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         groups: dict[float, list[Tensor]] = {}
         for name, parameter in self.model.named_parameters():
             if parameter.requires_grad:

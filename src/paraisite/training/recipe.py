@@ -77,7 +77,8 @@ class SplitConfig(_Strict):
     Attributes
     ----------
     kind : {"kfold", "paper", "holdout"}
-        ``kfold``: each row is held out once. ``paper``: the study's splits, `runs` of them. ``holdout``: one random part.
+        ``kfold``: each row is held out once. ``paper``: the study's splits. ``holdout``: one random
+        part.
     folds : int
     runs : tuple of int
         Seeds of the study's splits.

@@ -88,7 +88,8 @@ def run(
         if stage.dataset not in sets:
             sets[stage.dataset] = StageSet(load(stage.dataset, mirror))
             s = sets[stage.dataset]
-            say(f"{stage.dataset}: {len(s.dataset)} crystals, {s.graphs.n_edges} distinct edges, {len(s.rejections)} rejected")
+            size = f"{len(s.dataset)} crystals, {s.graphs.n_edges} distinct edges"
+            say(f"{stage.dataset}: {size}, {len(s.rejections)} rejected")
     data = [sets[stage.dataset] for stage in recipe.stages]
     replicas = plan(recipe.split, recipe.members, [d.dataset for d in data])
     say(f"{len(replicas.fold)} networks: {replicas.folds} folds of {recipe.members}")
@@ -138,7 +139,7 @@ def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -
         for name, tensor in source.state_dict().items():
             if name.startswith("encoder.") or whole:
                 if state[name].shape[1:] != tensor.shape[1:]:
-                    raise RecipeError(f"{recipe.initial}: {name} has shape {tuple(tensor.shape[1:])}, not as the recipe")
+                    raise RecipeError(f"{recipe.initial}: {name} is not of the shape this recipe asks for")
                 for r in range(len(fold)):
                     state[name][r] = tensor[r % tensor.shape[0]]
     model.load_state_dict(state)
@@ -215,8 +216,7 @@ def train_stage(
         num_sanity_val_steps=0,
     )
     before = state / "state.ckpt"
-    resume = {"ckpt_path": before, "weights_only": True} if before.is_file() else {}
-    trainer.fit(module, datamodule=batches, **resume)
+    trainer.fit(module, datamodule=batches, ckpt_path=before if before.is_file() else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
     model.to("cpu").requires_grad_(True)
@@ -275,7 +275,8 @@ def _loggers(names: tuple[str, ...], out: Path, stage: str) -> list[pl.loggers.L
             elif name == "tensorboard":
                 made.append(pl.loggers.TensorBoardLogger(out, name="tensorboard", version=stage))
             elif name == "mlflow":
-                made.append(pl.loggers.MLFlowLogger(experiment_name=out.name, run_name=stage, save_dir=str(out / "mlflow")))
+                store = str(out / "mlflow")
+                made.append(pl.loggers.MLFlowLogger(experiment_name=out.name, run_name=stage, save_dir=store))
             else:
                 raise RecipeError(f"--logger {name}: choose csv, tensorboard or mlflow")
         except ModuleNotFoundError as error:

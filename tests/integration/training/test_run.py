@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paraisite.crystals import read
+from paraisite.model.checkpoint import Checkpoint
+from paraisite.prediction import Predictor
+from paraisite.training import run as runner
+from paraisite.training.recipe import Recipe, RecipeError
+
+SILENT = {"device": "cpu", "loggers": (), "say": lambda line: None}
+
+
+def recipe(folder: Path, **changes: object) -> Recipe:
+    content = {
+        "name": "small",
+        "seed": 3,
+        "members": 2,
+        "head": {"attach": "vector", "hidden": [16]},
+        "targets": {"kappa": {}, "debye_temperature": {"weight": 0.1}},
+        "split": {"folds": 3, "seed": 1},
+        "stages": [
+            {"name": "first", "dataset": str(folder), "targets": ["kappa", "debye_temperature"], "epochs": 3},
+            {"name": "second", "dataset": str(folder), "epochs": 6, "learning_rate": 3e-3, "batch": 16},
+        ],
+    }
+    return Recipe.model_validate(content | changes)
+
+
+@pytest.fixture(scope="module")
+def trained(rocksalts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    runner.run(recipe(rocksalts), out, **SILENT)
+    return out
+
+
+def test_a_run_ends_with_a_model_that_predicts_with_intervals(trained: Path, rocksalts: Path) -> None:
+    predictor = Predictor.from_pretrained(str(trained / "model"))
+    rows = predictor.predict(read([rocksalts]), properties=["debye_temperature"])
+    assert len(rows) == 48
+    for row in rows:
+        assert row.kappa_low_W_mK < row.kappa_high_W_mK
+        assert row.log10_std > 0
+        assert 0 <= row.applicability <= 1
+        assert "in training" in row.nearest_known
+        assert row.properties["debye_temperature_K"] > 0
+
+
+def test_metrics_are_out_of_fold_and_physical(trained: Path) -> None:
+    metrics = json.loads((trained / "metrics.json").read_text())
+    with (trained / "out_of_fold.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 48
+    true = np.array([float(r["kappa_true_W_mK"]) for r in rows])
+    predicted = np.array([float(r["kappa_W_mK"]) for r in rows])
+    assert metrics["all"]["male"] == pytest.approx(np.abs(np.log10(predicted / true)).mean(), rel=1e-4)
+    assert metrics["all"]["mape"] == pytest.approx((np.abs(predicted - true) / true).mean(), rel=1e-4)
+    # learned something: better than the training median, although only for a few epochs
+    assert metrics["all"]["male"] < np.abs(np.log10(np.median(true) / true)).mean()
+
+
+def test_the_same_recipe_gives_the_same_numbers(trained: Path, rocksalts: Path, tmp_path: Path) -> None:
+    runner.run(recipe(rocksalts), tmp_path / "again", **SILENT)
+    assert (tmp_path / "again/metrics.json").read_text() == (trained / "metrics.json").read_text()
+
+
+class _Stop(Exception):
+    pass
+
+
+def test_an_interrupted_run_goes_on_to_the_same_numbers(
+    trained: Path, rocksalts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "interrupted"
+    whole = runner.StageModule.on_train_epoch_start
+
+    def stop_in_the_second_stage(self: runner.StageModule) -> None:
+        if self.stage.name == "second" and self.current_epoch == 4:
+            raise _Stop
+        whole(self)
+
+    monkeypatch.setattr(runner.StageModule, "on_train_epoch_start", stop_in_the_second_stage)
+    with pytest.raises(_Stop):
+        runner.run(recipe(rocksalts), out, **SILENT)
+    assert (out / "stage-1-second" / "state.ckpt").is_file()
+    monkeypatch.undo()
+
+    epochs = []
+    monkeypatch.setattr(
+        runner.StageModule, "on_train_epoch_start", lambda self: (epochs.append(self.current_epoch), whole(self))[1]
+    )
+    runner.run(recipe(rocksalts), out, **SILENT)
+    assert epochs == [4, 5]  # the first stage and four epochs of the second were not done again
+    resumed, straight = (Checkpoint.load(p / "model").kappa.state_dict() for p in (out, trained))
+    for name, tensor in straight.items():
+        np.testing.assert_allclose(resumed[name].numpy(), tensor.numpy(), atol=1e-3, err_msg=name)
+    numbers = [json.loads((p / "metrics.json").read_text())["all"]["male"] for p in (out, trained)]
+    assert numbers[0] == pytest.approx(numbers[1], rel=1e-4)
+
+
+def test_one_fold_alone_trains_as_in_the_stack(rocksalts: Path, tmp_path: Path) -> None:
+    """Members do not see each other: more of them change nothing for the first."""
+    outs = [tmp_path / "one", tmp_path / "three"]
+    for out, members in zip(outs, (1, 3), strict=True):
+        runner.run(recipe(rocksalts, members=members), out, **SILENT)
+    one, three = (Checkpoint.load(out / "model").kappa for out in outs)
+    alone, stacked = one.state_dict(), three.select([0, 3, 6]).state_dict()
+    for name, tensor in alone.items():
+        np.testing.assert_allclose(tensor.numpy(), stacked[name].numpy(), atol=2e-3, err_msg=name)
+
+
+def test_a_frozen_part_does_not_change(rocksalts: Path, tmp_path: Path) -> None:
+    frozen = recipe(rocksalts).stages[1].model_copy(update={"freeze": ("encoder",)})
+    changed = recipe(rocksalts, stages=[frozen.model_dump()], split={"folds": 2, "seed": 1})
+    before = runner.initial_model(changed, np.array([0, 0, 1, 1]), None).state_dict()
+    runner.run(changed, tmp_path / "frozen", **SILENT)
+    after = Checkpoint.load(tmp_path / "frozen/model").kappa.state_dict()
+    for name, tensor in after.items():
+        same = (
+            np.allclose(tensor.numpy(), before[name].half().float().numpy())
+            if tensor.shape == before[name].shape
+            else False
+        )
+        assert same == name.startswith("encoder."), name
+
+
+def test_stages_that_see_the_same_rows_are_trained_once(rocksalts: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    split = {"folds": 3, "group": "row", "earlier": "all", "seed": 1}
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in rocksalts.iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    stages = [stage.model_dump() for stage in recipe(rocksalts).stages]
+    stages[0]["dataset"] = str(other)
+    out = tmp_path / "shared"
+    runner.run(recipe(rocksalts, split=split, stages=stages), out, device="cpu", loggers=(), say=said.append)
+    from safetensors.numpy import load_file
+
+    assert len(load_file(out / "stage-0-first.safetensors")["encoder.embedding"]) == 2
+    assert len(load_file(out / "stage-1-second.safetensors")["encoder.embedding"]) == 6
+
+
+def test_a_folder_of_another_recipe_is_refused(trained: Path, rocksalts: Path) -> None:
+    with pytest.raises(RecipeError, match="another recipe"):
+        runner.run(recipe(rocksalts, seed=4), trained, **SILENT)
+
+
+def test_a_target_the_dataset_lacks_is_named(rocksalts: Path, tmp_path: Path) -> None:
+    stages = [{"name": "only", "dataset": str(rocksalts), "targets": ["kappa", "gruneisen"]}]
+    wrong = recipe(rocksalts, stages=stages, targets={"kappa": {}, "gruneisen": {}})
+    with pytest.raises(RecipeError, match="no target gruneisen"):
+        runner.run(wrong, tmp_path / "wrong", **SILENT)
+
+
+def test_training_goes_on_from_a_users_own_checkpoint(trained: Path, rocksalts: Path, tmp_path: Path) -> None:
+    start = recipe(rocksalts, initial=str(trained / "model"))
+    model = runner.initial_model(start, np.array([0, 0, 1, 1, 2, 2]), None)
+    own = Checkpoint.load(trained / "model").kappa.state_dict()
+    np.testing.assert_array_equal(model.state_dict()["encoder.embedding"].numpy(), own["encoder.embedding"].numpy())

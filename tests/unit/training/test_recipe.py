@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paraisite.training.recipe import Recipe, RecipeError, load_recipe, shipped_recipes
+
+MINIMAL = "name: own\nstages:\n  - {name: only, dataset: somewhere}\n"
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_are_valid(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.description
+
+
+def test_the_three_steps_differ_only_in_what_comes_before_the_last_stage() -> None:
+    one, two, three = (load_recipe(f"step{i}") for i in (1, 2, 3))
+    assert one.stages[-1] == two.stages[-1] == three.stages[-1]
+    assert one.split == two.split == three.split
+    assert (one.initial, len(one.stages)) == ("none", 1)
+    assert two.initial == three.initial == "megnet-mp-2018.6.1-eform"
+    assert [stage.dataset for stage in three.stages] == ["aflow_agl", "mix"]
+
+
+def test_a_file_is_read_and_defaults_filled_in(tmp_path: Path) -> None:
+    path = tmp_path / "own.yml"
+    path.write_text(MINIMAL)
+    recipe = load_recipe(path)
+    assert recipe.stages[0].epochs == 100
+    assert list(recipe.targets) == ["kappa"]
+
+
+def test_settings_reach_every_depth(tmp_path: Path) -> None:
+    path = tmp_path / "own.yml"
+    path.write_text(MINIMAL)
+    recipe = load_recipe(path, ["members=4", "stages.0.epochs=7", "head.hidden=[8, 4]", "split.seed=3"])
+    assert recipe.members == 4
+    assert recipe.stages[0].epochs == 7
+    assert recipe.head.hidden == (8, 4)
+    assert recipe.split.seed == 3
+
+
+@pytest.mark.parametrize("setting", ["epochs", "stages.9.epochs=1", "stages.x=1", "name.deeper=1", "members=[1"])
+def test_a_setting_that_fits_nowhere_is_named(setting: str) -> None:
+    with pytest.raises(RecipeError, match="--set"):
+        load_recipe("step3", [setting])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "mapping"),
+        ("- 1", "mapping"),
+        ("name: [", "not valid YAML"),
+        ("name: x", "stages: Field required"),
+        ("name: x\nstages: []", "stages"),
+        (MINIMAL + "mebmers: 2", "mebmers: Extra inputs"),
+        (MINIMAL + "members: 0", "members"),
+        (MINIMAL + "targets: {debye_temperature: {}}", "kappa is missing"),
+        ("name: x\nstages: [{name: a, dataset: b, targets: [kappa, gamma]}]", "gamma"),
+        ("name: x\nstages: [{name: a, dataset: b, epochs: 0}]", "stages.0.epochs"),
+        ("name: x\nstages: [{name: a, dataset: b, loss: rmse}]", "stages.0.loss"),
+        (MINIMAL + "split: {kind: holdout}", "grouped"),
+        (MINIMAL + "split: {group: row}", "grouped"),
+    ],
+)
+def test_mistakes_are_named_with_their_place(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "wrong.yml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=says) as caught:
+        load_recipe(path)
+    assert "wrong.yml" in str(caught.value)
+
+
+def test_an_unknown_name_lists_the_shipped_recipes() -> None:
+    with pytest.raises(RecipeError, match="step3"):
+        load_recipe("step4")
+
+
+def test_kappa_comes_first() -> None:
+    recipe = Recipe.model_validate(
+        {
+            "name": "x",
+            "targets": {"gruneisen": {}, "kappa": {}},
+            "stages": [{"name": "a", "dataset": "b", "targets": ["gruneisen", "kappa"]}],
+        }
+    )
+    assert list(recipe.targets) == ["kappa", "gruneisen"]

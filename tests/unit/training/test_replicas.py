@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from paraisite.crystals import Crystal
+from paraisite.datasets import Dataset
+from paraisite.training.recipe import SplitConfig
+from paraisite.training.replicas import plan
+
+NUMBERS = [(z, w) for z in (3, 11, 19, 37) for w in (9, 17, 35, 53)]
+
+
+def dataset(name: str, pairs: list[tuple[int, int]]) -> Dataset:
+    crystals = tuple(
+        Crystal(4.0 * np.eye(3), np.array(pair), np.array([[0.0] * 3, [0.5] * 3]), id=str(i))
+        for i, pair in enumerate(pairs)
+    )
+    return Dataset(name, crystals, {"kappa": np.ones(len(pairs))}, (name,) * len(pairs))
+
+
+@pytest.fixture
+def stages() -> list[Dataset]:
+    # the last dataset has two formulas twice; the first shares half of its formulas with it
+    return [dataset("big", [*NUMBERS, (12, 8), (20, 8), (38, 8)]), dataset("small", NUMBERS[:8] + NUMBERS[:2])]
+
+
+def overlap(stage: Dataset, mask: np.ndarray, held_out: set[str]) -> set[str]:
+    return {f for f, m in zip(stage.formulas, mask, strict=True) if m} & held_out
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_overlap_hides_the_formulas_of_the_scored_fold(stages: list[Dataset], seed: int) -> None:
+    replicas = plan(SplitConfig(folds=3, group="row", earlier="no_overlap", seed=seed), 2, stages)
+    assert replicas.fold.tolist() == [0, 0, 1, 1, 2, 2]
+    for f, split in enumerate(replicas.splits):
+        held_out = {stages[1].formulas[i] for i in split.validation}
+        assert not overlap(stages[0], replicas.training[0][f], held_out)
+        # and hides nothing else
+        assert (
+            set(stages[0].formulas) - overlap(stages[0], replicas.training[0][f], set(stages[0].formulas)) <= held_out
+        )
+        assert np.flatnonzero(replicas.training[1][f]).tolist() == sorted(split.train.tolist())
+
+
+def test_all_hides_nothing_in_earlier_stages(stages: list[Dataset]) -> None:
+    replicas = plan(SplitConfig(folds=3, group="row", earlier="all"), 1, stages)
+    assert replicas.training[0].all()
+    assert not replicas.training[1].all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_grouped_folds_hold_every_row_of_every_stage_out_once(stages: list[Dataset], seed: int) -> None:
+    replicas = plan(SplitConfig(folds=3, earlier="grouped", seed=seed), 1, stages)
+    for mask, stage in zip(replicas.training, stages, strict=True):
+        assert ((~mask).sum(axis=0) == 1).all()
+        for f in range(3):
+            held_out = {formula for formula, fold in replicas.formula_fold.items() if fold == f}
+            assert not overlap(stage, mask[f], held_out)
+    assert set(replicas.formula_fold) == {f for stage in stages for f in stage.formulas}
+
+
+def test_the_studys_splits(stages: list[Dataset]) -> None:
+    replicas = plan(SplitConfig(kind="paper", group="row", earlier="all"), 1, stages)
+    assert replicas.folds == 9
+    order = np.random.RandomState(4).permutation(10)
+    assert replicas.splits[3].validation.tolist() == order[8:].tolist()
+
+
+def test_a_holdout_is_one_fold(stages: list[Dataset]) -> None:
+    replicas = plan(SplitConfig(kind="holdout", fraction=0.2, group="row", earlier="all"), 5, stages)
+    assert replicas.fold.tolist() == [0] * 5
+    assert (~replicas.training[1]).sum() == 2
+
+
+def test_the_same_configuration_gives_the_same_plan(stages: list[Dataset]) -> None:
+    first, second = (plan(SplitConfig(folds=3), 2, stages) for _ in range(2))
+    assert first.formula_fold == second.formula_fold
+    for a, b in zip(first.training, second.training, strict=True):
+        assert (a == b).all()

@@ -1,0 +1,151 @@
+"""Keep the figures of README.md and docs equal to results/: every block between markers is made from result files.
+
+    .venv/bin/python tools/check_readme.py           exits with 1 where a block is stale
+    .venv/bin/python tools/check_readme.py --write   renews the blocks
+
+A block stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+PAGES = (ROOT / "README.md", ROOT / "src/paraisite/model/pretrained/kappa-mix/README.md", *ROOT.glob("docs/*.md"))
+BLOCK = re.compile(r"<!-- begin (?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- end (?P=name) -->", re.DOTALL)
+
+SEEDS = range(1, 6)
+
+
+def read(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return content
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def over_folds(result: dict[str, Any], name: str) -> str:
+    """Mean (std) over the five folds."""
+    value = result["over_folds"][name]
+    return f"{value['mean']:.3f} ({value['std']:.3f})"
+
+
+def accuracy() -> str:
+    """Out-of-fold errors of every variant."""
+    rows = []
+    for title, name in (
+        ("shipped: III, 5 folds of rows, `agl=no_overlap`", "step3-no_overlap-1"),
+        ("III, 5 folds of rows, `agl=all`", "step3-all-1"),
+        ("II (no AGL), 5 folds of rows", "step2"),
+        ("I (nothing pretrained), 5 folds of rows", "step1"),
+        ("III, 5 folds of formulas over all stages", "step3-formula"),
+    ):
+        result = read(name)
+        shown = [over_folds(result, m) for m in ("mape", "median_ape", "male", "spearman")]
+        rows.append([title, *shown, *(f"{result['by_dataset'][d]['male']:.3f}" for d in ("l96", "hh143"))])
+    header = ["model", "MAPE", "median APE", "MALE", "Spearman", "MALE, l96", "MALE, hh143"]
+    agl = read("agl")
+    whole = agl["all"]
+    note = (
+        f"\nOn a random tenth of `aflow_agl` ({whole['n']:.0f} crystals, {agl['members']} networks): "
+        f"MAPE {whole['mape']:.3f}, median APE {whole['median_ape']:.3f}, MALE {whole['male']:.3f}, "
+        f"Spearman {whole['spearman']:.3f}.\n"
+    )
+    return table(header, rows) + note
+
+
+def intervals() -> str:
+    """Coverage, width and score of the 90 % interval over the fold seeds."""
+    rows = []
+    for variant in ("all", "no_overlap"):
+        found = [read(f"step3-{variant}-{s}") for s in SEEDS if (RESULTS / f"step3-{variant}-{s}.json").is_file()]
+
+        def mean(*keys: str, runs: list[dict[str, Any]] = found) -> float:
+            values = []
+            for run in runs:
+                value: Any = run
+                for key in keys:
+                    value = value[key]
+                values.append(value)
+            return float(np.mean(values))
+
+        rows.append(
+            [
+                f"`agl={variant}`, {len(found)} fold seed{'s' if len(found) > 1 else ''}",
+                *(f"{mean('all', m):.3f}" for m in ("mape", "male")),
+                f"{100 * mean('all', 'coverage'):.1f} %",
+                *(f"{100 * mean('by_dataset', d, 'coverage'):.1f} %" for d in ("l96", "hh143")),
+                f"{mean('all', 'width'):.2f}",
+                f"{mean('all', 'interval_score'):.3f}",
+                f"{mean('constant_width', 'interval_score'):.3f}",
+            ]
+        )
+    header = [
+        "variant",
+        "MAPE",
+        "MALE",
+        "coverage",
+        "l96",
+        "hh143",
+        "median high/low",
+        "interval score",
+        "constant width",
+    ]
+    return table(header, rows)
+
+
+def demo() -> str:
+    """What `make demo` printed when the results were made."""
+    return "```text\n" + (RESULTS / "demo.txt").read_text().rstrip() + "\n```\n"
+
+
+def properties() -> str:
+    """Held-out errors of the auxiliary properties."""
+    rows = [
+        [f"`{name}`", f"{value['mae']:.3g}", f"{100 * value['median_ape']:.1f} %", str(value["n"])]
+        for name, value in read("step3-formula").get("properties", {}).items()
+    ]
+    return table(["property", "mean absolute error", "median error", "held-out rows"], rows)
+
+
+BLOCKS = {"accuracy": accuracy, "intervals": intervals, "demo": demo, "properties": properties}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="renew the blocks instead of checking them")
+    arguments = parser.parse_args()
+    stale = 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+
+        def fresh(match: re.Match[str]) -> str:
+            name = match["name"]
+            return f"<!-- begin {name} -->\n{BLOCKS[name]()}<!-- end {name} -->"
+
+        renewed = BLOCK.sub(fresh, text)
+        if renewed != text:
+            stale += 1
+            if arguments.write:
+                page.write_text(renewed, encoding="utf-8")
+            print(f"{page.relative_to(ROOT)}: {'renewed' if arguments.write else 'disagrees with results/'}")
+    if stale and not arguments.write:
+        print("run `.venv/bin/python tools/check_readme.py --write` and look at the difference", file=sys.stderr)
+        return 1
+    print(f"{len(PAGES)} pages agree with results/")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
