@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 AXES = 12
 """Principal axes kept; on the shipped data they hold over 95 % of the variance."""
@@ -64,14 +63,12 @@ class Map:
         seen = vectors[trained].astype(np.float64)
         centre = seen.mean(axis=0)
         _, singular, rows = np.linalg.svd(seen - centre, full_matrices=False)
-        spread = np.maximum(singular[:AXES] / np.sqrt(len(seen)), 1e-6)
-        axes = rows[:AXES].T / spread
+        kept = singular[:AXES] > 1e-4 * singular[0]  # fewer compounds than axes leave directions without variance
+        axes = (rows[:AXES][kept].T / (singular[:AXES][kept] / np.sqrt(len(seen)))).astype(np.float32)
         # half precision on disk and in memory alike, so that a loaded model gives the numbers it was calibrated on
         points = ((vectors - centre) @ axes).astype(np.float16).astype(np.float32)
-        tree = cKDTree(points[trained])
-        held_out = points[~trained]
-        distance = np.sort(tree.query(held_out)[0]) if len(held_out) else np.zeros(0)
-        return cls(member, centre, axes, points, trained, known, distance)
+        held_out = np.sort(_nearest(points[~trained], points[trained]))
+        return cls(member, centre, axes, points, trained, known, held_out)
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
         """Map vectors (crystals, width) to (crystals, AXES)."""
@@ -88,8 +85,8 @@ class Applicability:
 
     def __init__(self, maps: list[Map]) -> None:
         self.maps = maps
-        self._trained = [cKDTree(m.points[m.trained]) for m in maps]
-        self._known = [cKDTree(m.points[m.known[m.trained[m.known]]]) for m in maps]
+        self._trained = [m.points[m.trained] for m in maps]
+        self._known = [m.points[m.known[m.trained[m.known]]] for m in maps]
 
     def score(self, vectors: np.ndarray) -> np.ndarray:
         """Applicability of crystals.
@@ -104,23 +101,31 @@ class Applicability:
             Between 0 and 1.
         """
         shares = []
-        for m, tree in zip(self.maps, self._trained, strict=True):
+        for m, trained in zip(self.maps, self._trained, strict=True):
             if len(m.held_out_distance):
-                distance = tree.query(m.project(vectors[m.member]))[0]
+                distance = _nearest(m.project(vectors[m.member]), trained)
                 below = np.searchsorted(m.held_out_distance, distance, side="left")
                 shares.append(1.0 - below / len(m.held_out_distance))
         return np.mean(shares, axis=0) if shares else np.full(vectors.shape[1], np.nan)
 
     def nearest_trained_known(self, vectors: np.ndarray) -> np.ndarray:
         """Distance to the nearest known compound that a map's member was trained on, shape (maps, crystals)."""
-        return np.stack(
-            [tree.query(m.project(vectors[m.member]))[0] for m, tree in zip(self.maps, self._known, strict=True)]
-        )
+        pairs = zip(self.maps, self._known, strict=True)
+        return np.stack([_nearest(m.project(vectors[m.member]), known) for m, known in pairs])
 
     def known_distances(self, vectors: np.ndarray) -> np.ndarray:
         """Distances to the known compounds, averaged over the maps, shape (crystals, n_known)."""
-        total = np.zeros((vectors.shape[1], len(self.maps[0].known)))
-        for m in self.maps:
-            gap = m.project(vectors[m.member])[:, None, :] - m.points[m.known][None, :, :]
-            total += np.sqrt((gap**2).sum(axis=2))
-        return total / len(self.maps)
+        return np.mean([_distances(m.project(vectors[m.member]), m.points[m.known]) for m in self.maps], axis=0)
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Every distance between two lists of points, (len(a), len(b)); a product of matrices beats a tree here."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    square = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2.0 * (a @ b.T)
+    return np.sqrt(np.maximum(square, 0.0))
+
+
+def _nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance of each point to the nearest of the others, (len(points),)."""
+    parts = [_distances(points[i : i + 512], others).min(axis=1) for i in range(0, len(points), 512)]
+    return np.concatenate(parts) if parts else np.zeros(0)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy.optimize import minimize
 
 RIDGE = 0.02
 """Pull of the two slopes towards zero, per calibration row."""
@@ -87,6 +86,8 @@ class Calibration(BaseModel):
         mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
         standard = (features - mean) / spread
 
+        from scipy.optimize import minimize  # slow to import, and not needed to predict
+
         def cost(w: np.ndarray) -> float:
             log_scale = w[0] + standard @ w[1:]
             return float(np.mean(log_scale + size * np.exp(-log_scale)) + RIDGE * np.sum(w[1:] ** 2))
@@ -110,7 +111,9 @@ class Calibration(BaseModel):
         n = len(self.score)
         highest = n / (n + 1)
         if not 0.0 < level <= highest:
-            raise ValueError(f"level {level:g}: choose one above 0 and at most {highest:.3f} ({n} calibration rows)")
+            raise ValueError(
+                f"level {level:g}: choose one above 0 and at most {int(highest * 1000) / 1000} ({n} calibration rows)"
+            )
 
     def interval(
         self, log_members: np.ndarray, distance: np.ndarray, level: float, *, folds: list[int] | None = None

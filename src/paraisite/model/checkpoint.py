@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +157,10 @@ class Checkpoint:
         card = read_card(folder)
         kappa = _network(folder / "kappa.safetensors", card.kappa)
         properties = _network(folder / "properties.safetensors", card.properties) if card.properties else None
-        maps = _arrays(folder / "maps.safetensors") if (folder / "maps.safetensors").is_file() else None
+        maps = folder / "maps.safetensors"
+        applicability = _unpack(_arrays(maps), maps) if maps.is_file() else None
         known = _known(folder / "known.csv") if (folder / "known.csv").is_file() else []
-        return cls(card, kappa, properties, _unpack(maps) if maps else None, known)
+        return cls(card, kappa, properties, applicability, known)
 
 
 def read_card(folder: Path) -> Card:
@@ -175,7 +176,7 @@ def read_card(folder: Path) -> Card:
         raise CheckpointError(f"{folder}: not a model folder (no card.json); `paraisite train` writes one")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and content.get("format", 0) > FORMAT:
+        if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > FORMAT:
             raise CheckpointError(f"{path}: format {content['format']} is newer than this program; update paraisite")
         return Card.model_validate(content)
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
@@ -225,17 +226,22 @@ def _pack(applicability: Applicability) -> dict[str, np.ndarray]:
     return {k: np.ascontiguousarray(v) for k, v in arrays.items()}
 
 
-def _unpack(arrays: dict[str, np.ndarray]) -> Applicability:
+def _unpack(arrays: dict[str, np.ndarray], path: Path) -> Applicability:
     maps: list[Map] = []
-    while f"{len(maps)}.member" in arrays:
-        part = {k: arrays[f"{len(maps)}.{k}"] for k in ("centre", "axes", "points", "trained", "known")}
-        part["points"] = part["points"].astype(np.float32)
-        distance = arrays[f"{len(maps)}.held_out_distance"]
-        maps.append(Map(int(arrays[f"{len(maps)}.member"][0]), held_out_distance=distance, **part))
+    try:
+        while f"{len(maps)}.member" in arrays:
+            part = {f.name: arrays[f"{len(maps)}.{f.name}"] for f in fields(Map)}
+            member, points = int(part.pop("member")[0]), part.pop("points").astype(np.float32)
+            maps.append(Map(member=member, points=points, **part))
+    except KeyError as error:
+        raise CheckpointError(f"{path}: damaged, fetch or train the model again (no array {error})") from None
     return Applicability(maps)
 
 
 def _known(path: Path) -> list[Known]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        return [Known(r["formula"], r["id"], r["dataset"], float(r["kappa_W_mK"])) for r in rows]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            return [Known(r["formula"], r["id"], r["dataset"], float(r["kappa_W_mK"])) for r in rows]
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise CheckpointError(f"{path}: damaged, fetch or train the model again ({error})") from None

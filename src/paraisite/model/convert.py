@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 from pathlib import Path
 
 import torch
@@ -40,12 +42,19 @@ def from_matgl(path: Path) -> Model:
     path = path / "state.pt" if path.is_dir() else path
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected state.pt of MEGNet-MP-2018.6.1-Eform")
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path}: damaged, or not a file of torch tensors; fetch it again") from error
+    stripped = {k.removeprefix("model."): v for k, v in state.items()}
+    if len(stripped) < len(state):
+        doubled = sorted(k for k in state if "model." + k in state)
+        raise ValueError(f"{path}: tensors stand there twice, with and without the prefix model.: {doubled}")
     config = ModelConfig(encoder=MEGNetConfig(), head=HeadConfig(hidden=()), targets=(FORMATION_ENERGY,))
     model = Model(
         config, {FORMATION_ENERGY: TargetTransform(kind="identity", shift=(ENERGY_MEAN,), scale=(ENERGY_STD,))}
     )
-    converted = _rename({k.removeprefix("model."): v for k, v in state.items()}, model, path)
+    converted = _rename(stripped, model, path)
     expected = model.state_dict()
     missing, extra = sorted(expected.keys() - converted.keys()), sorted(converted.keys() - expected.keys())
     if missing or extra:
@@ -64,29 +73,38 @@ def _rename(state: dict[str, Tensor], model: Model, path: Path) -> dict[str, Ten
     if centres is None or centres.shape != expected.shape or not torch.allclose(centres, expected, atol=1e-6):
         raise ValueError(f"{path}: the centres of the Gaussian expansion are not linspace(0, 5, 100)")
     renamed: dict[str, Tensor] = {}
-    biases: dict[str, list[Tensor]] = {}
+    for part in ("node", "edge"):
+        lstm, pool = f"{part}_s2s.lstm.", f"encoder.{part}_pool."
+        one, other = state.get(lstm + "bias_ih_l0"), state.get(lstm + "bias_hh_l0")
+        if one is not None and other is not None and one.shape == other.shape:
+            renamed[pool + "bias"] = (state.pop(lstm + "bias_ih_l0") + state.pop(lstm + "bias_hh_l0"))[None, None]
     for key, value in state.items():
-        if key == "embedding.layer_node_embedding.weight":
-            renamed["encoder.embedding"] = value[None]
-        elif "_s2s.lstm." in key:
-            pool = "encoder." + key.split("_s2s")[0] + "_pool."
-            if key.endswith("weight_ih_l0"):
-                renamed[pool + "weight_input"] = value.T[None]
-            elif key.endswith("weight_hh_l0"):
-                renamed[pool + "weight_hidden"] = value.T[None]
-            else:
-                biases.setdefault(pool + "bias", []).append(value)
+        name = _name(key)
+        if name == key:  # no parameter of ours: left over
+            renamed[name] = value
+        elif name == "encoder.embedding":
+            renamed[name] = value[None]
         else:
-            renamed[_layer_name(key)] = value.T[None] if key.endswith("weight") else value[None, None]
-    renamed |= {name: sum(parts[1:], parts[0])[None, None] for name, parts in biases.items() if len(parts) == 2}
+            renamed[name] = value[None, None] if name.endswith("bias") else value.transpose(0, -1)[None]
     return {k: v.contiguous() for k, v in renamed.items()}
 
 
-def _layer_name(key: str) -> str:
-    """``blocks.1.conv.edge_func.layers.2.weight`` to ``encoder.blocks.1.edge_update.layers.1.weight``, and so on."""
-    stem, layer, kind = key.rsplit(".", 2)
-    stem = stem.removesuffix(".layers")
-    index = int(layer) // 2  # activations hold the odd places
+_LAYER = re.compile(r"(?P<stem>\w+(\.\w+)*)\.layers\.(?P<place>\d*[02468])\.(?P<kind>weight|bias)")
+_POOL = re.compile(r"(?P<part>node|edge)_s2s\.lstm\.weight_(?P<gate>ih|hh)_l0")
+
+
+def _name(key: str) -> str:
+    """``blocks.1.conv.edge_func.layers.2.weight`` to ``encoder.blocks.1.edge_update.layers.1.weight``, and so on.
+
+    A key that matgl does not have stays as it is.
+    """
+    if key == "embedding.layer_node_embedding.weight":
+        return "encoder.embedding"
+    if pool := _POOL.fullmatch(key):
+        return f"encoder.{pool['part']}_pool.weight_{'input' if pool['gate'] == 'ih' else 'hidden'}"
+    if not (layer := _LAYER.fullmatch(key)):
+        return key
+    stem, index, kind = layer["stem"], int(layer["place"]) // 2, layer["kind"]  # activations hold the odd places
     if stem == "output_proj":
         return f"head.layers.0.{kind}" if index == 2 else f"encoder.readout.layers.{index}.{kind}"
     for part in ("node", "edge", "state"):

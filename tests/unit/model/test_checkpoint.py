@@ -1,0 +1,287 @@
+"""Checkpoints on disk: the same predictions after, and clear words for what is broken."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from make_crystals import known_crystals
+from make_models import outputs, random_model, tensors
+from pydantic import ValidationError
+from safetensors.numpy import load_file, save_file
+
+from paraisite.model.applicability import Applicability, Map
+from paraisite.model.calibration import Calibration
+from paraisite.model.checkpoint import (
+    FORMAT,
+    Card,
+    Checkpoint,
+    CheckpointError,
+    Known,
+    NetworkCard,
+    read_card,
+    round_weights,
+)
+from paraisite.model.targets import TargetTransform
+
+CRYSTALS = known_crystals()
+FOLDS = ((0, 1), (2, 3))
+
+
+def make(name: str = "test", seed: int = 0) -> Checkpoint:
+    """A checkpoint with every part, of random weights."""
+    rng = np.random.default_rng(seed)
+    kappa = random_model(4, seed=seed)
+    kappa.transforms = {"kappa": TargetTransform(kind="log10", shift=tuple(rng.normal(size=4)), scale=(0.3,) * 4)}
+    properties = random_model(2, seed=seed + 1, attach="vector", targets=("gruneisen", "bulk_modulus_vrh"))
+    for model in (kappa, properties):
+        round_weights(model)
+    n = 60
+    log_members, distance = rng.normal(size=(4, n)), rng.random((2, n))
+    calibration = Calibration.fit(FOLDS, np.arange(n) % 2, log_members, distance, rng.normal(size=n))
+    vectors = kappa.predict(tensors(CRYSTALS))[1].numpy()
+    cloud = vectors[:, rng.integers(0, len(CRYSTALS), n)] + rng.normal(0, 0.3, (4, n, 160))
+    maps = [Map.fit(fold[0], cloud[fold[0]], np.arange(n) % 2 != f, np.arange(7)) for f, fold in enumerate(FOLDS)]
+    card = Card(
+        name=name,
+        description="κ of nothing in particular",
+        kappa=NetworkCard(config=kappa.config, transforms=kappa.transforms),
+        properties=NetworkCard(config=properties.config, transforms=properties.transforms),
+        calibration=calibration,
+        folds=FOLDS,
+        formula_fold={"NaCl": 1},
+        recipe={"stages": [{"name": "III", "epochs": 3}]},
+        datasets={"mix": "ab12"},
+        metrics={"mape": 0.4},
+    )
+    known = [Known(f"Na{i}Cl", f"mp-{i}", "l96", 1.2345678 * 10**i) for i in range(7)]
+    return Checkpoint(card, kappa, properties, Applicability(maps), known)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    make().save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def assert_same_predictions(a: Checkpoint, b: Checkpoint) -> None:
+    graphs = tensors(CRYSTALS)
+    for one, other in ((a.kappa, b.kappa), (a.properties, b.properties)):
+        assert one is not None
+        assert other is not None
+        values, vector = one.predict(graphs)
+        again, vector_again = other.predict(graphs)
+        assert list(values) == list(again)
+        for name in values:
+            np.testing.assert_array_equal(values[name], again[name])
+        np.testing.assert_array_equal(vector, vector_again)
+    vectors = a.kappa.predict(graphs)[1].numpy()
+    assert a.applicability is not None
+    assert b.applicability is not None
+    for method in ("score", "nearest_trained_known", "known_distances"):
+        first, second = (getattr(c.applicability, method)(vectors) for c in (a, b))
+        np.testing.assert_allclose(second, first, rtol=1e-5, atol=1e-6, err_msg=method)
+    assert a.card.calibration is not None
+    assert b.card.calibration is not None
+    log_members, distance = (
+        np.log10(a.kappa.predict(graphs)[0]["kappa"]),
+        a.applicability.nearest_trained_known(vectors),
+    )
+    for x, y in zip(*(c.card.calibration.interval(log_members, distance, 0.9) for c in (a, b)), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_round_trip_changes_nothing(saved: Path) -> None:
+    original, loaded = make(), Checkpoint.load(saved)
+    assert loaded.card == original.card
+    assert_same_predictions(original, loaded)
+    for a, b in zip(original.known, loaded.known, strict=True):
+        assert (a.formula, a.id, a.dataset) == (b.formula, b.id, b.dataset)
+        assert b.kappa == pytest.approx(a.kappa, rel=1e-5)
+
+
+def test_saving_what_was_loaded_gives_the_same_files(saved: Path, tmp_path: Path) -> None:
+    Checkpoint.load(saved).save(tmp_path / "again")
+    names = sorted(p.name for p in saved.iterdir())
+    assert names == ["card.json", "kappa.safetensors", "known.csv", "maps.safetensors", "properties.safetensors"]
+    for name in names:
+        assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes(), name
+
+
+def test_weights_keep_three_digits_without_rounding_before(tmp_path: Path) -> None:
+    checkpoint = make()
+    checkpoint.kappa = random_model(4, seed=5)
+    checkpoint.kappa.transforms = checkpoint.card.kappa.transforms
+    checkpoint.save(tmp_path / "model")
+    loaded = Checkpoint.load(tmp_path / "model")
+    np.testing.assert_allclose(outputs(loaded.kappa, CRYSTALS), outputs(checkpoint.kappa, CRYSTALS), rtol=0, atol=0.05)
+    round_weights(checkpoint.kappa)
+    np.testing.assert_array_equal(outputs(loaded.kappa, CRYSTALS), outputs(checkpoint.kappa, CRYSTALS))
+
+
+def test_a_checkpoint_of_the_network_alone(tmp_path: Path) -> None:
+    full = make()
+    card = Card(name="bare", kappa=full.card.kappa)
+    Checkpoint(card, full.kappa).save(tmp_path / "bare")
+    assert sorted(p.name for p in (tmp_path / "bare").iterdir()) == ["card.json", "kappa.safetensors"]
+    loaded = Checkpoint.load(tmp_path / "bare")
+    assert (loaded.properties, loaded.applicability, loaded.known) == (None, None, [])
+    np.testing.assert_array_equal(outputs(loaded.kappa, CRYSTALS), outputs(full.kappa, CRYSTALS))
+
+
+def test_the_folder_can_move(saved: Path, tmp_path: Path) -> None:
+    shutil.move(saved, tmp_path / "elsewhere" / "renamed")
+    assert_same_predictions(make(), Checkpoint.load(tmp_path / "elsewhere" / "renamed"))
+
+
+def test_the_card_is_readable_text(saved: Path) -> None:
+    text = (saved / "card.json").read_text(encoding="utf-8")
+    assert "κ of nothing in particular" in text
+    assert json.loads(text)["format"] == FORMAT
+    assert read_card(saved) == make().card
+
+
+# --- saving ----------------------------------------------------------------------------------------------------------
+
+
+def test_saving_replaces_an_older_folder_as_a_whole(saved: Path) -> None:
+    (saved / "left_over.txt").write_text("of an older version")
+    newer = make("newer", seed=3)
+    newer.save(saved)
+    assert not (saved / "left_over.txt").exists()
+    assert_same_predictions(newer, Checkpoint.load(saved))
+    assert [p.name for p in saved.parent.iterdir()] == [saved.name]
+
+
+@pytest.mark.parametrize("break_it", ["known", "card", "applicability"])
+def test_an_error_while_saving_leaves_the_old_folder(break_it: str, saved: Path) -> None:
+    before = {p.name: p.read_bytes() for p in saved.iterdir()}
+    broken = make("broken", seed=3)
+    if break_it == "known":
+        broken.known.append(Known("NaCl", "mp-1", "l96", "high"))  # type: ignore[arg-type]
+    elif break_it == "card":
+        broken.card.recipe["stage"] = object()
+    else:
+        broken.applicability.maps.append(None)  # type: ignore[arg-type,union-attr]
+    with pytest.raises((ValueError, AttributeError)):
+        broken.save(saved)
+    assert {p.name: p.read_bytes() for p in saved.iterdir()} == before
+    assert [p.name for p in saved.parent.iterdir()] == [saved.name]
+
+
+def test_an_error_while_saving_a_new_folder_leaves_nothing(tmp_path: Path) -> None:
+    broken = make()
+    broken.card.recipe["stage"] = object()
+    with pytest.raises(ValueError, match="serialize"):
+        broken.save(tmp_path / "deep" / "model")
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_parents_are_made(tmp_path: Path) -> None:
+    make().save(tmp_path / "a" / "b" / "model")
+    assert Checkpoint.load(tmp_path / "a" / "b" / "model").card.name == "test"
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+def assert_refused(folder: Path, file: str) -> None:
+    with pytest.raises(CheckpointError, match=file.replace(".", r"\.")):
+        Checkpoint.load(folder)
+
+
+@pytest.mark.parametrize("name", ["card.json", "kappa.safetensors", "properties.safetensors"])
+def test_a_missing_file_is_named(name: str, saved: Path) -> None:
+    (saved / name).unlink()
+    assert_refused(saved, name)
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nothing: not a model folder .*paraisite train"):
+        Checkpoint.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", ["card.json", "kappa.safetensors", "properties.safetensors", "maps.safetensors"])
+@pytest.mark.parametrize("damage", ["empty", "truncated", "binary", "text"])
+def test_a_damaged_file_is_named(name: str, damage: str, saved: Path) -> None:
+    content = (saved / name).read_bytes()
+    new = {"empty": b"", "truncated": content[: len(content) // 2], "binary": b"\xff\x00" * 50, "text": b"hello"}
+    (saved / name).write_bytes(new[damage])
+    assert_refused(saved, name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"formula,id\nNaCl,mp-1\n",
+        b"formula,id,dataset,kappa_W_mK\nNaCl,mp-1,l96,high\n",
+        b"formula,id,dataset,kappa_W_mK\nNaCl,mp-1\n",
+        b"\xff\xfe\x00",
+    ],
+    ids=["columns", "number", "short", "binary"],
+)
+def test_a_damaged_table_of_known_compounds_is_named(content: bytes, saved: Path) -> None:
+    (saved / "known.csv").write_bytes(content)
+    assert_refused(saved, "known.csv")
+
+
+@pytest.mark.parametrize("file", ["kappa.safetensors", "properties.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "extra", "shape"])
+def test_tensors_must_fit_the_card(file: str, damage: str, saved: Path) -> None:
+    arrays = load_file(saved / file)
+    name = "head.layers.0.weight"
+    if damage == "missing":
+        del arrays[name]
+    elif damage == "extra":
+        arrays["head.layers.9.weight"] = arrays[name]
+    else:
+        arrays[name] = np.ascontiguousarray(arrays[name][:, :-1])
+    save_file(arrays, saved / file)
+    with pytest.raises(CheckpointError, match=rf"{file}.*(?s:.*)head\.layers"):
+        Checkpoint.load(saved)
+
+
+@pytest.mark.parametrize("name", ["0.points", "1.held_out_distance", "0.known"])
+def test_maps_must_be_complete(name: str, saved: Path) -> None:
+    arrays = load_file(saved / "maps.safetensors")
+    del arrays[name]
+    save_file(arrays, saved / "maps.safetensors")
+    assert_refused(saved, "maps.safetensors")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": FORMAT + 1},
+        {"format": "new"},
+        {"colour": "red"},
+        {"kappa": None},
+        {"folds": "all"},
+        {"cutoff": "far"},
+    ],
+    ids=lambda c: next(iter(c)),
+)
+def test_a_card_that_does_not_fit_is_named(change: dict[str, object], saved: Path) -> None:
+    card = json.loads((saved / "card.json").read_text(encoding="utf-8"))
+    (saved / "card.json").write_text(json.dumps(card | change), encoding="utf-8")
+    assert_refused(saved, "card.json")
+
+
+def test_a_newer_format_says_so(saved: Path) -> None:
+    card = json.loads((saved / "card.json").read_text(encoding="utf-8")) | {"format": FORMAT + 1, "unheard_of": 1}
+    (saved / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="newer than this program; update"):
+        read_card(saved)
+
+
+def test_a_card_that_is_no_object(saved: Path) -> None:
+    (saved / "card.json").write_text("[1, 2]")
+    assert_refused(saved, "card.json")
+
+
+def test_a_card_refuses_unknown_entries() -> None:
+    with pytest.raises(ValidationError, match="colour"):
+        Card(name="x", kappa=make().card.kappa, colour="red")  # type: ignore[call-arg]
