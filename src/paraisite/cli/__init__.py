@@ -1,0 +1,1 @@
+"""The command line, `paraisite`: one module for each verb."""

@@ -1,0 +1,127 @@
+"""`paraisite demo`: the example crystals, beside what is known of them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paraisite.cli.console import console
+from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
+
+if TYPE_CHECKING:
+    from paraisite.model.checkpoint import Card
+    from paraisite.prediction import Prediction
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite demo
+  paraisite demo --model runs/step3/model"""
+
+HELD_OUT_MODEL = "kappa-mix"
+"""A model whose folds are folds of formulas."""
+
+FACTOR = 3.0
+"""How far from the reference a prediction may be."""
+
+
+@guarded
+def demo(
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME|DIR", help="A model's name or folder.", show_default="kappa-mix"),
+    ] = None,
+) -> None:
+    """Predict the example crystals, and compare with reference values."""
+    from rich import box
+    from rich.table import Table
+
+    load_libraries()
+    with wrong_usage():
+        from paraisite.crystals import read
+        from paraisite.evaluation.evaluate import check_held_out
+        from paraisite.model.registry import DEFAULT
+        from paraisite.prediction import Predictor
+        from paraisite.prediction.table import interval, short
+
+        folder = _examples()
+        with (folder / "references.csv").open(newline="", encoding="utf-8") as file:
+            references = {line["id"]: float(line["kappa_W_mK"]) for line in csv.DictReader(file)}
+        predictor = Predictor.from_pretrained(model or DEFAULT)
+        other = predictor if model or HELD_OUT_MODEL == DEFAULT else Predictor.from_pretrained(HELD_OUT_MODEL)
+        check_held_out(other.card)
+    crystals = list(read([folder / "crystals" / f"{id}.cif" for id in references]))
+    rows = predictor.predict(crystals)
+    held_out = other.predict(crystals, held_out=True)
+
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title="Lattice thermal conductivity at 300 K (W/m/K)"
+    )
+    table.add_column("crystal")
+    table.add_column("reference", justify="right")
+    table.add_column("predicted", no_wrap=True)
+    table.add_column("factor", justify="right")
+    table.add_column("agrees")
+    table.add_column("in training?", no_wrap=True)
+    table.add_column("formula never seen", no_wrap=True)
+    table.add_column("factor", justify="right")
+    table.add_column("agrees")
+    for row, unseen in zip(rows, held_out, strict=True):
+        reference = references[row.id]
+        table.add_row(
+            row.id,
+            f"{reference:g}",
+            interval(row),
+            short(_factor(row, reference)),
+            _agreement(row, reference),
+            _in_training(row, other.card),
+            interval(unseen),
+            short(_factor(unseen, reference)),
+            _agreement(unseen, reference),
+        )
+    console().print(table)
+    typer.echo(
+        f"{_count(rows, references)} of {len(rows)} lie within a factor of {FACTOR:g} of the reference or have it in "
+        f"the interval; of those by networks that never saw the formula, {_count(held_out, references)} do."
+    )
+    if not any(row.kappa_W_mK for row in rows):
+        raise typer.Exit(FAILED)
+
+
+def _examples() -> Path:
+    """Folder of the examples: of the current directory, else of the checkout that the package stands in."""
+    import paraisite
+
+    places = [Path("examples"), Path(paraisite.__file__).resolve().parents[2] / "examples"]
+    for folder in places:
+        if (folder / "references.csv").is_file() and (folder / "crystals").is_dir():
+            return folder
+    looked = " nor in ".join(str(place.resolve()) for place in places)
+    raise ValueError(f"no example crystals in {looked}; run this verb in a clone of the repository")
+
+
+def _factor(row: Prediction, reference: float) -> float | None:
+    """How many times too large or too small, at least 1."""
+    kappa = row.kappa_W_mK
+    return None if kappa is None else max(kappa / reference, reference / kappa)
+
+
+def _agreement(row: Prediction, reference: float) -> str:
+    factor, low, high = _factor(row, reference), row.kappa_low_W_mK, row.kappa_high_W_mK
+    if factor is not None and factor <= FACTOR:
+        return "yes"
+    return "in interval" if low is not None and high is not None and low <= reference <= high else "no"
+
+
+def _in_training(row: Prediction, card: Card) -> str:
+    if row.nearest_known.endswith("itself in training"):
+        return "same compound"
+    # both models have seen the same data; the card of the one that holds formulas out lists those of every stage
+    return "same formula" if "same formula" in row.nearest_known or row.formula in card.formula_fold else "no"
+
+
+def _count(rows: list[Prediction], references: dict[str, float]) -> int:
+    return sum(_agreement(row, references[row.id]) != "no" for row in rows)

@@ -1,0 +1,85 @@
+"""How a verb ends: one line on standard error and an exit status, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from typing import NoReturn, ParamSpec, TypeVar
+
+import typer
+
+FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+"""Exit statuses; the last two are what a shell reports for SIGINT and SIGPIPE."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def fail(message: str, status: int = USAGE) -> NoReturn:
+    """End with a message on standard error."""
+    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(message, err=True)
+    raise typer.Exit(status)
+
+
+@contextmanager
+def wrong_usage() -> Iterator[None]:
+    """Report what goes wrong while arguments are checked and models and data are opened, as wrong usage."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if os.environ.get("PARAISITE_DEBUG"):
+            raise
+        fail(str(error))
+
+
+def guarded(verb: Callable[P, R]) -> Callable[P, R]:
+    """Turn interruption, a broken pipe and anything unforeseen into a line and an exit status."""
+
+    @wraps(verb)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            result = verb(*args, **kwargs)
+            sys.stdout.flush()
+            return result
+        except KeyboardInterrupt:
+            fail("interrupted", INTERRUPTED)
+        except BrokenPipeError:
+            with suppress(OSError, ValueError):  # else Python complains once more when it flushes at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from None
+        except (RuntimeError, typer.BadParameter) as error:
+            if isinstance(error, (typer.Exit, typer.Abort, typer.BadParameter)):
+                raise
+            _unforeseen(error)
+        except Exception as error:
+            _unforeseen(error)
+
+    return run
+
+
+def load_libraries() -> None:
+    """Import the native libraries with signals held back: interrupted while it loads, gemmi aborts the process."""
+    signals = {signal.SIGINT, signal.SIGTERM}
+    hold = getattr(signal, "pthread_sigmask", None)  # not on Windows
+    if hold is not None:
+        before = hold(signal.SIG_BLOCK, signals)
+    try:
+        import gemmi  # noqa: F401
+        import torch  # noqa: F401
+    finally:
+        if hold is not None:
+            hold(signal.SIG_SETMASK, before)
+
+
+def _unforeseen(error: Exception) -> NoReturn:
+    if os.environ.get("PARAISITE_DEBUG"):
+        raise error
+    what = str(error).strip() or "no message"
+    if isinstance(error, OSError):
+        fail(f"{what}; PARAISITE_DEBUG=1 shows the traceback", FAILED)
+    fail(f"{type(error).__name__}: {what}; set PARAISITE_DEBUG=1 for the traceback, and please report it", FAILED)

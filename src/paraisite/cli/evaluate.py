@@ -1,0 +1,110 @@
+"""`paraisite evaluate`: scores of a model on labelled data."""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paraisite.cli.console import console
+from paraisite.cli.errors import fail, guarded, load_libraries, wrong_usage
+from paraisite.cli.options import Device, DeviceOption, LevelOption, MirrorOption
+from paraisite.cli.scores import LEGEND, scores_table
+
+if TYPE_CHECKING:
+    from paraisite.evaluation.evaluate import Evaluation
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite evaluate kappa-mix mix --mirror data/ --split held-out
+  paraisite evaluate runs/step3/model my_data/ --split unseen -o scores/
+
+A data set is a name (l96, hh143, mix, aflow_agl) or a folder with id_prop.csv (id, kappa in W/m/K) and CIFs."""
+
+
+class Split(StrEnum):
+    """Rows that count, and networks that speak."""
+
+    all = "all"
+    unseen = "unseen"
+    held_out = "held-out"
+
+
+@guarded
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or folder.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name or folder.")],
+    split: Annotated[
+        Split,
+        typer.Option(
+            "--split",
+            help="Score all rows, or those with unseen formulas, or all by networks that never saw the formula.",
+        ),
+    ] = Split.all,
+    level: LevelOption = 0.9,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Write metrics.json, predictions.csv and parity.png there."),
+    ] = None,
+    device: DeviceOption = Device.cpu,
+    mirror: MirrorOption = None,
+) -> None:
+    """Score a model on labelled data, and say which rows it was trained on."""
+    load_libraries()
+    with wrong_usage():
+        if not 0 < level < 1:
+            raise ValueError(f"--level {level:g}: choose a share between 0 and 1, such as 0.9")
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+
+        from paraisite.datasets import load
+        from paraisite.evaluation.evaluate import EvaluationError, check_held_out
+        from paraisite.evaluation.evaluate import evaluate as score
+        from paraisite.prediction import Predictor
+
+        predictor = Predictor.from_pretrained(model, device=device, mirror=mirror)
+        predictor.predict([], level=level)
+        if split == Split.held_out:
+            check_held_out(predictor.card)
+        data = load(dataset, mirror)
+    try:
+        found = score(predictor, data, split=split.value, level=level)
+    except EvaluationError as error:
+        fail(str(error))
+
+    typer.echo(f"{found.model} on {found.dataset}: {found.n_scored} of {found.n_rows} rows scored, ", nl=False)
+    typer.echo(f"{found.n_rejected} rejected, {found.n_unlabelled} without a value")
+    typer.echo(f"protocol: {found.protocol}")
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+    console().print(scores_table(found.scores))
+    typer.echo(LEGEND)
+    if output is not None:
+        _write(found, output)
+
+
+def _write(found: Evaluation, folder: Path) -> None:
+    from paraisite.evaluation.evaluate import COLUMNS
+    from paraisite.prediction.write import column_names, open_writer
+
+    with open_writer(folder / "predictions.csv", (*column_names(), *COLUMNS)) as writer:
+        for row in found.rows:
+            writer.write(row.row())
+    aside = folder / ".metrics.json.part"
+    aside.write_text(json.dumps(found.summary(), indent=1) + "\n", encoding="utf-8")
+    os.replace(aside, folder / "metrics.json")
+    written = ["metrics.json", "predictions.csv"]
+    if find_spec("matplotlib") is not None:
+        from paraisite.evaluation.figures import parity
+
+        parity(found, folder / "parity.png")
+        written.append("parity.png")
+    else:
+        typer.echo("no parity.png: matplotlib is missing; pip install 'paraisite[train]'", err=True)
+    typer.echo(f"written: {', '.join(str(folder / name) for name in written)}", err=True)

@@ -1,0 +1,75 @@
+"""`paraisite`: the verbs put together. Nothing heavy is imported before a verb runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from paraisite.cli import demo, evaluate, models, predict, train
+from paraisite.cli.errors import guarded
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite demo
+  paraisite predict structure.cif
+  paraisite predict folder/ archive.zip -o out.csv
+"""
+
+app = typer.Typer(
+    name="paraisite",
+    rich_markup_mode=None,  # plain help starts faster, and file names with [brackets] stay as they are
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        _print_versions()
+        raise typer.Exit
+
+
+@guarded
+def _print_versions() -> None:
+    import torch
+
+    from paraisite.versions import versions
+
+    for name, version in versions().items():
+        typer.echo(f"{name} {version}")
+    gpus = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    typer.echo(f"devices: {', '.join([f'cpu ({torch.get_num_threads()} threads)', *gpus])}")
+
+
+@app.callback(epilog=EXAMPLES)
+def paraisite(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show versions and devices, and exit.")
+    ] = False,
+) -> None:
+    """Crystal structures in, lattice thermal conductivity at 300 K out, with an interval."""
+
+
+app.command(epilog=demo.EXAMPLES)(demo.demo)
+app.command(epilog=predict.EXAMPLES)(predict.predict)
+app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command(epilog=train.EXAMPLES)(train.train)
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a file name or κ that the terminal cannot show must not end the run
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that unfinished files are removed
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""`paraisite models`: what there is, what it is made of, and how to get it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from paraisite.cli.console import console
+from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
+from paraisite.cli.options import MirrorOption
+from paraisite.cli.scores import LEGEND, card_scores, scores_table
+
+if TYPE_CHECKING:
+    from paraisite.model.checkpoint import Card
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="List models, show the card of one, or fetch one.",
+    epilog="""Examples:
+
+\b
+  paraisite models list
+  paraisite models info kappa-mix
+  paraisite models fetch megnet-mp-2018.6.1-eform""",
+)
+
+
+@app.command(
+    "list",
+    epilog="""Examples:
+
+\b
+  paraisite models list
+  paraisite models list --mirror data/""",
+)
+@guarded
+def list_(mirror: MirrorOption = None) -> None:
+    """List the models that `predict --model` and recipes know by name."""
+    from rich import box
+    from rich.table import Table
+
+    from paraisite.model.registry import registry
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("name", "here", "what it is", "licence"):
+        made.add_column(heading, no_wrap=heading in ("name", "here"))
+    for name, entry in registry().items():
+        place = _place(name, mirror)
+        made.add_row(name, "no" if place is None else "ships" if entry.shipped else "yes", entry.title, entry.licence)
+    console().print(made)
+    typer.echo("what is not here: paraisite models fetch NAME")
+
+
+@app.command(
+    epilog="""Examples:
+
+\b
+  paraisite models info kappa-mix
+  paraisite models info runs/step3/model""",
+)
+@guarded
+def info(
+    name: Annotated[str, typer.Argument(metavar="NAME|DIR", help="A model's name or folder.")],
+    mirror: MirrorOption = None,
+) -> None:
+    """Show a model's card: data, protocol, scores, limits, elements, and how it was trained."""
+    from paraisite.model.registry import locate, registry
+
+    entry = registry().get(name.lower())
+    if entry is not None:
+        typer.echo(f"{name.lower()}: {entry.title}")
+        typer.echo(f"licence: {entry.licence}\ncitation: {entry.citation}")
+        typer.echo(f"here: {_place(name, mirror) or f'no; paraisite models fetch {name.lower()}'}")
+        if entry.kind != "checkpoint":
+            if entry.properties:
+                typer.echo(f"predicts: {', '.join(entry.properties)}")
+            for file in entry.files:
+                typer.echo(f"file: {file.name}, {file.bytes} bytes, sha256 {file.sha256}\n      {file.url}")
+            return
+    with wrong_usage():
+        folder = locate(name, mirror)
+        from paraisite.model.checkpoint import read_card
+
+        card = read_card(folder)
+    if entry is None:
+        typer.echo(f"folder: {folder}")
+    for line in _card_lines(card):
+        typer.echo(line)
+    if groups := card_scores(card.metrics):
+        typer.echo(f"\nscores, {card.metrics.get('protocol', 'protocol unknown')}:")
+        console().print(scores_table(groups))
+        for line in _further_scores(card.metrics):
+            typer.echo(line)
+        typer.echo(LEGEND)
+
+
+@app.command(
+    epilog="""Examples:
+
+\b
+  paraisite models fetch megnet-mp-2018.6.1-eform""",
+)
+@guarded
+def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `paraisite models list`.")]) -> None:
+    """Download a model that does not ship, verify it, and print its folder."""
+    from paraisite.model import registry
+
+    with wrong_usage():
+        if name.lower() not in registry.registry():
+            raise ValueError(f"{name}: no such model; there are {', '.join(registry.registry())}")
+    try:
+        typer.echo(registry.fetch(name))
+    except registry.ModelError as error:
+        fail(str(error), FAILED)
+
+
+def _place(name: str, mirror: Path | None) -> Path | None:
+    """Folder of a registered model, if it is on this machine."""
+    from paraisite.model.registry import ModelError, locate
+
+    try:
+        return locate(name, mirror)
+    except ModelError:
+        return None
+
+
+def _card_lines(card: Card) -> Iterator[str]:
+    from paraisite.crystals.elements import SYMBOLS
+
+    if card.name:
+        yield f"name: {card.name}"
+    if card.description:
+        yield f"description: {card.description}"
+    if card.licence:
+        yield f"licence: {card.licence}"
+    yield f"limits: {card.limits or 'not stated'}"
+    members = card.kappa.config.members
+    yield f"networks: {members}, in {len(card.folds)} folds" if card.folds else f"networks: {members}"
+    properties = card.properties.config.targets if card.properties else ()
+    yield f"properties: {', '.join(properties) or 'none'} (and formation_energy, with the encoder's weights)"
+    elements = card.kappa.config.encoder.elements
+    missing = [SYMBOLS[z] for z in range(1, max(elements) + 1) if z not in elements]
+    without = f", without {', '.join(missing)}" if missing else ""
+    yield f"elements: {len(elements)}, {SYMBOLS[min(elements)]} to {SYMBOLS[max(elements)]}{without}"
+    if card.calibration is not None:
+        n = len(card.calibration.score)
+        highest = int(1000 * n / (n + 1)) / 1000
+        yield f"intervals: calibrated on {n} rows that the networks did not see; levels up to {highest}"
+    else:
+        yield "intervals: none, the model is not calibrated"
+    held_out = f"yes, {len(card.formula_fold)} formulas" if card.formula_fold else "no"
+    yield f"held-out predictions: {held_out}"
+    for dataset, digest in card.datasets.items():
+        yield f"data: {dataset} (content {digest[:12]})"
+    if card.recipe:
+        yield from _recipe_lines(card.recipe)
+    if card.versions:
+        yield f"versions: {', '.join(f'{k} {v}' for k, v in card.versions.items())}"
+
+
+def _recipe_lines(recipe: Mapping[str, Any]) -> Iterator[str]:
+    yield f"trained from: {recipe.get('initial', 'none')}, seed {recipe.get('seed')}"
+    split = recipe.get("split", {})
+    yield f"split: {', '.join(f'{k} {v}' for k, v in split.items() if k in _SPLIT_KEYS.get(split.get('kind'), ()))}"
+    for i, stage in enumerate(recipe.get("stages", []), start=1):
+        frozen = f", frozen {', '.join(stage['freeze'])}" if stage.get("freeze") else ""
+        yield (
+            f"stage {i}, {stage['name']}: {stage['dataset']}, {stage['epochs']} epochs of batches of {stage['batch']}, "
+            f"peak rate {stage['learning_rate']:g}, {stage['schedule']}, loss {stage['loss']}{frozen}, "
+            f"on {', '.join(stage['targets'])}"
+        )
+
+
+_SPLIT_KEYS = {
+    "kfold": ("kind", "folds", "group", "earlier", "seed"),
+    "paper": ("kind", "runs", "earlier"),
+    "holdout": ("kind", "fraction", "earlier", "seed"),
+}
+
+
+def _further_scores(metrics: Mapping[str, Any]) -> Iterator[str]:
+    over_folds = metrics.get("over_folds", {})
+    if over_folds:
+        parts = [f"{name} {found['mean']:.3f} ({found['std']:.3f})" for name, found in over_folds.items()]
+        yield f"mean (std) over folds: {', '.join(parts)}"
+    for name, found in metrics.get("properties", {}).items():
+        yield f"{name}: mean absolute error {found['mae']:.4g}, median APE {found['median_ape']:.3f}, {found['n']} rows"

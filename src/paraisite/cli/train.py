@@ -1,0 +1,116 @@
+"""`paraisite train`: a recipe to a model."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import sys
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paraisite.cli.console import console
+from paraisite.cli.errors import INTERRUPTED, fail, guarded, load_libraries, wrong_usage
+from paraisite.cli.options import Device, DeviceOption, MirrorOption
+from paraisite.cli.scores import LEGEND, card_scores, scores_table
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite train --list
+  paraisite train step3 --mirror data/
+  paraisite train step3 --members 4 --set stages.0.epochs=60 --out runs/longer
+  paraisite train my_recipe.yml --device cuda --logger csv --logger tensorboard
+
+The same command again goes on where an interrupted training stopped."""
+
+
+@guarded
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a shipped recipe.", show_default=False)
+    ] = "",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; a dot goes down, a number picks a stage."),
+    ] = None,
+    mirror: MirrorOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.", show_default="runs/<recipe's name>"),
+    ] = None,
+    device: DeviceOption = Device.auto,
+    members: Annotated[int | None, typer.Option("--members", min=1, help="Networks for each fold.")] = None,
+    logger: Annotated[
+        list[str] | None,
+        typer.Option("--logger", metavar="NAME", help="csv, tensorboard or mlflow.", show_default="csv"),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the shipped recipes and exit.")] = False,
+) -> None:
+    """Train a model by a recipe; what is done already is not done again.
+
+    The folder of the run receives model/ (for `predict --model`), metrics.json, out_of_fold.csv and rejections.csv.
+    """
+    load_libraries()
+    with wrong_usage():
+        from paraisite.training.recipe import RecipeError, load_recipe, shipped_recipes
+
+        if list_:
+            for name in shipped_recipes():
+                typer.echo(f"{name}: {load_recipe(name).description}")
+            return
+        if not recipe:
+            raise ValueError(f"name a recipe: a YAML file, or one of {', '.join(shipped_recipes())}")
+        if find_spec("lightning") is None:
+            raise ValueError(
+                "training needs lightning: pip install 'paraisite[train]', in a clone pip install -e '.[train]'"
+            )
+        changes = [*(settings or []), *([f"members={members}"] if members is not None else [])]
+        loaded = load_recipe(recipe, changes)
+        folder = out or Path("runs") / loaded.name
+
+        import torch
+
+        if device == Device.cuda and not torch.cuda.is_available():
+            raise ValueError("--device cuda: no CUDA device is visible to torch; use --device cpu")
+
+    _silence_lightning()
+    from paraisite.datasets import DatasetError
+    from paraisite.model.checkpoint import CheckpointError
+    from paraisite.model.registry import ModelError
+    from paraisite.training.run import run
+
+    try:
+        run(
+            loaded,
+            folder,
+            mirror=mirror,
+            device=device.value,
+            loggers=tuple(logger or ["csv"]),
+            say=lambda line: typer.echo(line, err=True),
+        )
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+        command = shlex.join(["paraisite", *sys.argv[1:]])
+        fail(f"interrupted; the same command goes on from the last saved state:\n  {command}", INTERRUPTED)
+    except (RecipeError, DatasetError, ModelError, CheckpointError) as error:
+        fail(str(error))
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    typer.echo(f"scores, {metrics['protocol']}:")
+    console().print(scores_table(card_scores(metrics)))
+    typer.echo(LEGEND)
+    typer.echo(f"predict with it: paraisite predict --model {shlex.quote(str(folder / 'model'))} structure.cif")
+
+
+def _silence_lightning() -> None:
+    """Keep Lightning to warnings that concern the user of a recipe."""
+    import lightning.pytorch  # noqa: F401  # its loggers take their level on import
+
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning(\.|$)")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*isinstance.*LeafSpec.*")

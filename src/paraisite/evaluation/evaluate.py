@@ -1,0 +1,241 @@
+"""`evaluate`: score any checkpoint on any labelled data, and say which rows it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from paraisite.evaluation.metrics import coverage, interval_score, interval_width, scores
+
+if TYPE_CHECKING:
+    from paraisite.datasets import Dataset
+    from paraisite.model.checkpoint import Card
+    from paraisite.prediction import Prediction, Predictor
+
+SplitName = Literal["all", "unseen", "held-out"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+
+SAME, EARLIER, NEW = "same formula", "earlier stage", "no"
+"""Whether a formula was in training: among the high-quality compounds, in an earlier stage only, or not at all."""
+
+
+class EvaluationError(ValueError):
+    """A model cannot be scored in this way; the message says which way is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the data: what was predicted, what is true (W m⁻¹ K⁻¹), and whether it counts in the scores."""
+
+    prediction: Prediction
+    kappa_true: float | None
+    in_training: str
+    scored: bool
+
+    def row(self) -> dict[str, Any]:
+        """Return the columns of the prediction and `COLUMNS` as one flat dictionary."""
+        own = {"kappa_true_W_mK": self.kappa_true, "in_training": self.in_training, "scored": int(self.scored)}
+        return self.prediction.row() | own
+
+
+COLUMNS = ("kappa_true_W_mK", "in_training", "scored")
+"""Columns of `Row.row` after those of the prediction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores of a model on a data set.
+
+    Attributes
+    ----------
+    model, dataset, split : str
+    level : float
+        Of the intervals.
+    protocol : str
+        Which rows count, which networks speak, and what of it was in training.
+    notes : tuple of str
+        What else has to be known to read the scores.
+    n_rows, n_scored, n_rejected, n_unlabelled : int
+        Rows of the data set; rows in the scores; rows that could not be read or predicted; rows without a conductivity.
+    n_training : dict of str to int
+        Scored rows by `Row.in_training`.
+    scores : dict of str to dict of str to float
+        For groups of the scored rows, ``all`` first, the metrics of `paraisite.evaluation.metrics`.
+    rows : list of Row
+        In the order of the data set, lines that could not be read last.
+    """
+
+    model: str
+    dataset: str
+    split: str
+    level: float
+    protocol: str
+    notes: tuple[str, ...]
+    n_rows: int
+    n_scored: int
+    n_rejected: int
+    n_unlabelled: int
+    n_training: dict[str, int]
+    scores: dict[str, dict[str, float]]
+    rows: list[Row]
+
+    def summary(self) -> dict[str, Any]:
+        """Everything but the rows, ready for JSON (NaN becomes None)."""
+        names = [name for name in self.__dataclass_fields__ if name not in ("scores", "rows")]
+        cleaned = {
+            group: {name: value if np.isfinite(value) else None for name, value in found.items()}
+            for group, found in self.scores.items()
+        }
+        return {name: getattr(self, name) for name in names} | {"notes": list(self.notes), "scores": cleaned}
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: Dataset,
+    *,
+    split: SplitName = "all",
+    level: float = 0.9,
+    advance: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Score a model.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    dataset : Dataset
+    split : {"all", "unseen", "held-out"}
+        ``all``: every row. ``unseen``: rows whose formula stands in no training data. ``held-out``: every row,
+        predicted by networks that never saw its formula.
+    level : float
+    advance : callable
+        Called after every row.
+
+    Raises
+    ------
+    EvaluationError
+        If no row is left to score, or the model cannot hold formulas out.
+    """
+    card = predictor.card
+    if split == "held-out":
+        check_held_out(card)
+    known = {k.formula for k in predictor.known}
+    truths = dataset.targets.get("kappa", np.full(len(dataset), np.nan))
+    rows: list[Row] = []
+    for i, prediction in enumerate(predictor.stream(dataset.crystals, level=level, held_out=split == "held-out")):
+        formula, true = dataset.formulas[i], float(truths[i])
+        in_training = SAME if formula in known else EARLIER if formula in card.formula_fold else NEW
+        usable = np.isfinite(true) and true > 0 and prediction.kappa_W_mK is not None
+        scored = bool(usable and (split != "unseen" or in_training == NEW))
+        rows.append(Row(prediction, true if np.isfinite(true) else None, in_training, scored))
+        advance()
+    counted = [i for i, row in enumerate(rows) if row.scored]
+    if not counted:
+        remedy = "; try --split held-out or all" if split == "unseen" and rows else ""
+        raise EvaluationError(f"{dataset.name}: no row is left to score with --split {split}{remedy}")
+    n_training = {kind: sum(rows[i].in_training == kind for i in counted) for kind in (SAME, EARLIER, NEW)}
+
+    groups = {"all": counted}
+    if split == "all" and 0 < n_training[NEW] < len(counted):
+        groups["formula in training"] = [i for i in counted if rows[i].in_training != NEW]
+        groups["formula not in training"] = [i for i in counted if rows[i].in_training == NEW]
+    parts = list(dict.fromkeys(dataset.provenance[i] for i in counted))
+    if len(parts) > 1:
+        groups |= {part: [i for i in counted if dataset.provenance[i] == part] for part in parts}
+
+    return Evaluation(
+        model=card.name,
+        dataset=dataset.name,
+        split=split,
+        level=level,
+        protocol=_protocol(split, len(counted), n_training),
+        notes=tuple(_notes(card, split, n_training)),
+        n_rows=len(dataset) + len(dataset.rejections),
+        n_scored=len(counted),
+        n_rejected=len(dataset.rejections) + sum(row.prediction.status == "rejected" for row in rows),
+        n_unlabelled=sum(row.kappa_true is None for row in rows),
+        n_training=n_training,
+        scores={name: _scores([rows[i] for i in which], level) for name, which in groups.items()},
+        rows=rows + [_unread(rejection) for rejection in dataset.rejections],
+    )
+
+
+def check_held_out(card: Card) -> None:
+    """Make sure that a model has networks that never saw a formula.
+
+    Raises
+    ------
+    EvaluationError
+        If its folds are not folds of formulas through all stages.
+    """
+    earlier = card.recipe.get("split", {}).get("earlier")
+    if not card.formula_fold or card.calibration is None or (earlier == "all" and _earlier_datasets(card)):
+        raise EvaluationError(
+            f"{card.name}: its folds are not folds of formulas through all stages, so no network is known not to "
+            "have seen one; train with split.group=formula and split.earlier=grouped, or do without held out"
+        )
+
+
+def _scores(rows: list[Row], level: float) -> dict[str, float]:
+    true = [row.kappa_true for row in rows]
+    found = scores(true, [row.prediction.kappa_W_mK for row in rows])  # type: ignore[arg-type]
+    low = [row.prediction.kappa_low_W_mK for row in rows]
+    high = [row.prediction.kappa_high_W_mK for row in rows]
+    if any(bound is not None for bound in low):
+        found |= {
+            "coverage": coverage(true, low, high),  # type: ignore[arg-type]
+            "width": interval_width(low, high),  # type: ignore[arg-type]
+            "interval_score": interval_score(true, low, high, level),  # type: ignore[arg-type]
+        }
+    return found
+
+
+def _protocol(split: SplitName, n: int, n_training: dict[str, int]) -> str:
+    seen = (
+        f"of {n} rows, {n_training[SAME]} have the formula of a high-quality training compound, "
+        f"{n_training[EARLIER]} one of an earlier training stage, {n_training[NEW]} neither"
+    )
+    if split == "all":
+        return f"every row, all networks: {seen}. Rows in training say nothing about new compounds"
+    if split == "unseen":
+        return f"unseen: only the {n} rows whose formula the model's card does not list as training data, all networks"
+    return f"held out: every row, predicted by networks that never saw its formula ({seen})"
+
+
+def _notes(card: Card, split: SplitName, n_training: dict[str, int]) -> list[str]:
+    said = []
+    split_config = card.recipe.get("split", {})
+    unlisted = _earlier_datasets(card) if split_config.get("earlier") != "grouped" or not card.formula_fold else []
+    if unlisted and n_training[NEW]:
+        said.append(
+            f"the card does not list the formulas of the earlier stages ({', '.join(unlisted)}): "
+            "rows that count as not in training may have been in those"
+        )
+    if n_training[SAME] and split != "unseen":
+        said.append(
+            "intervals are calibrated on residuals of the high-quality training compounds: where these are scored, "
+            "the coverage is no independent check (the nested one: paraisite models info)"
+        )
+    return said
+
+
+def _earlier_datasets(card: Card) -> list[str]:
+    """Data sets of stages before the last one, other than its own; and a checkpoint that the training started from."""
+    from paraisite.model.registry import registry
+
+    names = [stage["dataset"] for stage in card.recipe.get("stages", [])]
+    found = [name for name in dict.fromkeys(names[:-1]) if name != names[-1]]
+    initial = card.recipe.get("initial", "none")
+    entry = registry().get(str(initial).lower())
+    if initial != "none" and (entry is None or entry.kind == "checkpoint"):
+        found.append(f"those of {initial}")
+    return found
+
+
+def _unread(rejection: Any) -> Row:
+    from paraisite.prediction import Prediction
+
+    prediction = Prediction(rejection.id, rejection.source, status="rejected", reason=rejection.reason)
+    return Row(prediction, None, "", False)

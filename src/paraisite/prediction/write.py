@@ -1,0 +1,214 @@
+"""Prediction rows to CSV, JSON and Parquet; a file appears only when it is complete."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Protocol, TextIO
+
+from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS
+
+DIGITS = 6
+"""Significant digits of numbers written as text; single precision holds no more."""
+
+TEXT = frozenset({"id", "source", "formula", "nearest_known", "status", "reason", "in_training"})
+INTEGERS = frozenset({"n_sites", "n_elements"})
+
+UNITS = {
+    "kappa_W_mK": "W/m/K",
+    "kappa_low_W_mK": "W/m/K",
+    "kappa_high_W_mK": "W/m/K",
+    "kappa_true_W_mK": "W/m/K",
+    "log10_std": "1",
+    "applicability": "1",
+    "formation_energy_eV_atom": "eV/atom",
+    "bulk_modulus_GPa": "GPa",
+    "shear_modulus_GPa": "GPa",
+    "debye_temperature_K": "K",
+    "gruneisen": "1",
+    "heat_capacity_cv_kB_atom": "k_B/atom",
+    "thermal_expansion_1_K": "1/K",
+    "vibrational_entropy_meV_K_atom": "meV/K/atom",
+    "vibrational_free_energy_meV_atom": "meV/atom",
+    "bulk_modulus_static_GPa": "GPa",
+}
+"""Unit of each column of real numbers."""
+
+ROW_GROUP = 16_384
+"""Rows of a Parquet row group."""
+
+
+class OutputError(ValueError):
+    """An output file cannot be written; the message names it and what to do."""
+
+
+class Writer(Protocol):
+    """Takes rows one at a time; columns that a row lacks stay empty."""
+
+    def write(self, row: Mapping[str, Any]) -> None: ...
+    def close(self) -> None: ...
+
+
+def column_names(properties: Sequence[str] = ()) -> tuple[str, ...]:
+    """Columns of a prediction, the auxiliary properties last, in the order asked for."""
+    return (*COLUMNS, *(PROPERTY_COLUMNS.get(name, name) for name in properties))
+
+
+class CsvWriter:
+    """Comma-separated values with a header.
+
+    Parameters
+    ----------
+    stream : TextIO
+    columns : sequence of str
+    """
+
+    def __init__(self, stream: TextIO, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self._writer = csv.writer(stream, lineterminator="\n")
+        self._writer.writerow(columns)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append a row."""
+        values = [row.get(column) for column in self._columns]
+        self._writer.writerow([f"{v:.{DIGITS}g}" if isinstance(v, float) else v for v in values])
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+class JsonWriter:
+    """A list of objects, one in a line; missing values are null.
+
+    Parameters
+    ----------
+    stream : TextIO
+    columns : sequence of str
+    """
+
+    def __init__(self, stream: TextIO, columns: Sequence[str]) -> None:
+        self._stream, self._columns, self._before = stream, columns, "["
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append a row."""
+        values = {column: row.get(column) for column in self._columns}
+        rounded = {k: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for k, v in values.items()}
+        self._stream.write(f"{self._before}\n{json.dumps(rounded, ensure_ascii=False, allow_nan=False)}")
+        self._before = ","
+
+    def close(self) -> None:
+        """End the list."""
+        self._stream.write("[]\n" if self._before == "[" else "\n]\n")
+
+
+class ParquetWriter:
+    """Parquet with the types of the columns, and their units in the metadata of the fields.
+
+    Parameters
+    ----------
+    file : BinaryIO
+    columns : sequence of str
+    """
+
+    def __init__(self, file: BinaryIO, columns: Sequence[str]) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        def field(name: str) -> Any:
+            kind = pa.string() if name in TEXT else pa.int32() if name in INTEGERS else pa.float64()
+            return pa.field(name, kind, metadata={"unit": UNITS[name]} if name in UNITS else None)
+
+        self._schema = pa.schema([field(name) for name in columns])
+        self._writer = parquet.ParquetWriter(file, self._schema)
+        self._rows: list[dict[str, Any]] = []
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append a row."""
+        self._rows.append({k: _utf8(v) if isinstance(v, str) else v for k, v in row.items()})
+        if len(self._rows) == ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows.clear()
+
+    def close(self) -> None:
+        """Write the remaining rows and the footer."""
+        if self._rows:
+            self._flush()
+        self._writer.close()
+
+
+_FORMATS: dict[str, Callable[[Any, Sequence[str]], Writer]] = {
+    ".csv": CsvWriter,
+    ".json": JsonWriter,
+    ".parquet": ParquetWriter,
+}
+
+
+def check_output(path: Path) -> None:
+    """Look whether a table can be written, before there is one.
+
+    Raises
+    ------
+    OutputError
+        If the format is unknown or the folder cannot take a file.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise OutputError(f"{path}: the extension says the format; give a name that ends in {', '.join(_FORMATS)}")
+    folder = path.parent
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give the name of a file in it")
+    if not folder.is_dir():
+        raise OutputError(f"{path}: there is no folder {folder}; create it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: no permission to write in {folder}; choose another folder")
+
+
+@contextmanager
+def open_writer(path: Path, columns: Sequence[str]) -> Iterator[Writer]:
+    """Write a table aside; it takes the place of `path` at the end, and vanishes if anything goes wrong before.
+
+    Parameters
+    ----------
+    path : Path
+        The extension says the format: ``.csv``, ``.json`` or ``.parquet``.
+    columns : sequence of str
+
+    Raises
+    ------
+    OutputError
+        As in `check_output`.
+    """
+    check_output(path)
+    path = path.resolve()  # a link keeps pointing where it did
+    suffix = path.suffix.lower()
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with _open(aside, binary=suffix == ".parquet") as file:
+            writer = _FORMATS[suffix](file, columns)
+            try:
+                yield writer
+            finally:
+                writer.close()
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _open(path: Path, *, binary: bool) -> IO[Any]:
+    if binary:
+        return path.open("wb")
+    # File names need not be text: what is not becomes an escape, so that the table is UTF-8 in any case.
+    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

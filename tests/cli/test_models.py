@@ -1,0 +1,86 @@
+"""`paraisite models`: what there is, and what a card says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from paraisite.model.registry import DEFAULT, ENCODER, registry
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _no_fetched_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARAISITE_CACHE", str(tmp_path))
+    monkeypatch.delenv("PARAISITE_MIRROR", raising=False)
+
+
+def test_list_names_every_model(invoke: Invoke) -> None:
+    out = invoke("models", "list").stdout
+    assert all(name in out for name in registry())
+    line = next(line for line in out.splitlines() if line.strip().startswith(ENCODER))
+    assert line.split()[1] == "no"
+
+
+def test_info_shows_the_card(invoke: Invoke, tiny_checkpoint: Path) -> None:
+    out = invoke("models", "info", tiny_checkpoint).stdout
+    card = json.loads((tiny_checkpoint / "card.json").read_text())
+    male = card["metrics"]["all"]["male"]
+    for said in (
+        "name: tiny",
+        "limits: Lattice part",
+        "networks: 4, in 2 folds",
+        "properties: bulk_modulus_vrh",
+        "elements: 89, H to Pu, without Po, At, Rn, Fr, Ra",
+        "calibrated on 36 rows",
+        "held-out predictions: yes, 36 formulas",
+        f"data: rocksalts (content {card['datasets']['rocksalts'][:12]})",
+        "stage 1, first:",
+        "stage 2, second:",
+        "earlier grouped",
+        "out of fold",
+        f"{male:.3f}",
+        "bulk_modulus_vrh: mean absolute error",
+    ):
+        assert said in out, said
+
+
+def test_info_of_a_model_that_is_not_a_checkpoint(invoke: Invoke) -> None:
+    out = invoke("models", "info", ENCODER).stdout
+    assert "BSD-3-Clause" in out
+    assert "sha256 35381368" in out
+    assert f"here: no; paraisite models fetch {ENCODER}" in out
+
+
+def test_info_of_the_shipped_model(invoke: Invoke) -> None:
+    out = invoke("models", "info", DEFAULT).stdout
+    assert re.search(r"here: .*pretrained.kappa-mix", out)
+    assert "limits: Lattice part" in out
+    assert "mix" in out
+
+
+def test_fetch_of_a_shipped_model_gives_its_folder(invoke: Invoke) -> None:
+    folder = Path(invoke("models", "fetch", DEFAULT).stdout.strip())
+    assert (folder / "card.json").is_file()
+
+
+@pytest.mark.parametrize("verb", ["info", "fetch"])
+def test_unknown_models_are_wrong_usage(verb: str, invoke: Invoke) -> None:
+    err = invoke("models", verb, "no-such-model", code=2).stderr
+    assert "no-such-model" in err
+    assert DEFAULT in err
+
+
+def test_info_of_another_folder_is_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
+    assert "no card.json" in invoke("models", "info", tmp_path, code=2).stderr
+
+
+@pytest.mark.data
+def test_the_encoder_is_found_in_the_mirror(invoke: Invoke, mirror: Path) -> None:
+    assert str(mirror) in invoke("models", "info", ENCODER, "--mirror", mirror).stdout

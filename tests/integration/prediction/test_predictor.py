@@ -1,0 +1,129 @@
+"""`Predictor` with a trained model: rows in order, batches, held-out networks, other libraries' structures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paraisite.crystals import Crystal, Rejection, read
+from paraisite.prediction import Prediction, Predictor, PropertyError
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_checkpoint: Path) -> Predictor:
+    return Predictor.from_pretrained(str(tiny_checkpoint))
+
+
+@pytest.fixture(scope="module")
+def crystals(tiny_dataset: Path) -> list[Crystal]:
+    items = list(read([tiny_dataset]))
+    assert all(isinstance(item, Crystal) for item in items)
+    return items  # type: ignore[return-value]
+
+
+def numbers(rows: list[Prediction]) -> np.ndarray:
+    return np.array([[r.kappa_W_mK, r.kappa_low_W_mK, r.kappa_high_W_mK, r.log10_std, r.applicability] for r in rows])
+
+
+def test_rows_come_in_order_and_none_is_lost(predictor: Predictor, crystals: list[Crystal]) -> None:
+    far = replace(crystals[3], cell=crystals[3].cell * 10, id="far")
+    unknown = replace(crystals[4], numbers=np.full(crystals[4].n_sites, 84), id="Po")
+    items = [Rejection("r", "r.cif", "unreadable"), crystals[0], far, *crystals[5:8], unknown, crystals[1]]
+    rows = predictor.predict(items)
+    assert [row.id for row in rows] == [item.id for item in items]
+    assert [row.status == "rejected" for row in rows] == [True, False, True, False, False, False, True, False]
+    assert rows[0].reason == "unreadable"
+    assert "closer than 4 Å" in rows[2].reason
+    assert "Po unknown" in rows[6].reason
+    for row in rows:
+        assert (row.kappa_W_mK is None) == (row.status == "rejected")
+
+
+def test_one_by_one_gives_the_same_numbers(predictor: Predictor, crystals: list[Crystal]) -> None:
+    single = [predictor.predict([crystal])[0] for crystal in crystals[:6]]
+    np.testing.assert_allclose(numbers(predictor.predict(crystals))[:6], numbers(single), rtol=1e-5)
+
+
+def test_streams_read_no_further_than_needed(predictor: Predictor, crystals: list[Crystal]) -> None:
+    taken = 0
+
+    def endless():  # type: ignore[no-untyped-def]
+        nonlocal taken
+        while True:
+            taken += 1
+            yield crystals[0]
+
+    rows = predictor.stream(endless())
+    assert next(rows).status == "ok"
+    assert taken <= 512
+
+
+def test_no_crystals_no_rows(predictor: Predictor) -> None:
+    assert predictor.predict([]) == []
+
+
+def test_structures_of_other_libraries(predictor: Predictor, crystals: list[Crystal]) -> None:
+    one, *same = predictor.predict([crystals[0], crystals[0].to_pymatgen(), crystals[0].to_ase()])
+    for row in same:
+        assert row.formula == one.formula
+        np.testing.assert_allclose(numbers([row]), numbers([one]), rtol=1e-4)
+    with pytest.raises(TypeError, match="cannot predict a str"):
+        predictor.predict(["NaCl.cif"])  # type: ignore[list-item]
+
+
+def test_held_out_lets_the_fold_speak_that_never_saw_the_formula(predictor: Predictor, crystals: list[Crystal]) -> None:
+    """Recomputed from each fold's networks alone."""
+    from paraisite.graphs import build
+    from paraisite.model.tensors import GraphTensors
+
+    values, _ = predictor._kappa.predict(GraphTensors.from_batch(build(crystals)[0]))
+    log_members = np.log10(values["kappa"])
+    card = predictor.card
+    assert sorted(set(card.formula_fold.values())) == [0, 1]
+    for i, row in enumerate(predictor.predict(crystals, held_out=True)):
+        members = list(card.folds[card.formula_fold[row.formula]])
+        assert row.kappa_W_mK == pytest.approx(10 ** log_members[members, i].mean(), rel=1e-5)
+
+
+def test_a_formula_in_no_training_data_is_held_out_already(predictor: Predictor, crystals: list[Crystal]) -> None:
+    new = [replace(crystals[0], numbers=np.where(crystals[0].numbers == 56, 82, crystals[0].numbers))]
+    assert new[0].formula not in predictor.card.formula_fold
+    np.testing.assert_array_equal(numbers(predictor.predict(new)), numbers(predictor.predict(new, held_out=True)))
+
+
+def test_unlike_crystals_are_warned_about(predictor: Predictor) -> None:
+    rows = predictor.predict([Crystal(2.5 * np.eye(3), np.array([z]), np.zeros((1, 3))) for z in range(1, 80)])
+    assert all((row.status == "warning") == (row.applicability < 0.05) for row in rows)  # type: ignore[operator]
+    assert any(row.status == "warning" for row in rows)
+    assert all("outside the training data" in row.reason for row in rows if row.status == "warning")
+
+
+def test_properties_come_in_the_order_asked_for(predictor: Predictor, crystals: list[Crystal]) -> None:
+    assert predictor.available_properties == ("bulk_modulus_vrh", "formation_energy")
+    (row,) = predictor.predict(crystals[:1], properties=["bulk_modulus_vrh"])
+    assert list(row.row())[-1] == "bulk_modulus_GPa"
+    assert row.properties["bulk_modulus_GPa"] > 0  # type: ignore[operator]
+    with pytest.raises(PropertyError, match="bulk_modulus_vrh"):
+        predictor.predict(crystals[:1], properties=["colour"])
+
+
+def test_a_property_whose_weights_are_not_here_says_how_to_get_them(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARAISITE_CACHE", str(tmp_path))
+    monkeypatch.delenv("PARAISITE_MIRROR", raising=False)
+    with pytest.raises(ValueError, match="paraisite models fetch"):
+        predictor.predict([], properties=["formation_energy"])
+
+
+@pytest.mark.data
+def test_formation_energy_of_rock_salt(tiny_checkpoint: Path, mirror: Path) -> None:
+    predictor = Predictor.from_pretrained(str(tiny_checkpoint), mirror=mirror)
+    a = 5.588
+    cell = a / 2 * np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    salt = Crystal(cell, np.array([11, 17]), np.array([[0.0] * 3, [0.5] * 3]), id="NaCl")
+    (row,) = predictor.predict([salt], properties=["formation_energy"])
+    assert row.properties["formation_energy_eV_atom"] == pytest.approx(-2.1, abs=0.15)
