@@ -79,18 +79,17 @@ def test_held_out_repeats_the_out_of_fold_scores(invoke: Invoke, tiny_checkpoint
     assert "no independent check" in out
 
 
-def test_earlier_stages_that_the_card_does_not_list_are_named(
+def test_a_start_whose_data_the_card_does_not_list_is_named(
     invoke: Invoke, tiny_checkpoint: Path, labelled: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
     shutil.copytree(tiny_checkpoint, model)
     card = json.loads((model / "card.json").read_text())
     card["formula_fold"] = {}
-    card["recipe"]["split"] |= {"group": "row", "earlier": "no_overlap"}
-    card["recipe"]["stages"][0]["dataset"] = "aflow_agl"
+    card["recipe"]["initial"] = "kappa-mix"
     (model / "card.json").write_text(json.dumps(card))
     out = invoke("evaluate", model, labelled).stdout
-    assert "does not list the formulas of the earlier stages (aflow_agl)" in out
+    assert "does not list the formulas that kappa-mix was trained on" in out
     assert "folds of formulas" in invoke("evaluate", model, labelled, "--split", "held-out", code=2).stderr
 
 

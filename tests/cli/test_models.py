@@ -39,7 +39,7 @@ def test_info_shows_the_card(invoke: Invoke, tiny_checkpoint: Path) -> None:
         "properties: bulk_modulus_vrh",
         "elements: 89, H to Pu, without Po, At, Rn, Fr, Ra",
         "calibrated on 36 rows",
-        "held-out predictions: yes, 36 formulas",
+        "held-out predictions: yes, for 36 formulas",
         f"data: rocksalts (content {card['datasets']['rocksalts'][:12]})",
         "stage 1, first:",
         "stage 2, second:",

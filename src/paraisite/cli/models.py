@@ -152,7 +152,8 @@ def _card_lines(card: Card) -> Iterator[str]:
         yield f"intervals: calibrated on {n} rows that the networks did not see; levels up to {highest}"
     else:
         yield "intervals: none, the model is not calibrated"
-    held_out = f"yes, {len(card.formula_fold)} formulas" if card.formula_fold else "no"
+    n = sum(fold >= 0 for fold in card.formula_fold.values())
+    held_out = f"yes, for {n} formulas" if card.holds_formulas_out else "no"
     yield f"held-out predictions: {held_out}"
     for dataset, digest in card.datasets.items():
         yield f"data: {dataset} (content {digest[:12]})"

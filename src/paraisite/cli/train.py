@@ -93,7 +93,7 @@ def train(
             loggers=tuple(logger or ["csv"]),
             say=lambda line: typer.echo(line, err=True),
         )
-    except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+    except KeyboardInterrupt:
         command = shlex.join(["paraisite", *sys.argv[1:]])
         fail(f"interrupted; the same command goes on from the last saved state:\n  {command}", INTERRUPTED)
     except (RecipeError, DatasetError, ModelError, CheckpointError) as error:

@@ -170,8 +170,7 @@ def check_held_out(card: Card) -> None:
     EvaluationError
         If its folds are not folds of formulas through all stages.
     """
-    earlier = card.recipe.get("split", {}).get("earlier")
-    if not card.formula_fold or card.calibration is None or (earlier == "all" and _earlier_datasets(card)):
+    if not card.holds_formulas_out:
         raise EvaluationError(
             f"{card.name}: its folds are not folds of formulas through all stages, so no network is known not to "
             "have seen one; train with split.group=formula and split.earlier=grouped, or do without held out"
@@ -206,12 +205,10 @@ def _protocol(split: SplitName, n: int, n_training: dict[str, int]) -> str:
 
 def _notes(card: Card, split: SplitName, n_training: dict[str, int]) -> list[str]:
     said = []
-    split_config = card.recipe.get("split", {})
-    unlisted = _earlier_datasets(card) if split_config.get("earlier") != "grouped" or not card.formula_fold else []
-    if unlisted and n_training[NEW]:
+    if n_training[NEW] and (start := _unlisted_start(card)):
         said.append(
-            f"the card does not list the formulas of the earlier stages ({', '.join(unlisted)}): "
-            "rows that count as not in training may have been in those"
+            f"the card does not list the formulas that {start} was trained on, where this training started: "
+            "rows that count as not in training may have been among those"
         )
     if n_training[SAME] and split != "unseen":
         said.append(
@@ -221,17 +218,13 @@ def _notes(card: Card, split: SplitName, n_training: dict[str, int]) -> list[str
     return said
 
 
-def _earlier_datasets(card: Card) -> list[str]:
-    """Data sets of stages before the last one, other than its own; and a checkpoint that the training started from."""
+def _unlisted_start(card: Card) -> str:
+    """Name of the checkpoint that the training started from, if it was one for kappa; else empty."""
     from paraisite.model.registry import registry
 
-    names = [stage["dataset"] for stage in card.recipe.get("stages", [])]
-    found = [name for name in dict.fromkeys(names[:-1]) if name != names[-1]]
-    initial = card.recipe.get("initial", "none")
-    entry = registry().get(str(initial).lower())
-    if initial != "none" and (entry is None or entry.kind == "checkpoint"):
-        found.append(f"those of {initial}")
-    return found
+    initial = str(card.recipe.get("initial", "none"))
+    entry = registry().get(initial.lower())
+    return initial if initial != "none" and (entry is None or entry.kind == "checkpoint") else ""
 
 
 def _unread(rejection: Any) -> Row:

@@ -63,8 +63,9 @@ class GraphBatch:
         return np.diff(self.edge_ptr)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> GraphBatch:
-        """Return the graphs at `indices`, in that order."""
-        which = np.asarray(indices, dtype=np.int64)
+        """Return the graphs at `indices` (integers, or one boolean per graph), in that order."""
+        picked = np.asarray(indices)
+        which = np.arange(len(self))[picked if picked.size else picked.astype(np.int64)]
         nodes, node_ptr = _ranges(self.node_ptr, which)
         edges, edge_ptr = _ranges(self.edge_ptr, which)
         shift = np.repeat(node_ptr[:-1] - self.node_ptr[which], np.diff(edge_ptr))

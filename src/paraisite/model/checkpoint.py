@@ -64,7 +64,7 @@ class Card(BaseModel):
     folds : tuple of tuple of int
         Members of each fold.
     formula_fold : dict of str to int
-        Fold whose members never saw a formula, for every formula that stands in the training data.
+        For every formula that stands in the training data, the fold whose members never saw it; -1 where there is none.
     recipe : dict
         As run, with every default written out.
     datasets : dict of str to str
@@ -95,6 +95,11 @@ class Card(BaseModel):
     versions: dict[str, str] = Field(default_factory=dict)
     cutoff: float = 4.0
     tolerance: float = 1e-3
+
+    @property
+    def holds_formulas_out(self) -> bool:
+        """Whether some formulas have networks that never saw them."""
+        return self.calibration is not None and any(fold >= 0 for fold in self.formula_fold.values())
 
 
 @dataclass(frozen=True, slots=True)

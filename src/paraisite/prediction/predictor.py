@@ -119,8 +119,8 @@ class Predictor:
         properties : sequence of str
             Auxiliary properties, from `available_properties`.
         held_out : bool
-            Let only networks speak that never saw a compound of the same formula in any stage. Where the model's
-            folds are not folds of formulas, or the formula is in no training data, all networks speak.
+            Let only networks speak that never saw a compound of the same formula in any stage, for kappa.
+            All networks speak where none is such, and where the formula stands in no training data.
 
         Raises
         ------
@@ -201,8 +201,8 @@ class Predictor:
             low, high, std = calibration.interval(log_members, distance, level)
             if held_out:
                 for i, formula in enumerate(formulas):
-                    fold = self.card.formula_fold.get(formula)
-                    if fold is not None:
+                    fold = self.card.formula_fold.get(formula, -1)
+                    if fold >= 0:
                         one = slice(i, i + 1)
                         log_kappa[i] = log_members[list(calibration.folds[fold]), i].mean()
                         bounds = calibration.interval(log_members[:, one], distance[:, one], level, folds=[fold])
@@ -244,7 +244,7 @@ class Predictor:
             own = min(same, key=lambda i: distance[i])
             if distance[own] < SAME_COMPOUND:
                 k = self.known[own]
-                return f"{k.formula} ({k.dataset} {k.id}) {k.kappa:.3g} W/m/K, itself in training"
+                return f"{_compound(k)}, itself in training"
         k = self.known[nearest]
         if same:
             seen = "; same formula in training"
@@ -252,7 +252,11 @@ class Predictor:
             seen = "; same formula in earlier training stages"
         else:
             seen = ""
-        return f"{k.formula} ({k.dataset} {k.id}) {k.kappa:.3g} W/m/K{seen}"
+        return _compound(k) + seen
+
+
+def _compound(k: Known) -> str:
+    return f"{k.formula} ({k.dataset} {k.id}) {float(f'{k.kappa:.3g}'):g} W/m/K"
 
 
 def _as_crystal(item: Any) -> Crystal | Rejection:

@@ -24,7 +24,7 @@ class Replicas:
     training : list of numpy.ndarray, each of shape (folds, rows), bool
         For each stage, the rows a fold may train on.
     formula_fold : dict of str to int
-        Fold that holds out a formula in every stage (only for folds by formula).
+        For every formula of every stage, the fold whose networks never saw it; -1 where there is none.
     """
 
     fold: np.ndarray
@@ -79,4 +79,9 @@ def plan(config: SplitConfig, members: int, stages: Sequence[Dataset]) -> Replic
     for f, split in enumerate(splits):
         mask[f, split.train] = True
     training.append(mask)
-    return Replicas(np.repeat(np.arange(len(splits)), members), splits, training, formula_fold)
+    unseen_by: dict[str, int] = {}
+    for formula in sorted({f for stage in stages for f in stage.formulas}):
+        fold = formula_fold.get(formula, -1)
+        earlier = any(formula in stage.formulas for stage in stages[:-1] if stage.name != last.name)
+        unseen_by[formula] = -1 if earlier and config.earlier == "all" else fold
+    return Replicas(np.repeat(np.arange(len(splits)), members), splits, training, unseen_by)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -216,9 +217,12 @@ def train_stage(
         num_sanity_val_steps=0,
     )
     before = state / "state.ckpt"
-    trainer.fit(module, datamodule=batches, ckpt_path=before if before.is_file() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, datamodule=batches, ckpt_path=before if before.is_file() else None, weights_only=True)
+    except SystemExit:  # what Lightning makes of Ctrl-C, after which it ignores the next ones
+        signal.signal(signal.SIGINT, interrupt)
+        raise KeyboardInterrupt from None
     model.to("cpu").requires_grad_(True)
     aside = done.with_suffix(".part")
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, aside)

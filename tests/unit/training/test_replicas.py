@@ -60,6 +60,27 @@ def test_grouped_folds_hold_every_row_of_every_stage_out_once(stages: list[Datas
     assert set(replicas.formula_fold) == {f for stage in stages for f in stage.formulas}
 
 
+@pytest.mark.parametrize(
+    ("group", "earlier", "big_only", "both"),
+    [
+        ("row", "all", 0, 0),
+        ("row", "no_overlap", 0, 0),
+        ("formula", "all", 0, 0),
+        ("formula", "no_overlap", 0, 8),
+        ("formula", "grouped", 11, 8),
+    ],
+)
+def test_every_formula_is_listed_and_only_unseen_ones_have_a_fold(
+    stages: list[Dataset], group: str, earlier: str, big_only: int, both: int
+) -> None:
+    split = SplitConfig.model_validate({"folds": 3, "group": group, "earlier": earlier})
+    fold = plan(split, 1, stages).formula_fold
+    assert set(fold) == set(stages[0].formulas)
+    small = set(stages[1].formulas)
+    assert sum(f >= 0 for name, f in fold.items() if name not in small) == big_only
+    assert sum(f >= 0 for name, f in fold.items() if name in small) == both
+
+
 def test_the_studys_splits(stages: list[Dataset]) -> None:
     replicas = plan(SplitConfig(kind="paper", group="row", earlier="all"), 1, stages)
     assert replicas.folds == 9
