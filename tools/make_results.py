@@ -20,17 +20,29 @@ from paraisite.training.run import run
 SEEDS = range(1, 6)
 ROWS = ["split.group=row"]
 EXPERIMENTS: dict[str, tuple[str, list[str]]] = {
-    "step3-no_overlap-1": ("step3", [*ROWS, "split.earlier=no_overlap", "split.seed=1"]),
     "agl": ("agl", []),
-    "step3-formula": ("step3", ["members=2", "split.group=formula", "split.earlier=grouped"]),
-    **{f"step3-all-{s}": ("step3", [*ROWS, "split.earlier=all", f"split.seed={s}"]) for s in SEEDS},
     "step1": ("step1", []),
     "step2": ("step2", []),
-    **{f"step3-no_overlap-{s}": ("step3", [*ROWS, "split.earlier=no_overlap", f"split.seed={s}"]) for s in SEEDS},
+    **{
+        f"{recipe}-{earlier}-{s}": (recipe, [*ROWS, f"split.earlier={earlier}", f"split.seed={s}"])
+        for recipe in ("step3", "step3-finetune")
+        for earlier in ("all", "no_overlap")
+        for s in SEEDS
+    },
+    **{
+        f"{recipe}-formula": (recipe, ["members=2", "split.group=formula", "split.earlier=grouped"])
+        for recipe in ("step3", "step3-finetune")
+    },
 }
 """Recipe and settings of each result."""
 
 RESULTS = Path(__file__).parents[1] / "results"
+
+
+def same_first_stage(name: str) -> str:
+    """A run whose AGL stage is the same: both recipes share it, and with every row in training no split enters it."""
+    name = name.replace("-finetune", "")
+    return "step3-all-1" if name.startswith("step3-all-") else name
 
 
 def main() -> None:
@@ -43,11 +55,10 @@ def main() -> None:
     for name in arguments.names or EXPERIMENTS:
         recipe, settings = EXPERIMENTS[name]
         out = arguments.runs / name
-        first = arguments.runs / "step3-all-1" / "stage-0-aflow.safetensors"
-        if name.startswith("step3-all-") and first.is_file() and not (out / first.name).is_file():
-            # with every AGL row in training that stage does not depend on the split
+        done = arguments.runs / same_first_stage(name) / "stage-0-aflow.safetensors"
+        if done.is_file() and not (out / done.name).is_file():
             out.mkdir(parents=True, exist_ok=True)
-            shutil.copy(first, out / first.name)
+            shutil.copy(done, out / done.name)
         print(f"== {name}", flush=True)
         if not (out / "metrics.json").is_file():
             run(load_recipe(recipe, settings), out, device="cpu", say=lambda line: print(line, flush=True))

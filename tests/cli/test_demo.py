@@ -29,14 +29,14 @@ def test_demo_with_the_shipped_model(invoke: Invoke, tmp_path: Path, monkeypatch
     assert list(lines) == EXAMPLES
     for cells in lines.values():
         assert re.fullmatch(r"[\d.]+ \[[\d.]+ – [\d.]+\]", cells[2])
-        assert cells[4] in ("yes", "in interval"), cells
+        assert cells[4] in ("yes", "inside"), cells
     assert "10 of 10 lie within a factor of 3" in out
 
 
 def test_demo_says_what_was_in_training(invoke: Invoke, tiny_checkpoint: Path) -> None:
     lines = table(invoke("demo", "--model", tiny_checkpoint).stdout)
     assert list(lines) == EXAMPLES
-    assert lines["NaCl"][5] == "same compound"
+    assert lines["NaCl"][5] == "itself"
     assert lines["NaCl"][6] != lines["NaCl"][2], "networks that saw NaCl speak for it"
     assert {lines[name][5] for name in EXAMPLES if name != "NaCl"} == {"no"}
     assert lines["Si"][6] == lines["Si"][2]
@@ -52,7 +52,7 @@ def test_missing_examples_are_wrong_usage(invoke: Invoke, tmp_path: Path, monkey
 
 @pytest.mark.parametrize(
     ("kappa", "low", "high", "says"),
-    [(20.0, 15.0, 30.0, "yes"), (3.4, 3.0, 4.0, "yes"), (2.0, 1.0, 12.0, "in interval"), (2.0, 1.0, 9.0, "no")],
+    [(20.0, 15.0, 30.0, "yes"), (3.4, 3.0, 4.0, "yes"), (2.0, 1.0, 12.0, "inside"), (2.0, 1.0, 9.0, "no")],
 )
 def test_agreement_with_a_reference_of_10(kappa: float, low: float, high: float, says: str) -> None:
     from paraisite.prediction import Prediction

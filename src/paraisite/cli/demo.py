@@ -21,7 +21,7 @@ EXAMPLES = """Examples:
   paraisite demo
   paraisite demo --model runs/step3/model"""
 
-HELD_OUT_MODEL = "kappa-mix"
+HELD_OUT_MODEL = "kappa-mix-by-formula"
 """A model whose folds are folds of formulas."""
 
 FACTOR = 3.0
@@ -61,11 +61,11 @@ def demo(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title="Lattice thermal conductivity at 300 K (W/m/K)"
     )
     table.add_column("crystal")
-    table.add_column("reference", justify="right")
+    table.add_column("reference", justify="right", no_wrap=True)
     table.add_column("predicted", no_wrap=True)
     table.add_column("factor", justify="right")
     table.add_column("agrees")
-    table.add_column("in training?", no_wrap=True)
+    table.add_column("trained on", no_wrap=True)
     table.add_column("formula never seen", no_wrap=True)
     table.add_column("factor", justify="right")
     table.add_column("agrees")
@@ -83,6 +83,9 @@ def demo(
             _agreement(unseen, reference),
         )
     console().print(table)
+    typer.echo(
+        "agrees: within a factor of 3, or inside the interval; trained on: the compound itself, or its formula\n"
+    )
     typer.echo(
         f"{_count(rows, references)} of {len(rows)} lie within a factor of {FACTOR:g} of the reference or have it in "
         f"the interval; of those by networks that never saw the formula, {_count(held_out, references)} do."
@@ -113,13 +116,13 @@ def _agreement(row: Prediction, reference: float) -> str:
     factor, low, high = _factor(row, reference), row.kappa_low_W_mK, row.kappa_high_W_mK
     if factor is not None and factor <= FACTOR:
         return "yes"
-    return "in interval" if low is not None and high is not None and low <= reference <= high else "no"
+    return "inside" if low is not None and high is not None and low <= reference <= high else "no"
 
 
 def _in_training(row: Prediction, card: Card) -> str:
     if row.nearest_known.endswith("itself in training"):
-        return "same compound"
-    return "same formula" if row.formula in card.formula_fold else "no"
+        return "itself"
+    return "formula" if row.formula in card.formula_fold else "no"
 
 
 def _count(rows: list[Prediction], references: dict[str, float]) -> int:

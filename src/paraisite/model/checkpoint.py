@@ -5,6 +5,7 @@
 ``kappa.safetensors``     the networks that predict kappa, in half precision
 ``properties.safetensors``  optional: the networks that predict auxiliary properties
 ``maps.safetensors``      optional: the spaces in which distances to known compounds are measured
+``kernel.safetensors``    optional: Gaussian processes that turn the networks' kappa into the one predicted
 ``known.csv``             optional: formula, id, dataset and kappa of the high-quality training compounds
 ========================  ==========================================================================
 """
@@ -31,6 +32,7 @@ from safetensors.torch import save_file as save_tensors
 
 from paraisite.model.applicability import Applicability, Map
 from paraisite.model.calibration import Calibration
+from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model, ModelConfig
 from paraisite.model.targets import TargetTransform
 
@@ -60,6 +62,8 @@ class Card(BaseModel):
     name, description, licence, limits : str
     kappa : NetworkCard
     properties : NetworkCard or None
+    kernel : bool
+        Whether a `KernelHead` stands on the networks that predict kappa.
     calibration : Calibration or None
     folds : tuple of tuple of int
         Members of each fold.
@@ -85,6 +89,7 @@ class Card(BaseModel):
     limits: str = ""
     kappa: NetworkCard
     properties: NetworkCard | None = None
+    kernel: bool = False
     calibration: Calibration | None = None
     folds: tuple[tuple[int, ...], ...] = ()
     formula_fold: dict[str, int] = Field(default_factory=dict)
@@ -121,6 +126,7 @@ class Checkpoint:
     properties: Model | None = None
     applicability: Applicability | None = None
     known: list[Known] = field(default_factory=list)
+    kernel: KernelHead | None = None
 
     def save(self, folder: Path) -> None:
         """Write the folder aside, then put it in place of an older one."""
@@ -132,6 +138,8 @@ class Checkpoint:
                 save_tensors(_half(self.properties), aside / "properties.safetensors")
             if self.applicability is not None:
                 save_arrays(_pack(self.applicability), aside / "maps.safetensors")
+            if self.kernel is not None:
+                save_arrays(self.kernel.pack(), aside / "kernel.safetensors")
             if self.known:
                 with (aside / "known.csv").open("w", newline="", encoding="utf-8") as file:
                     writer = csv.writer(file, lineterminator="\n")
@@ -139,6 +147,8 @@ class Checkpoint:
                     writer.writerows([k.formula, k.id, k.dataset, f"{k.kappa:.6g}"] for k in self.known)
             (aside / "card.json").write_text(self.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
             aside.chmod(0o755)
+            for file in aside.iterdir():
+                file.chmod(0o644)  # safetensors leaves its files to their owner alone
             if folder.exists():
                 old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
                 os.replace(folder, old / folder.name)
@@ -165,7 +175,8 @@ class Checkpoint:
         maps = folder / "maps.safetensors"
         applicability = _unpack(_arrays(maps), maps) if maps.is_file() else None
         known = _known(folder / "known.csv") if (folder / "known.csv").is_file() else []
-        return cls(card, kappa, properties, applicability, known)
+        kernel = _kernel(folder / "kernel.safetensors", card) if card.kernel else None
+        return cls(card, kappa, properties, applicability, known, kernel)
 
 
 def read_card(folder: Path) -> Card:
@@ -214,6 +225,17 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         return load_arrays(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: damaged, fetch or train the model again ({error})") from None
+
+
+def _kernel(path: Path, card: Card) -> KernelHead:
+    try:
+        head = KernelHead.unpack(_arrays(path))
+    except KeyError as error:
+        raise CheckpointError(f"{path}: damaged, fetch or train the model again (no array {error})") from None
+    if len(head.members) != card.kappa.config.members:
+        wanted = card.kappa.config.members
+        raise CheckpointError(f"{path}: {len(head.members)} members, not {wanted}; fetch or train the model again")
+    return head
 
 
 def _pack(applicability: Applicability) -> dict[str, np.ndarray]:

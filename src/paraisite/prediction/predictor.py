@@ -17,6 +17,7 @@ from paraisite.graphs import GraphBatch, build
 from paraisite.model.applicability import OUTSIDE
 from paraisite.model.checkpoint import Card, Checkpoint, Known
 from paraisite.model.convert import FORMATION_ENERGY, from_matgl
+from paraisite.model.descriptors import descriptors
 from paraisite.model.model import Model
 from paraisite.model.registry import DEFAULT, ENCODER, locate
 from paraisite.model.tensors import GraphTensors
@@ -67,6 +68,7 @@ class Predictor:
         self.applicability = checkpoint.applicability
         self._kappa = checkpoint.kappa.to(self.device).eval()
         self._properties = checkpoint.properties.to(self.device).eval() if checkpoint.properties else None
+        self._kernel = checkpoint.kernel
         self._mirror = mirror
         self._energy: Model | None = None
         self._elements = frozenset(self.card.kappa.config.encoder.elements)
@@ -88,7 +90,8 @@ class Predictor:
     @property
     def available_properties(self) -> tuple[str, ...]:
         """Names `properties` may hold: auxiliary targets of the checkpoint and the formation energy."""
-        return (*(self._properties.config.targets if self._properties else ()), FORMATION_ENERGY)
+        targets = (self._properties or self._kappa).config.targets
+        return (*(t for t in targets if t != "kappa"), FORMATION_ENERGY)
 
     def predict(
         self,
@@ -185,7 +188,9 @@ class Predictor:
         values, vector = self._kappa.predict(tensors)
         log_members = np.log10(values["kappa"])
         vectors = vector.float().cpu().numpy()
-        extra = self._auxiliary(tensors, properties)
+        if self._kernel is not None:
+            log_members = self._kernel.log_kappa(log_members, vectors, descriptors(crystals, graphs))
+        extra = self._auxiliary(tensors, properties, values)
         formulas = [c.formula for c in crystals]
 
         log_kappa = log_members.mean(axis=0)
@@ -228,9 +233,10 @@ class Predictor:
             rows.append(row)
         return rows
 
-    def _auxiliary(self, tensors: GraphTensors, properties: Sequence[str]) -> dict[str, np.ndarray]:
+    def _auxiliary(
+        self, tensors: GraphTensors, properties: Sequence[str], values: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         """Mean over networks of each property, by column name, in the order asked for."""
-        values: dict[str, np.ndarray] = {}
         if self._properties is not None and set(properties) & set(self._properties.config.targets):
             values |= self._properties.predict(tensors)[0]
         if FORMATION_ENERGY in properties and self._energy is not None:

@@ -16,6 +16,8 @@ from paraisite.graphs import CUTOFF, TOLERANCE
 from paraisite.model.applicability import Applicability, Map
 from paraisite.model.calibration import Calibration
 from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard, round_weights
+from paraisite.model.descriptors import descriptors
+from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.model.tensors import GraphTensors
 from paraisite.training.recipe import Recipe
@@ -30,8 +32,7 @@ MAX_EDGES = 16_384
 LIMITS = (
     "Lattice part of the thermal conductivity only, at 300 K, isotropic average of the tensor. "
     "The interval is calibrated on the compounds listed in known.csv; for other families it extrapolates: "
-    "look at the applicability. Sites and species within the cutoff are all the network sees: "
-    "polymorphs with equal neighbour distances get equal values."
+    "look at the applicability. The networks see species and distances within the cutoff only."
 )
 
 
@@ -69,11 +70,24 @@ def finish(
     where = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     if model.config.members != len(replicas.fold):
         model = model.select(np.tile(np.arange(recipe.members), replicas.folds).tolist())
-    model = round_weights(model.select(list(range(model.config.members)), ("kappa",))).to(where)
+    by_kernel = recipe.stages[-1].fit == "kernel"
+    # networks under a kernel are those of the stage before, auxiliary outputs included; fine-tuning spoils the latter
+    targets = (
+        tuple(t for t in recipe.targets if any(t in s.targets for s in recipe.stages[:-1])) if by_kernel else ("kappa",)
+    )
+    model = round_weights(model.select(list(range(model.config.members)), targets)).to(where)
     properties = round_weights(properties) if properties is not None else None
     folds = tuple(tuple(np.flatnonzero(replicas.fold == f).tolist()) for f in range(replicas.folds))
     last = data[-1]
     log_members, vectors = _apply(model, last, where)
+    kernel = None
+    if by_kernel:
+        features = descriptors(last.dataset.crystals, last.graphs)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            log_kappa = np.log10(last.dataset.kappa)
+        training = replicas.training[-1][replicas.fold]
+        kernel = KernelHead.fit(log_members, vectors, features, log_kappa, training)
+        log_members = kernel.log_kappa(log_members, vectors, features)
     applicability = _maps(model, data, replicas, folds, where, vectors)
     distance = applicability.nearest_trained_known(vectors)
 
@@ -92,6 +106,9 @@ def finish(
     if properties is not None:
         metrics["properties"] = _property_scores(properties.to(where), data, replicas, where)
         properties.to("cpu")
+    elif len(targets) > 1:
+        first = model.select([members[0] for members in folds]).to(where)
+        metrics["properties"] = _property_scores(first, data, replicas, where)
 
     _write_rows(
         out / "out_of_fold.csv",
@@ -114,6 +131,7 @@ def finish(
         limits=LIMITS,
         kappa=NetworkCard(config=model.config, transforms=model.transforms),
         properties=NetworkCard(config=properties.config, transforms=properties.transforms) if properties else None,
+        kernel=kernel is not None,
         calibration=calibration,
         folds=folds,
         formula_fold=dict(sorted(replicas.formula_fold.items())),
@@ -127,7 +145,7 @@ def finish(
     )
     d = last.dataset
     known = [Known(*k) for k in zip(d.formulas, d.ids, d.provenance, d.kappa.tolist(), strict=True)]
-    return Checkpoint(card, model, properties, applicability, known), metrics
+    return Checkpoint(card, model, properties, applicability, known, kernel), metrics
 
 
 def _apply(model: Model, part: StageSet, where: str, member: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -242,13 +260,14 @@ def _property_scores(
         for piece in part.graphs.split_by_edges(MAX_EDGES):
             graphs = GraphTensors.from_batch(part.graphs.take(np.arange(piece.start, piece.stop))).to(where)
             pieces.append(properties.predict(graphs)[0])
-        for name in properties.config.targets:
+        for name in (t for t in properties.config.targets if t != "kappa"):
             value = np.concatenate([p[name] for p in pieces], axis=1)
             true = part.dataset.targets[name]
             held = ~replicas.training[i][: len(value)] & np.isfinite(true)
             if held.any():
                 error = np.abs(value - true)[held]
-                relative = error / np.abs(np.broadcast_to(true, held.shape)[held])
+                size = np.abs(np.broadcast_to(true, held.shape)[held])
+                relative = error[size > 0] / size[size > 0]
                 found[name] = {
                     "mae": float(error.mean()),
                     "median_ape": float(np.median(relative)),

@@ -29,7 +29,7 @@ class Target(_Strict):
 
 
 class Stage(_Strict):
-    """One training of all weights on one dataset.
+    """One training on one dataset.
 
     Attributes
     ----------
@@ -38,6 +38,9 @@ class Stage(_Strict):
         Name of a dataset, or a folder with an id_prop.csv.
     targets : tuple of str
         Targets of the recipe that this dataset has values of.
+    fit : {"network", "kernel"}
+        ``network``: train all weights. ``kernel``: leave the weights of the stage before as they are and fit a
+        `KernelHead` on top of them, from what they say about kappa (last stage only; what follows is of no effect).
     epochs, batch : int
         Passes over the data; crystals in a step.
     learning_rate : float
@@ -60,6 +63,7 @@ class Stage(_Strict):
     name: str
     dataset: str
     targets: tuple[str, ...] = ("kappa",)
+    fit: Literal["network", "kernel"] = "network"
     epochs: int = Field(default=100, ge=1)
     batch: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0.0)
@@ -154,6 +158,17 @@ class Recipe(_Strict):
                 raise ValueError(f"stage {stage.name}: targets {sorted(unknown)} are not among the recipe's targets")
         if "kappa" not in self.stages[-1].targets:
             raise ValueError(f"the last stage, {self.stages[-1].name}, must train kappa")
+        return self
+
+    @model_validator(mode="after")
+    def _kernel_on_networks(self) -> Recipe:
+        for i, stage in enumerate(self.stages):
+            if stage.fit == "kernel" and not 0 < i == len(self.stages) - 1:
+                raise ValueError(f"stage {stage.name}: fit: kernel is for the last of several stages")
+            if stage.fit == "kernel" and stage.targets != ("kappa",):
+                raise ValueError(f"stage {stage.name}: fit: kernel is for kappa alone, leave its targets out")
+            if stage.fit == "kernel" and "kappa" not in self.stages[i - 1].targets:
+                raise ValueError(f"stage {stage.name}: fit: kernel needs kappa among the targets of the stage before")
         return self
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import yaml
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -104,9 +105,12 @@ def run(
             model = initial_model(recipe, fold, mirror)
         elif model.config.members != len(fold):
             model = model.select(np.tile(np.arange(recipe.members), replicas.folds).tolist())
+        if stage.fit == "kernel":
+            say(f"stage {stage.name}: Gaussian processes on the networks as they are")
+            continue
         mask = replicas.training[i][np.maximum(fold, 0)]
         model = train_stage(model, recipe, i, part, mask, out, device=device, loggers=loggers, say=say)
-        if i < len(recipe.stages) - 1 and set(stage.targets) - {"kappa"}:
+        if i < len(recipe.stages) - 1 and set(stage.targets) - {"kappa"} and recipe.stages[-1].fit == "network":
             properties = _properties(model, stage, replicas, shared=shared)
     assert model is not None
     checkpoint, metrics = finish(recipe, model, properties, data, replicas, out, device=device)
@@ -265,9 +269,17 @@ def _claim(out: Path, recipe: Recipe) -> None:
     out.mkdir(parents=True, exist_ok=True)
     path = out / "recipe.yml"
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
+    if path.is_file() and _read_recipe(path) != recipe:
         raise RecipeError(f"{out} holds a run of another recipe ({path}); give another --out or remove that folder")
     _write_atomic(path, text)
+
+
+def _read_recipe(path: Path) -> Recipe | None:
+    """The recipe of a run; one that an older version wrote lacks settings that have come since."""
+    try:
+        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError):
+        return None
 
 
 def _loggers(names: tuple[str, ...], out: Path, stage: str) -> list[pl.loggers.Logger]:

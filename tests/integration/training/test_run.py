@@ -151,6 +151,17 @@ def test_a_folder_of_another_recipe_is_refused(trained: Path, rocksalts: Path) -
         runner.run(recipe(rocksalts, seed=4), trained, **SILENT)
 
 
+def test_a_run_of_an_older_version_goes_on(trained: Path, rocksalts: Path) -> None:
+    """Its recipe lacks a setting that has come since."""
+    path = trained / "recipe.yml"
+    text = path.read_text()
+    older = "\n".join(line for line in text.splitlines() if not line.strip().startswith("fit:"))
+    assert older.count("\n") < text.count("\n") - 1
+    path.write_text(older)
+    runner.run(recipe(rocksalts), trained, **SILENT)
+    assert path.read_text() == text
+
+
 def test_a_target_the_dataset_lacks_is_named(rocksalts: Path, tmp_path: Path) -> None:
     stages = [{"name": "only", "dataset": str(rocksalts), "targets": ["kappa", "gruneisen"]}]
     wrong = recipe(rocksalts, stages=stages, targets={"kappa": {}, "gruneisen": {}})

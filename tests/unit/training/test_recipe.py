@@ -16,13 +16,22 @@ def test_shipped_recipes_are_valid(name: str) -> None:
     assert recipe.description
 
 
-def test_the_three_steps_differ_only_in_what_comes_before_the_last_stage() -> None:
-    one, two, three = (load_recipe(f"step{i}") for i in (1, 2, 3))
+def test_the_steps_differ_only_in_what_comes_before_the_last_stage() -> None:
+    one, two, three = (load_recipe(name) for name in ("step1", "step2", "step3-finetune"))
     assert one.stages[-1] == two.stages[-1] == three.stages[-1]
     assert one.split == two.split == three.split
     assert (one.initial, len(one.stages)) == ("none", 1)
     assert two.initial == three.initial == "megnet-mp-2018.6.1-eform"
     assert [stage.dataset for stage in three.stages] == ["aflow_agl", "mix"]
+
+
+def test_the_kernel_recipe_is_step_three_but_for_the_last_stage() -> None:
+    network, kernel = load_recipe("step3-finetune"), load_recipe("step3")
+    changed = {"name", "description", "stages"}
+    assert network.model_dump(exclude=changed) == kernel.model_dump(exclude=changed)
+    assert network.stages[:-1] == kernel.stages[:-1]
+    assert [stage.fit for stage in network.stages] == ["network", "network"]
+    assert [stage.fit for stage in kernel.stages] == ["network", "kernel"]
 
 
 def test_a_file_is_read_and_defaults_filled_in(tmp_path: Path) -> None:
@@ -63,6 +72,21 @@ def test_a_setting_that_fits_nowhere_is_named(setting: str) -> None:
         ("name: x\nstages: [{name: a, dataset: b, targets: [kappa, gamma]}]", "gamma"),
         ("name: x\nstages: [{name: a, dataset: b, epochs: 0}]", "stages.0.epochs"),
         ("name: x\nstages: [{name: a, dataset: b, loss: rmse}]", "stages.0.loss"),
+        ("name: x\nstages: [{name: a, dataset: b, fit: kernel}]", "last of several"),
+        (
+            "name: x\nstages: [{name: a, dataset: b}, {name: c, dataset: b, fit: kernel}, {name: d, dataset: b}]",
+            "stage",
+        ),
+        (
+            "name: x\ntargets: {kappa: {}, gruneisen: {}}\n"
+            "stages: [{name: a, dataset: b}, {name: c, dataset: b, fit: kernel, targets: [kappa, gruneisen]}]",
+            "kappa alone",
+        ),
+        (
+            "name: x\ntargets: {kappa: {}, gruneisen: {}}\n"
+            "stages: [{name: a, dataset: b, targets: [gruneisen]}, {name: c, dataset: b, fit: kernel}]",
+            "the stage before",
+        ),
         (MINIMAL + "split: {kind: holdout}", "grouped"),
         (MINIMAL + "split: {group: row}", "grouped"),
     ],
