@@ -147,8 +147,8 @@ class Checkpoint:
                     writer.writerows([k.formula, k.id, k.dataset, f"{k.kappa:.6g}"] for k in self.known)
             (aside / "card.json").write_text(self.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
             aside.chmod(0o755)
-            for file in aside.iterdir():
-                file.chmod(0o644)  # safetensors leaves its files to their owner alone
+            for path in aside.iterdir():
+                path.chmod(0o644)  # safetensors leaves its files to their owner alone
             if folder.exists():
                 old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
                 os.replace(folder, old / folder.name)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from paraisite.datasets import Dataset, load
 from paraisite.graphs import GraphBatch, build
-from paraisite.model.checkpoint import Checkpoint
+from paraisite.model.checkpoint import Checkpoint, read_card
 from paraisite.model.convert import from_matgl
 from paraisite.model.model import Model, ModelConfig
 from paraisite.model.registry import locate, registry
@@ -95,6 +95,12 @@ def run(
     data = [sets[stage.dataset] for stage in recipe.stages]
     replicas = plan(recipe.split, recipe.members, [d.dataset for d in data])
     say(f"{len(replicas.fold)} networks: {replicas.folds} folds of {recipe.members}")
+    seen = _seen_by_start(recipe, data[-1].dataset, mirror)
+    if seen:
+        say(
+            f"{seen} of {len(data[-1].dataset)} crystals have a formula that {recipe.initial} was trained on: "
+            "the scores below are no test of these"
+        )
 
     model: Model | None = None
     properties: Model | None = None
@@ -114,6 +120,8 @@ def run(
             properties = _properties(model, stage, replicas, shared=shared)
     assert model is not None
     checkpoint, metrics = finish(recipe, model, properties, data, replicas, out, device=device)
+    if seen:
+        metrics["rows_with_a_formula_of_the_start"] = seen
     checkpoint.save(out / "model")
     _write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     say(f"finished in {time.monotonic() - started:.0f} s; the model is {out / 'model'}")
@@ -149,6 +157,15 @@ def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -
                     state[name][r] = tensor[r % tensor.shape[0]]
     model.load_state_dict(state)
     return model
+
+
+def _seen_by_start(recipe: Recipe, dataset: Dataset, mirror: str | Path | None) -> int:
+    """Rows whose formula stands in the training data of the conductivity model that the recipe starts from."""
+    entry = registry().get(recipe.initial.lower())
+    if recipe.initial == "none" or (entry is not None and entry.kind == "matgl"):
+        return 0
+    formulas = read_card(locate(recipe.initial, mirror)).formula_fold
+    return sum(formula in formulas for formula in dataset.formulas)
 
 
 def train_stage(

@@ -174,3 +174,12 @@ def test_training_goes_on_from_a_users_own_checkpoint(trained: Path, rocksalts: 
     model = runner.initial_model(start, np.array([0, 0, 1, 1, 2, 2]), None)
     own = Checkpoint.load(trained / "model").kappa.state_dict()
     np.testing.assert_array_equal(model.state_dict()["encoder.embedding"].numpy(), own["encoder.embedding"].numpy())
+
+
+def test_a_start_that_saw_the_formulas_is_said(trained: Path, rocksalts: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    quick = [recipe(rocksalts).stages[1].model_copy(update={"epochs": 1}).model_dump()]
+    start = recipe(rocksalts, initial=str(trained / "model"), stages=quick)
+    runner.run(start, tmp_path / "start", device="cpu", loggers=(), say=said.append)
+    assert any(line.startswith("48 of 48 crystals have a formula") for line in said)
+    assert json.loads((tmp_path / "start/metrics.json").read_text())["rows_with_a_formula_of_the_start"] == 48
