@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,7 +39,9 @@ def start() -> Callable[..., subprocess.Popen[str]]:
     def run(*args: object, **options: object) -> subprocess.Popen[str]:
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         command = [sys.executable, "-m", "paraisite.cli.main", *(str(arg) for arg in args)]
-        return subprocess.Popen(command, text=True, **(pipes | options))  # type: ignore[call-overload,no-any-return]
+        # a shell that runs the tests in the background has its children ignore Ctrl-C
+        heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+        return subprocess.Popen(command, text=True, **(pipes | heed | options))  # type: ignore[call-overload,no-any-return]
 
     return run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,9 @@ WIDTH = 110
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return the console of a standard stream; off a terminal its width is fixed (or COLUMNS)."""
+    """Return the console of a standard stream; off a terminal its width is fixed."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    fixed = None if stream.isatty() or os.environ.get("COLUMNS") else WIDTH
+    fixed = None if stream.isatty() else WIDTH
     return Console(stderr=stderr, width=fixed, highlight=False)
