@@ -36,7 +36,7 @@ def test_info_shows_the_card(invoke: Invoke, tiny_checkpoint: Path) -> None:
         "name: tiny",
         "limits: Lattice part",
         "networks: 4, in 2 folds",
-        "properties: bulk_modulus_vrh",
+        "properties, as columns: bulk_modulus_GPa",
         "elements: 89, H to Pu, without Po, At, Rn, Fr, Ra",
         "calibrated on 36 rows",
         "held-out predictions: yes, for 36 formulas",

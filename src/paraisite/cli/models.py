@@ -140,8 +140,11 @@ def _card_lines(card: Card) -> Iterator[str]:
     yield f"limits: {card.limits or 'not stated'}"
     members = card.kappa.config.members
     yield f"networks: {members}, in {len(card.folds)} folds" if card.folds else f"networks: {members}"
-    properties = card.properties.config.targets if card.properties else ()
-    yield f"properties: {', '.join(properties) or 'none'} (and formation_energy, with the encoder's weights)"
+    from paraisite.prediction import PROPERTY_COLUMNS
+
+    targets = (card.properties or card.kappa).config.targets
+    properties = [PROPERTY_COLUMNS.get(target, target) for target in targets if target != "kappa"]
+    yield f"properties, as columns: {', '.join(properties) or 'none'}"
     elements = card.kappa.config.encoder.elements
     missing = [SYMBOLS[z] for z in range(1, max(elements) + 1) if z not in elements]
     without = f", without {', '.join(missing)}" if missing else ""
@@ -168,6 +171,9 @@ def _recipe_lines(recipe: Mapping[str, Any]) -> Iterator[str]:
     split = recipe.get("split", {})
     yield f"split: {', '.join(f'{k} {v}' for k, v in split.items() if k in _SPLIT_KEYS.get(split.get('kind'), ()))}"
     for i, stage in enumerate(recipe.get("stages", []), start=1):
+        if stage.get("fit") == "kernel":
+            yield f"stage {i}, {stage['name']}: {stage['dataset']}, Gaussian processes on the networks as they are"
+            continue
         frozen = f", frozen {', '.join(stage['freeze'])}" if stage.get("freeze") else ""
         yield (
             f"stage {i}, {stage['name']}: {stage['dataset']}, {stage['epochs']} epochs of batches of {stage['batch']}, "
@@ -188,5 +194,8 @@ def _further_scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     if over_folds:
         parts = [f"{name} {found['mean']:.3f} ({found['std']:.3f})" for name, found in over_folds.items()]
         yield f"mean (std) over folds: {', '.join(parts)}"
+    from paraisite.prediction import PROPERTY_COLUMNS
+
     for name, found in metrics.get("properties", {}).items():
-        yield f"{name}: mean absolute error {found['mae']:.4g}, median APE {found['median_ape']:.3f}, {found['n']} rows"
+        error = f"mean absolute error {found['mae']:.4g}, median APE {found['median_ape']:.3f}, {found['n']} rows"
+        yield f"{PROPERTY_COLUMNS.get(name, name)}: {error}"

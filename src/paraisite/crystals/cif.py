@@ -16,7 +16,7 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS, element_number, reduced_formula
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Disorder, Sites, first_bad, order, unknown_element
-from paraisite.crystals.symmetry import SITE_TOLERANCE, Operators, check_metric, operators, orbit
+from paraisite.crystals.symmetry import SITE_TOLERANCE, UNSTATED, Operators, check_metric, operators, orbit
 
 _COORDINATES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
@@ -84,6 +84,8 @@ def _crystal(block: cif.Block, id: str, source: str, disorder: Disorder) -> Crys
         given, found = _formula(content), reduced_formula(numbers)
         if given != found:
             sites.notes.append(f"the file states {given}, but its sites give {found}: atoms may be missing")
+    if group == UNSTATED:
+        sites.notes.append("the file states no symmetry and was read as P 1; if atoms are missing, add its space group")
     return Crystal(cell, numbers, positions, id, source, tuple(sites.notes))
 
 

@@ -51,8 +51,17 @@ def read(inputs: Iterable[str | Path], *, disorder: Disorder = "reject") -> Iter
     Crystal or Rejection
         One item for each structure found, and one for each file or archive member that cannot be read: no input
         vanishes, and none raises.
+
+    Raises
+    ------
+    TypeError
+        If an input is no path but, say, a structure: that goes to `Predictor.predict` as it is.
     """
     for item in [inputs] if isinstance(inputs, (str, Path)) else inputs:
+        if not isinstance(item, (str, Path)):
+            raise TypeError(
+                f"cannot read a {type(item).__name__}: give paths; objects go to Predictor.predict as they are"
+            )
         yield from _read_input(str(item), disorder)
 
 

@@ -94,7 +94,11 @@ def operators(block: cif.Block, cell: gemmi.UnitCell) -> tuple[list[Operators], 
             f"space group {given} is not known and the file lists no symmetry operators; add "
             "_space_group_symop_operation_xyz, or export the file in P 1"
         )
-    return [_IDENTITY], "P 1"
+    return [_IDENTITY], "P 1" if hall or name or number else UNSTATED
+
+
+UNSTATED = "P 1, for want of anything stated"
+"""What a file without operators and without a space group counts as."""
 
 
 def check_metric(ops: Operators, cell: np.ndarray, group: str) -> None:

@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict
 RIDGE = 0.02
 """Pull of the two slopes towards zero, per calibration row."""
 
+MIN_ROWS = 10
+"""Fewer held-out rows calibrate nothing."""
+
 SMALL_SPREAD, SMALL_DISTANCE = 0.02, 0.1
 """Added to spread (log10 kappa) and distance before the logarithm, so that a chance agreement does not count much."""
 
@@ -76,8 +79,8 @@ class Calibration(BaseModel):
         ValueError
             If there are fewer than ten rows.
         """
-        if len(row_fold) < 10:
-            raise ValueError(f"{len(row_fold)} held-out rows are too few to calibrate an interval on; at least 10")
+        if len(row_fold) < MIN_ROWS:
+            raise ValueError(f"{len(row_fold)} held-out rows are too few to calibrate on; at least {MIN_ROWS}")
         rows = np.arange(len(row_fold))
         centre = _centres(log_members, folds)[row_fold, rows]
         features = _features(log_members, distance, folds)[row_fold, rows]

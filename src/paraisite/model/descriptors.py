@@ -92,6 +92,13 @@ def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch) -> np.ndarray:
     )
 
 
+def shortest_bonds(graphs: GraphBatch) -> np.ndarray:
+    """Shortest distance of each crystal, relative to the sum of the two covalent radii, shape (G,)."""
+    radius = _table()[:, PROPERTIES.index("covalent_radius")]
+    relative = graphs.distance / (radius[graphs.numbers[graphs.src]] + radius[graphs.numbers[graphs.dst]])
+    return np.minimum.reduceat(relative, graphs.edge_ptr[:-1])
+
+
 def primitive_sites(crystal: Crystal) -> int:
     """Number of sites of the primitive cell; those of the cell as given if spglib finds none."""
     counts = np.unique(crystal.numbers, return_counts=True)[1]

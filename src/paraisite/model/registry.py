@@ -72,7 +72,10 @@ def locate(name: str, mirror: str | Path | None = None) -> Path:
     """
     entry = registry().get(name.lower())
     if entry is None:
-        if Path(name).is_dir():
+        for folder in (Path(name), Path(name) / "model"):  # a training's folder holds its model
+            if name and (folder / "card.json").is_file():
+                return folder
+        if name and Path(name).is_dir():
             return Path(name)
         raise ModelError(f"{name}: neither a model ({', '.join(registry())}) nor a folder")
     if entry.shipped:

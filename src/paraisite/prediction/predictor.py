@@ -17,7 +17,7 @@ from paraisite.graphs import GraphBatch, build
 from paraisite.model.applicability import OUTSIDE
 from paraisite.model.checkpoint import Card, Checkpoint, Known
 from paraisite.model.convert import FORMATION_ENERGY, from_matgl
-from paraisite.model.descriptors import descriptors
+from paraisite.model.descriptors import descriptors, shortest_bonds
 from paraisite.model.model import Model
 from paraisite.model.registry import DEFAULT, ENCODER, locate
 from paraisite.model.tensors import GraphTensors
@@ -32,6 +32,9 @@ CHUNK = 256
 
 MAX_EDGES = 4096
 """Distinct edges computed at once: bounds the memory of a batch, and keeps it in the processor's cache."""
+
+SHORT_BOND = 0.7
+"""A distance below this share of the sum of covalent radii is in no crystal at ordinary pressure."""
 
 SAME_COMPOUND = 0.5
 """A known compound of equal formula nearer than this, in standard deviations of the training data, is the crystal."""
@@ -213,6 +216,7 @@ class Predictor:
                         bounds = calibration.interval(log_members[:, one], distance[:, one], level, folds=[fold])
                         low[i], high[i], std[i] = (b[0] for b in bounds)
 
+        squeezed = shortest_bonds(graphs)
         rows = []
         for i, crystal in enumerate(crystals):
             row = Prediction(
@@ -229,7 +233,7 @@ class Predictor:
                 nearest_known=self._describe_nearest(formulas[i], near[i]) if near is not None else "",
                 properties={column: _number(v[i]) for column, v in extra.items()},
             )
-            _warn(row, crystal)
+            _warn(row, crystal, float(squeezed[i]))
             rows.append(row)
         return rows
 
@@ -295,8 +299,13 @@ def _rejected(item: Rejection) -> Prediction:
     )
 
 
-def _warn(row: Prediction, crystal: Crystal) -> None:
+def _warn(row: Prediction, crystal: Crystal, shortest: float) -> None:
     reasons = list(crystal.notes)
+    if shortest < SHORT_BOND:
+        reasons.append(
+            f"two sites are closer than {100 * shortest:.0f} % of the sum of their covalent radii: "
+            "check that the cell lengths are in Å"
+        )
     if row.applicability is not None and row.applicability < OUTSIDE:
         reasons.append(
             f"outside the training data (applicability {row.applicability:.3f}): "

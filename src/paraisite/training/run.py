@@ -21,6 +21,7 @@ from torch import Tensor
 
 from paraisite.datasets import Dataset, load
 from paraisite.graphs import GraphBatch, build
+from paraisite.model.calibration import MIN_ROWS
 from paraisite.model.checkpoint import Checkpoint, read_card
 from paraisite.model.convert import from_matgl
 from paraisite.model.model import Model, ModelConfig
@@ -84,6 +85,7 @@ def run(
         If data or initial weights are missing.
     """
     _claim(out, recipe)
+    _loggers(loggers, out, "")  # complains now if one is not installed
     started = time.monotonic()
     sets: dict[str, StageSet] = {}
     for stage in recipe.stages:
@@ -93,7 +95,16 @@ def run(
             size = f"{len(s.dataset)} crystals, {s.graphs.n_edges} distinct edges"
             say(f"{stage.dataset}: {size}, {len(s.rejections)} rejected")
     data = [sets[stage.dataset] for stage in recipe.stages]
-    replicas = plan(recipe.split, recipe.members, [d.dataset for d in data])
+    try:
+        replicas = plan(recipe.split, recipe.members, [d.dataset for d in data])
+    except ValueError as error:
+        raise RecipeError(f"split: {error}") from None
+    held_out = sum(len(split.validation) for split in replicas.splits)
+    if held_out < MIN_ROWS:
+        raise RecipeError(
+            f"split: {held_out} rows of {data[-1].dataset.name} are held out, too few to calibrate an interval on; "
+            f"at least {MIN_ROWS}: use kind: kfold, or a larger fraction"
+        )
     say(f"{len(replicas.fold)} networks: {replicas.folds} folds of {recipe.members}")
     seen = _seen_by_start(recipe, data[-1].dataset, mirror)
     if seen:
@@ -286,7 +297,8 @@ def _claim(out: Path, recipe: Recipe) -> None:
     out.mkdir(parents=True, exist_ok=True)
     path = out / "recipe.yml"
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-    if path.is_file() and _read_recipe(path) != recipe:
+    begun = any(out.glob("stage-*"))  # a run that stopped before its first training leaves the folder free
+    if begun and path.is_file() and _read_recipe(path) != recipe:
         raise RecipeError(f"{out} holds a run of another recipe ({path}); give another --out or remove that folder")
     _write_atomic(path, text)
 

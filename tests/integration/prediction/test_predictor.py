@@ -96,9 +96,10 @@ def test_a_formula_in_no_training_data_is_held_out_already(predictor: Predictor,
 
 def test_unlike_crystals_are_warned_about(predictor: Predictor) -> None:
     rows = predictor.predict([Crystal(2.5 * np.eye(3), np.array([z]), np.zeros((1, 3))) for z in range(1, 80)])
-    assert all((row.status == "warning") == (row.applicability < 0.05) for row in rows)  # type: ignore[operator]
-    assert any(row.status == "warning" for row in rows)
-    assert all("outside the training data" in row.reason for row in rows if row.status == "warning")
+    outside = ["outside the training data" in row.reason for row in rows]
+    assert outside == [row.applicability < 0.05 for row in rows]  # type: ignore[operator]
+    assert any(outside)
+    assert all(row.status == "warning" for row, far in zip(rows, outside, strict=True) if far)
 
 
 def test_properties_come_in_the_order_asked_for(predictor: Predictor, crystals: list[Crystal]) -> None:
@@ -127,3 +128,12 @@ def test_formation_energy_of_rock_salt(tiny_checkpoint: Path, mirror: Path) -> N
     salt = Crystal(cell, np.array([11, 17]), np.array([[0.0] * 3, [0.5] * 3]), id="NaCl")
     (row,) = predictor.predict([salt], properties=["formation_energy"])
     assert row.properties["formation_energy_eV_atom"] == pytest.approx(-2.1, abs=0.15)
+
+
+def test_a_crystal_in_the_wrong_unit_is_warned_about(predictor: Predictor) -> None:
+    cell = 2.6 / 2 * np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    squeezed = Crystal(cell, np.array([11, 17]), np.array([[0.0] * 3, [0.5] * 3]))
+    true = Crystal(2 * cell, np.array([11, 17]), np.array([[0.0] * 3, [0.5] * 3]))
+    rows = predictor.predict([squeezed, true])
+    assert "covalent radii: check that the cell lengths are in Å" in rows[0].reason
+    assert "covalent" not in rows[1].reason

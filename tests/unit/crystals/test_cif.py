@@ -240,7 +240,13 @@ def test_numbers_with_uncertainty() -> None:
 def test_missing_atoms_are_noted() -> None:
     crystal = one(cif(group="_chemical_formula_sum 'H2 Na Cl'"))
     assert any("states" in note and "NaCl" in note for note in crystal.notes)
-    assert not one(cif(group="_chemical_formula_sum 'Na Cl'")).notes
+    stated = "_symmetry_space_group_name_H-M 'P 1'\n"
+    assert not one(cif(group=stated + "_chemical_formula_sum 'Na Cl'")).notes
+
+
+def test_a_file_without_any_symmetry_is_noted() -> None:
+    assert any("states no symmetry" in note for note in one(cif(group="")).notes)
+    assert not one(cif(group="_symmetry_Int_Tables_number 1")).notes
 
 
 def test_blocks_without_sites_are_passed_over() -> None:
