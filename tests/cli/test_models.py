@@ -46,7 +46,7 @@ def test_info_shows_the_card(invoke: Invoke, tiny_checkpoint: Path) -> None:
         "earlier grouped",
         "out of fold",
         f"{male:.3f}",
-        "bulk_modulus_vrh: mean absolute error",
+        "bulk_modulus_GPa: mean absolute error",
     ):
         assert said in out, said
 
