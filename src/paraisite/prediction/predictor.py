@@ -33,7 +33,7 @@ CHUNK = 256
 MAX_EDGES = 4096
 """Distinct edges computed at once: bounds the memory of a batch, and keeps it in the processor's cache."""
 
-SHORT_BOND = 0.7
+SHORT_BOND = 0.6
 """A distance below this share of the sum of covalent radii is in no crystal at ordinary pressure."""
 
 SAME_COMPOUND = 0.5
