@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# the same examples in every run of the checks; elsewhere new ones each time
+settings.register_profile("checks", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("checks")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

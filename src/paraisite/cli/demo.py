@@ -122,7 +122,7 @@ def _agreement(row: Prediction, reference: float) -> str:
 
 
 def _in_training(row: Prediction, card: Card) -> str:
-    if row.nearest_known.endswith("itself in training"):
+    if "itself in training" in row.nearest_known:
         return "itself"
     return "formula" if row.formula in card.formula_fold else "no"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import tarfile
 import zipfile
@@ -54,7 +55,15 @@ def read_zip(file: IO[bytes], id: str, source: str) -> Iterator[Member | Rejecti
             try:
                 with archive.open(info) as member:
                     data = member.read(_limit(name) + 1)
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+            except (
+                zipfile.BadZipFile,
+                zlib.error,
+                lzma.LZMAError,
+                EOFError,
+                OSError,
+                RuntimeError,
+                ValueError,
+            ) as error:
                 yield _rejection(name, source, f"the member cannot be unpacked ({error}); pack the archive again")
                 continue
             total += len(data)

@@ -125,7 +125,8 @@ class Predictor:
         properties : sequence of str
             Auxiliary properties, from `available_properties`.
         held_out : bool
-            Let only networks speak that never saw a compound of the same formula in any stage, for kappa.
+            Let only networks speak that never saw a compound of the same formula in any stage, for kappa (what the
+            start of the training saw, such as formation energies, aside).
             All networks speak where none is such, and where the formula stands in no training data.
 
         Raises
@@ -254,7 +255,7 @@ class Predictor:
             own = min(same, key=lambda i: distance[i])
             if distance[own] < SAME_COMPOUND:
                 k = self.known[own]
-                return f"{_compound(k)}, itself in training"
+                return f"{_compound(k)}, itself in training (or one with the same distances)"
         k = self.known[nearest]
         if same:
             seen = "; same formula in training"

@@ -91,17 +91,19 @@ def finish(
     applicability = _maps(model, data, replicas, folds, where, vectors)
     distance = applicability.nearest_trained_known(vectors)
 
-    held = [(f, row) for f, split in enumerate(replicas.splits) for row in split.validation.tolist()]
+    valued = np.isfinite(last.dataset.kappa)
+    held = [(f, r) for f, split in enumerate(replicas.splits) for r in split.validation.tolist() if valued[r]]
     fold, row = np.array([f for f, _ in held]), np.array([r for _, r in held])
     log_true = np.log10(last.dataset.kappa[row])
     calibration = Calibration.fit(folds, fold, log_members[:, row], distance[:, row], log_true)
-    nested = _nested_intervals(folds, fold, log_members[:, row], distance[:, row], log_true)
+    nested = _nested_intervals(folds, fold, row, log_members[:, row], distance[:, row], log_true)
     centre = np.stack([log_members[list(members)].mean(axis=0) for members in folds])[fold, row]
     provenance = np.array(last.dataset.provenance)[row]
     metrics = _metrics(recipe, 10**log_true, 10**centre, nested, fold, provenance)
     metrics["members"] = model.config.members
     metrics["constant_width"] = _interval_scores(
-        10**log_true, *_nested_intervals(folds, fold, log_members[:, row], distance[:, row], log_true, adaptive=False)
+        10**log_true,
+        *_nested_intervals(folds, fold, row, log_members[:, row], distance[:, row], log_true, adaptive=False),
     )
     if properties is not None:
         metrics["properties"] = _property_scores(properties.to(where), data, replicas, where)
@@ -144,7 +146,8 @@ def finish(
         tolerance=TOLERANCE,
     )
     d = last.dataset
-    known = [Known(*k) for k in zip(d.formulas, d.ids, d.provenance, d.kappa.tolist(), strict=True)]
+    rows = zip(d.formulas, d.ids, d.provenance, d.kappa.tolist(), strict=True)
+    known = [Known(*k) for k in rows if np.isfinite(k[3])]
     return Checkpoint(card, model, properties, applicability, known, kernel), metrics
 
 
@@ -177,7 +180,7 @@ def _maps(
         others = [_apply(model, data[i], where, members[0])[1][0] for i in earlier]
         vectors = np.concatenate([*others, last_vectors[members[0]]])
         trained = np.concatenate([*(replicas.training[i][f] for i in earlier), replicas.training[-1][f]])
-        known = np.arange(len(vectors) - len(last.dataset), len(vectors))
+        known = np.flatnonzero(np.isfinite(last.dataset.kappa)) + len(vectors) - len(last.dataset)
         maps.append(Map.fit(members[0], vectors, trained, known))
     return Applicability(maps)
 
@@ -185,6 +188,7 @@ def _maps(
 def _nested_intervals(
     folds: tuple[tuple[int, ...], ...],
     fold: np.ndarray,
+    row: np.ndarray,
     log_members: np.ndarray,
     distance: np.ndarray,
     log_true: np.ndarray,
@@ -194,7 +198,8 @@ def _nested_intervals(
     """Intervals of each fold's held-out rows, calibrated on the rows of the other folds only, in W m⁻¹ K⁻¹."""
     low, high = np.empty(len(fold)), np.empty(len(fold))
     for f in range(len(folds)):
-        here, rest = fold == f, fold != f
+        here = fold == f
+        rest = ~here & ~np.isin(row, row[here])  # the study's folds overlap: a scored row calibrates no other fold's
         if not rest.any():  # a single fold: half of its rows calibrate the other half
             half = np.arange(len(fold)) % 2 == 0
             parts = [(half, ~half), (~half, half)]

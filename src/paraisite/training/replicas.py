@@ -48,6 +48,11 @@ def plan(config: SplitConfig, members: int, stages: Sequence[Dataset]) -> Replic
         Networks for each fold.
     stages : sequence of Dataset
         The dataset of each stage, the last one being scored.
+
+    Raises
+    ------
+    ValueError
+        If the rows do not allow such folds, or an earlier stage would train on held-out rows.
     """
     last = stages[-1]
     formula_fold: dict[str, int] = {}
@@ -69,6 +74,8 @@ def plan(config: SplitConfig, members: int, stages: Sequence[Dataset]) -> Replic
     training = []
     for stage in stages[:-1]:
         mask = np.ones((len(splits), len(stage)), dtype=bool)
+        if config.earlier == "all" and set(stage.provenance) & set(last.provenance):
+            raise ValueError(f"earlier: all would train on held-out rows of {last.name}; use no_overlap or grouped")
         if config.earlier != "all":
             for f, split in enumerate(splits):
                 held_out = {last.formulas[i] for i in split.validation.tolist()}
@@ -82,6 +89,6 @@ def plan(config: SplitConfig, members: int, stages: Sequence[Dataset]) -> Replic
     unseen_by: dict[str, int] = {}
     for formula in sorted({f for stage in stages for f in stage.formulas}):
         fold = formula_fold.get(formula, -1)
-        earlier = any(formula in stage.formulas for stage in stages[:-1] if stage.name != last.name)
+        earlier = any(formula in stage.formulas for stage in stages[:-1])
         unseen_by[formula] = -1 if earlier and config.earlier == "all" else fold
     return Replicas(np.repeat(np.arange(len(splits)), members), splits, training, unseen_by)

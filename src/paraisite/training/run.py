@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from paraisite.datasets import Dataset, load
+from paraisite.datasets import Dataset, load, split_hash
 from paraisite.graphs import GraphBatch, build
 from paraisite.model.calibration import MIN_ROWS
 from paraisite.model.checkpoint import Checkpoint, read_card
@@ -99,14 +99,19 @@ def run(
         replicas = plan(recipe.split, recipe.members, [d.dataset for d in data])
     except ValueError as error:
         raise RecipeError(f"split: {error}") from None
-    held_out = sum(len(split.validation) for split in replicas.splits)
-    if held_out < MIN_ROWS:
+    known = np.isfinite(data[-1].dataset.kappa)
+    sizes = [int(known[split.validation].sum()) for split in replicas.splits]
+    # each fold is scored with an interval from the others; a single one from its other half
+    calibrating = sizes[0] // 2 if len(sizes) == 1 else sum(sizes) - max(sizes)
+    if calibrating < MIN_ROWS:
         raise RecipeError(
-            f"split: {held_out} rows of {data[-1].dataset.name} are held out, too few to calibrate an interval on; "
-            f"at least {MIN_ROWS}: use kind: kfold, or a larger fraction"
+            f"split: of {data[-1].dataset.name} only {calibrating} held-out rows are left to calibrate an interval on; "
+            f"at least {MIN_ROWS}: use kind: kfold, a larger fraction, or more data"
         )
     say(f"{len(replicas.fold)} networks: {replicas.folds} folds of {recipe.members}")
-    seen = _seen_by_start(recipe, data[-1].dataset, mirror)
+    _same_data(out, data, replicas)
+    start = _formulas_of_start(recipe, mirror)
+    seen = sum(formula in start for formula in data[-1].dataset.formulas)
     if seen:
         say(
             f"{seen} of {len(data[-1].dataset)} crystals have a formula that {recipe.initial} was trained on: "
@@ -133,6 +138,8 @@ def run(
     checkpoint, metrics = finish(recipe, model, properties, data, replicas, out, device=device)
     if seen:
         metrics["rows_with_a_formula_of_the_start"] = seen
+        metrics["protocol"] += f"; but {seen} rows have a formula that the start, {recipe.initial}, was trained on"
+    checkpoint.card.formula_fold |= dict.fromkeys(start, -1)
     checkpoint.save(out / "model")
     _write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     say(f"finished in {time.monotonic() - started:.0f} s; the model is {out / 'model'}")
@@ -170,13 +177,21 @@ def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -
     return model
 
 
-def _seen_by_start(recipe: Recipe, dataset: Dataset, mirror: str | Path | None) -> int:
-    """Rows whose formula stands in the training data of the conductivity model that the recipe starts from."""
+def _formulas_of_start(recipe: Recipe, mirror: str | Path | None) -> set[str]:
+    """Formulas of the training data of the conductivity model that the recipe starts from, if it is one."""
     entry = registry().get(recipe.initial.lower())
     if recipe.initial == "none" or (entry is not None and entry.kind == "matgl"):
-        return 0
-    formulas = read_card(locate(recipe.initial, mirror)).formula_fold
-    return sum(formula in formulas for formula in dataset.formulas)
+        return set()
+    return set(read_card(locate(recipe.initial, mirror)).formula_fold)
+
+
+def _same_data(out: Path, data: list[StageSet], replicas: Replicas) -> None:
+    """Refuse to go on with weights that were trained on other rows."""
+    mark = out / "data.json"
+    now = json.dumps({"data": {d.dataset.name: d.hash for d in data}, "split": split_hash(replicas.splits)}, indent=1)
+    if any(out.glob("stage-*")) and mark.is_file() and mark.read_text(encoding="utf-8") != now:
+        raise RecipeError(f"{out} holds a run on other data or another split; give another --out or remove that folder")
+    _write_atomic(mark, now)
 
 
 def train_stage(

@@ -183,3 +183,34 @@ def test_a_start_that_saw_the_formulas_is_said(trained: Path, rocksalts: Path, t
     runner.run(start, tmp_path / "start", device="cpu", loggers=(), say=said.append)
     assert any(line.startswith("48 of 48 crystals have a formula") for line in said)
     assert json.loads((tmp_path / "start/metrics.json").read_text())["rows_with_a_formula_of_the_start"] == 48
+
+
+def test_weights_trained_on_other_rows_are_not_gone_on_with(rocksalts: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for file in rocksalts.iterdir():
+        (data / file.name).write_bytes(file.read_bytes())
+    quick = [recipe(data).stages[1].model_copy(update={"epochs": 1}).model_dump()]
+    runner.run(recipe(data, stages=quick), tmp_path / "out", **SILENT)
+    header, *rows = (data / "id_prop.csv").read_text().splitlines()
+    (data / "id_prop.csv").write_text("\n".join([header, *reversed(rows)]) + "\n")
+    with pytest.raises(RecipeError, match="other data"):
+        runner.run(recipe(data, stages=quick), tmp_path / "out", **SILENT)
+
+
+def test_rows_without_kappa_and_small_holdouts(rocksalts: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for file in rocksalts.iterdir():
+        (data / file.name).write_bytes(file.read_bytes())
+    lines = (data / "id_prop.csv").read_text().splitlines()
+    name, formula, _, theta = lines[5].split(",")
+    lines[5] = f"{name},{formula},,{theta}"
+    (data / "id_prop.csv").write_text("\n".join(lines) + "\n")
+    quick = [recipe(data).stages[1].model_copy(update={"epochs": 1}).model_dump()]
+    runner.run(recipe(data, stages=quick), tmp_path / "out", **SILENT)
+    assert json.loads((tmp_path / "out/metrics.json").read_text())["all"]["n"] == 47
+    assert len(Checkpoint.load(tmp_path / "out/model").known) == 47
+    small = recipe(data, stages=quick, split={"kind": "holdout", "group": "row", "earlier": "all", "fraction": 0.2})
+    with pytest.raises(RecipeError, match="left to calibrate"):
+        runner.run(small, tmp_path / "small", **SILENT)

@@ -99,3 +99,8 @@ def test_the_same_configuration_gives_the_same_plan(stages: list[Dataset]) -> No
     assert first.formula_fold == second.formula_fold
     for a, b in zip(first.training, second.training, strict=True):
         assert (a == b).all()
+
+
+def test_a_stage_that_would_train_on_held_out_rows_is_refused(stages: list[Dataset]) -> None:
+    with pytest.raises(ValueError, match="held-out rows of small"):
+        plan(SplitConfig(folds=3, group="formula", earlier="all"), 1, [stages[1], stages[1]])
