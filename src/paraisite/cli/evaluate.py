@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -92,13 +91,13 @@ def evaluate(
 def _write(found: Evaluation, folder: Path) -> None:
     from paraisite.evaluation.evaluate import COLUMNS
     from paraisite.prediction.write import column_names, open_writer
+    from paraisite.replacing import replacing
 
     with open_writer(folder / "predictions.csv", (*column_names(), *COLUMNS)) as writer:
         for row in found.rows:
             writer.write(row.row())
-    aside = folder / ".metrics.json.part"
-    aside.write_text(json.dumps(found.summary(), indent=1) + "\n", encoding="utf-8")
-    os.replace(aside, folder / "metrics.json")
+    with replacing(folder / "metrics.json") as aside:
+        aside.write_text(json.dumps(found.summary(), indent=1) + "\n", encoding="utf-8")
     written = ["metrics.json", "predictions.csv"]
     if find_spec("matplotlib") is not None:
         from paraisite.evaluation.figures import parity

@@ -82,7 +82,7 @@ class Calibration(BaseModel):
         if len(row_fold) < MIN_ROWS:
             raise ValueError(f"{len(row_fold)} held-out rows are too few to calibrate on; at least {MIN_ROWS}")
         rows = np.arange(len(row_fold))
-        centre = _centres(log_members, folds)[row_fold, rows]
+        centre = centres(log_members, folds)[row_fold, rows]
         features = _features(log_members, distance, folds)[row_fold, rows]
         residual = log_true - centre
         size = np.abs(residual) + 1e-3  # below the third decimal a residual is luck
@@ -143,7 +143,7 @@ class Calibration(BaseModel):
         """
         self.check_level(level)
         n = len(self.score)
-        centre = _centres(log_members, self.folds)
+        centre = centres(log_members, self.folds)
         features = np.clip(_features(log_members, distance, self.folds), self.lowest, self.highest)
         scale = np.exp(self.weights[0] + features @ np.array(self.weights[1:]))
         row_fold = np.array(self.row_fold)
@@ -159,7 +159,8 @@ class Calibration(BaseModel):
         return low, high, std
 
 
-def _centres(log_members: np.ndarray, folds: tuple[tuple[int, ...], ...]) -> np.ndarray:
+def centres(log_members: np.ndarray, folds: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    """Mean over the members of each fold, (members, crystals) to (folds, crystals)."""
     return np.stack([log_members[list(members)].mean(axis=0) for members in folds])
 
 

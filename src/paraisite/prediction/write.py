@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol, TextIO
 
 from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS
+from paraisite.replacing import replacing
 
 DIGITS = 6
 """Significant digits of numbers written as text; single precision holds no more."""
@@ -189,18 +190,12 @@ def open_writer(path: Path, columns: Sequence[str]) -> Iterator[Writer]:
     check_output(path)
     path = path.resolve()  # a link keeps pointing where it did
     suffix = path.suffix.lower()
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with _open(aside, binary=suffix == ".parquet") as file:
-            writer = _FORMATS[suffix](file, columns)
-            try:
-                yield writer
-            finally:
-                writer.close()
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    with replacing(path) as aside, _open(aside, binary=suffix == ".parquet") as file:
+        writer = _FORMATS[suffix](file, columns)
+        try:
+            yield writer
+        finally:
+            writer.close()
 
 
 def _open(path: Path, *, binary: bool) -> IO[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,13 @@ from paraisite.datasets import split_hash
 from paraisite.evaluation.metrics import coverage, interval_score, interval_width, scores
 from paraisite.graphs import CUTOFF, TOLERANCE
 from paraisite.model.applicability import Applicability, Map
-from paraisite.model.calibration import Calibration
+from paraisite.model.calibration import Calibration, centres
 from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard, round_weights
 from paraisite.model.descriptors import descriptors
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.model.tensors import GraphTensors
+from paraisite.replacing import replacing
 from paraisite.training.recipe import Recipe
 from paraisite.training.replicas import Replicas
 from paraisite.versions import versions
@@ -42,6 +42,7 @@ def finish(
     properties: Model | None,
     data: list[StageSet],
     replicas: Replicas,
+    start: set[str],
     out: Path,
     *,
     device: str,
@@ -58,6 +59,8 @@ def finish(
     data : list of StageSet
         The dataset of each stage.
     replicas : Replicas
+    start : set of str
+        Formulas of the training data of the conductivity model that the training started from.
     out : Path
         Folder that receives `out_of_fold.csv` and `rejections.csv`.
     device : str
@@ -79,7 +82,8 @@ def finish(
     properties = round_weights(properties) if properties is not None else None
     folds = tuple(tuple(np.flatnonzero(replicas.fold == f).tolist()) for f in range(replicas.folds))
     last = data[-1]
-    log_members, vectors = _apply(model, last, where)
+    values, vectors = _apply(model, last, where)
+    log_members = np.log10(values["kappa"])
     kernel = None
     if by_kernel:
         features = descriptors(last.dataset.crystals, last.graphs)
@@ -97,10 +101,13 @@ def finish(
     log_true = np.log10(last.dataset.kappa[row])
     calibration = Calibration.fit(folds, fold, log_members[:, row], distance[:, row], log_true)
     nested = _nested_intervals(folds, fold, row, log_members[:, row], distance[:, row], log_true)
-    centre = np.stack([log_members[list(members)].mean(axis=0) for members in folds])[fold, row]
+    centre = centres(log_members, folds)[fold, row]
     provenance = np.array(last.dataset.provenance)[row]
     metrics = _metrics(recipe, 10**log_true, 10**centre, nested, fold, provenance)
     metrics["members"] = model.config.members
+    if seen := sum(formula in start for formula in last.dataset.formulas):
+        metrics["rows_with_a_formula_of_the_start"] = seen
+        metrics["protocol"] += f"; but {seen} rows have a formula that the start, {recipe.initial}, was trained on"
     metrics["constant_width"] = _interval_scores(
         10**log_true,
         *_nested_intervals(folds, fold, row, log_members[:, row], distance[:, row], log_true, adaptive=False),
@@ -136,7 +143,7 @@ def finish(
         kernel=kernel is not None,
         calibration=calibration,
         folds=folds,
-        formula_fold=dict(sorted(replicas.formula_fold.items())),
+        formula_fold=dict(sorted((replicas.formula_fold | dict.fromkeys(start, -1)).items())),
         recipe=recipe.model_dump(mode="json"),
         datasets={d.dataset.name: d.hash for d in data},
         split_hash=split_hash(replicas.splits),
@@ -151,17 +158,16 @@ def finish(
     return Checkpoint(card, model, properties, applicability, known, kernel), metrics
 
 
-def _apply(model: Model, part: StageSet, where: str, member: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """log10 kappa (members, rows) and vectors (members, rows, width), of one member or of all."""
-    if member is not None:
-        model = model.select([member]).to(where)
-    logs, vectors = [], []
+def _apply(model: Model, part: StageSet, where: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Targets by name (members, rows) and vectors (members, rows, width)."""
+    values, vectors = [], []
     for piece in part.graphs.split_by_edges(MAX_EDGES):
         graphs = GraphTensors.from_batch(part.graphs.take(np.arange(piece.start, piece.stop))).to(where)
-        values, vector = model.predict(graphs)
-        logs.append(np.log10(values["kappa"]))
+        value, vector = model.predict(graphs)
+        values.append(value)
         vectors.append(vector.cpu().numpy())
-    return np.concatenate(logs, axis=1), np.concatenate(vectors, axis=1)
+    joined = {name: np.concatenate([value[name] for value in values], axis=1) for name in model.config.targets}
+    return joined, np.concatenate(vectors, axis=1)
 
 
 def _maps(
@@ -177,7 +183,8 @@ def _maps(
     earlier = [i for i, d in enumerate(data[:-1]) if d.dataset.name != last.dataset.name]
     maps = []
     for f, members in enumerate(folds):
-        others = [_apply(model, data[i], where, members[0])[1][0] for i in earlier]
+        first = model.select([members[0]]).to(where)
+        others = [_apply(first, data[i], where)[1][0] for i in earlier]
         vectors = np.concatenate([*others, last_vectors[members[0]]])
         trained = np.concatenate([*(replicas.training[i][f] for i in earlier), replicas.training[-1][f]])
         known = np.flatnonzero(np.isfinite(last.dataset.kappa)) + len(vectors) - len(last.dataset)
@@ -261,12 +268,9 @@ def _property_scores(
     for i, part in enumerate(data[:-1]):
         if not all(t in part.dataset.targets for t in properties.config.targets):
             continue
-        pieces = []
-        for piece in part.graphs.split_by_edges(MAX_EDGES):
-            graphs = GraphTensors.from_batch(part.graphs.take(np.arange(piece.start, piece.stop))).to(where)
-            pieces.append(properties.predict(graphs)[0])
+        values, _ = _apply(properties, part, where)
         for name in (t for t in properties.config.targets if t != "kappa"):
-            value = np.concatenate([p[name] for p in pieces], axis=1)
+            value = values[name]
             true = part.dataset.targets[name]
             held = ~replicas.training[i][: len(value)] & np.isfinite(true)
             if held.any():
@@ -282,9 +286,7 @@ def _property_scores(
 
 
 def _write_rows(path: Path, header: list[str], rows: list[list[Any]]) -> None:
-    aside = path.with_name(path.name + ".part")
-    with aside.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-    os.replace(aside, path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from paraisite.model.convert import from_matgl
 from paraisite.model.model import Model, ModelConfig
 from paraisite.model.registry import locate, registry
 from paraisite.model.targets import TargetTransform
+from paraisite.replacing import replacing
 from paraisite.training.data import StageData
 from paraisite.training.finish import finish
 from paraisite.training.module import StageModule
@@ -39,7 +39,7 @@ SAVES = 10
 
 
 class StageSet:
-    """The dataset of one stage with its graphs; rows without a graph are dropped and kept in `dataset.rejections`."""
+    """The dataset of one stage with its graphs; rows without a graph are dropped and stand in `rejections`."""
 
     def __init__(self, dataset: Dataset) -> None:
         graphs, kept, rejected = build(dataset.crystals)
@@ -135,11 +135,7 @@ def run(
         if i < len(recipe.stages) - 1 and set(stage.targets) - {"kappa"} and recipe.stages[-1].fit == "network":
             properties = _properties(model, stage, replicas, shared=shared)
     assert model is not None
-    checkpoint, metrics = finish(recipe, model, properties, data, replicas, out, device=device)
-    if seen:
-        metrics["rows_with_a_formula_of_the_start"] = seen
-        metrics["protocol"] += f"; but {seen} rows have a formula that the start, {recipe.initial}, was trained on"
-    checkpoint.card.formula_fold |= dict.fromkeys(start, -1)
+    checkpoint, metrics = finish(recipe, model, properties, data, replicas, start, out, device=device)
     checkpoint.save(out / "model")
     _write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     say(f"finished in {time.monotonic() - started:.0f} s; the model is {out / 'model'}")
@@ -271,9 +267,8 @@ def train_stage(
         signal.signal(signal.SIGINT, interrupt)
         raise KeyboardInterrupt from None
     model.to("cpu").requires_grad_(True)
-    aside = done.with_suffix(".part")
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, aside)
-    os.replace(aside, done)
+    with replacing(done) as aside:
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, aside)
     before.unlink(missing_ok=True)
     return model
 
@@ -345,9 +340,8 @@ def _loggers(names: tuple[str, ...], out: Path, stage: str) -> list[pl.loggers.L
 
 
 def _write_atomic(path: Path, text: str) -> None:
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
 
 
 def _seed(*parts: object) -> int:

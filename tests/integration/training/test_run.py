@@ -182,7 +182,11 @@ def test_a_start_that_saw_the_formulas_is_said(trained: Path, rocksalts: Path, t
     start = recipe(rocksalts, initial=str(trained / "model"), stages=quick)
     runner.run(start, tmp_path / "start", device="cpu", loggers=(), say=said.append)
     assert any(line.startswith("48 of 48 crystals have a formula") for line in said)
-    assert json.loads((tmp_path / "start/metrics.json").read_text())["rows_with_a_formula_of_the_start"] == 48
+    metrics = json.loads((tmp_path / "start/metrics.json").read_text())
+    assert metrics["rows_with_a_formula_of_the_start"] == 48
+    card = Checkpoint.load(tmp_path / "start/model").card
+    assert card.metrics == metrics  # the protocol in the card says so too
+    assert "was trained on" in card.metrics["protocol"]
 
 
 def test_weights_trained_on_other_rows_are_not_gone_on_with(rocksalts: Path, tmp_path: Path) -> None:
