@@ -15,11 +15,11 @@ from paraisite.graphs import CUTOFF, TOLERANCE
 from paraisite.model.applicability import Applicability, Map
 from paraisite.model.calibration import Calibration, centres
 from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard, round_weights
-from paraisite.model.descriptors import descriptors
+from paraisite.model.descriptors import BLOCKS, descriptors
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
-from paraisite.model.tensors import GraphTensors
 from paraisite.replacing import replacing
+from paraisite.training.apply import apply
 from paraisite.training.recipe import Recipe
 from paraisite.training.replicas import Replicas
 from paraisite.versions import versions
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from paraisite.training.run import StageSet
 
 LEVEL = 0.9
-MAX_EDGES = 16_384
 LIMITS = (
     "Lattice part of the thermal conductivity only, at 300 K, isotropic average of the tensor. "
     "The interval is calibrated on the compounds listed in known.csv; for other families it extrapolates: "
@@ -82,7 +81,7 @@ def finish(
     properties = round_weights(properties) if properties is not None else None
     folds = tuple(tuple(np.flatnonzero(replicas.fold == f).tolist()) for f in range(replicas.folds))
     last = data[-1]
-    values, vectors = _apply(model, last, where)
+    values, vectors = apply(model, last.graphs, where)
     log_members = np.log10(values["kappa"])
     kernel = None
     if by_kernel:
@@ -90,7 +89,7 @@ def finish(
         with np.errstate(invalid="ignore", divide="ignore"):
             log_kappa = np.log10(last.dataset.kappa)
         training = replicas.training[-1][replicas.fold]
-        kernel = KernelHead.fit(log_members, vectors, features, log_kappa, training)
+        kernel = KernelHead.fit(log_members, vectors, features, log_kappa, training, BLOCKS)
         log_members = kernel.log_kappa(log_members, vectors, features)
     applicability = _maps(model, data, replicas, folds, where, vectors)
     distance = applicability.nearest_trained_known(vectors)
@@ -158,18 +157,6 @@ def finish(
     return Checkpoint(card, model, properties, applicability, known, kernel), metrics
 
 
-def _apply(model: Model, part: StageSet, where: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Targets by name (members, rows) and vectors (members, rows, width)."""
-    values, vectors = [], []
-    for piece in part.graphs.split_by_edges(MAX_EDGES):
-        graphs = GraphTensors.from_batch(part.graphs.take(np.arange(piece.start, piece.stop))).to(where)
-        value, vector = model.predict(graphs)
-        values.append(value)
-        vectors.append(vector.cpu().numpy())
-    joined = {name: np.concatenate([value[name] for value in values], axis=1) for name in model.config.targets}
-    return joined, np.concatenate(vectors, axis=1)
-
-
 def _maps(
     model: Model,
     data: list[StageSet],
@@ -184,7 +171,7 @@ def _maps(
     maps = []
     for f, members in enumerate(folds):
         first = model.select([members[0]]).to(where)
-        others = [_apply(first, data[i], where)[1][0] for i in earlier]
+        others = [apply(first, data[i].graphs, where)[1][0] for i in earlier]
         vectors = np.concatenate([*others, last_vectors[members[0]]])
         trained = np.concatenate([*(replicas.training[i][f] for i in earlier), replicas.training[-1][f]])
         known = np.flatnonzero(np.isfinite(last.dataset.kappa)) + len(vectors) - len(last.dataset)
@@ -268,7 +255,7 @@ def _property_scores(
     for i, part in enumerate(data[:-1]):
         if not all(t in part.dataset.targets for t in properties.config.targets):
             continue
-        values, _ = _apply(properties, part, where)
+        values, _ = apply(properties, part.graphs, where)
         for name in (t for t in properties.config.targets if t != "kappa"):
             value = values[name]
             true = part.dataset.targets[name]

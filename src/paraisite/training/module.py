@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -14,6 +16,8 @@ from paraisite.training.recipe import Stage
 
 HUBER_BETA = 0.3
 """Where the Huber loss turns linear, in standard deviations of the target."""
+
+LN10 = math.log(10.0)
 
 Batch = tuple[GraphTensors, Tensor, Tensor]
 """Graphs; transformed targets and their weights, both (members, crystals, targets)."""
@@ -48,6 +52,8 @@ class StageModule(pl.LightningModule):
             error = (output - target).abs()
         elif self.stage.loss == "l2":
             error = (output - target) ** 2
+        elif self.stage.loss == "ape":
+            error = self._percentage_error(output, target)
         else:
             error = F.smooth_l1_loss(output, target, reduction="none", beta=HUBER_BETA)
         # members share no parameter, so the gradient of a sum over members is each one's own
@@ -55,6 +61,21 @@ class StageModule(pl.LightningModule):
         loss: Tensor = ((error * weight).sum((1, 2)) / rows).sum()
         self.log("loss", loss / self.model.config.members, on_step=False, on_epoch=True, batch_size=target.shape[1])
         return loss
+
+    def _percentage_error(self, output: Tensor, target: Tensor) -> Tensor:
+        """abs(pred / true - 1) of physical values, where the transform is logarithmic; linear above a factor of e."""
+        columns = []
+        for i, name in enumerate(self.model.config.targets):
+            transform = self.model.transforms[name]
+            away = output[:, :, i] - target[:, :, i]
+            if transform.kind != "identity":
+                scale, shift = (away.new_tensor(x)[:, None] * LN10 for x in (transform.scale, transform.shift))
+                ln = away * scale
+                away = torch.where(ln > 1.0, math.e * ln - 1.0, torch.expm1(ln.clamp(max=1.0)))
+                if transform.kind == "log10p1":  # from 1 + x to x
+                    away = away / -torch.expm1(-(target[:, :, i] * scale + shift)).clamp(min=1e-3)
+            columns.append(away.abs())
+        return torch.stack(columns, dim=2)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         groups: dict[float, list[Tensor]] = {}

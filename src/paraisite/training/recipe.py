@@ -54,8 +54,9 @@ class Stage(_Strict):
         ``onecycle``: up during the first tenth, then cosine to nothing (L. N. Smith and N. Topin, arXiv:1708.07120).
     weight_decay : float
         Decoupled, of AdamW (I. Loshchilov and F. Hutter, arXiv:1711.05101).
-    loss : {"l1", "l2", "huber"}
-        On standardised targets; ``huber`` turns linear at 0.3.
+    loss : {"l1", "l2", "huber", "ape"}
+        On standardised targets; ``huber`` turns linear at 0.3. ``ape`` is the absolute percentage error of every target
+        with a logarithmic transform (what the study trains with), and ``l1`` of the others.
     rescale : bool
         Fit the target scaler anew on this stage's training rows, rather than keep the one of the stage before.
     """
@@ -71,7 +72,7 @@ class Stage(_Strict):
     freeze: tuple[str, ...] = ()
     schedule: Literal["onecycle", "cosine", "constant"] = "onecycle"
     weight_decay: float = Field(default=0.0, ge=0.0)
-    loss: Literal["l1", "l2", "huber"] = "l1"
+    loss: Literal["l1", "l2", "huber", "ape"] = "l1"
     rescale: bool = True
 
 
@@ -206,7 +207,7 @@ def load_recipe(name: str | Path, settings: list[str] | None = None) -> Recipe:
     if not isinstance(content, dict):
         raise RecipeError(f"{name}: a recipe is a mapping with the keys {', '.join(Recipe.model_fields)}")
     for setting in settings or []:
-        _assign(content, setting)
+        assign(content, setting)
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
@@ -214,7 +215,8 @@ def load_recipe(name: str | Path, settings: list[str] | None = None) -> Recipe:
         raise RecipeError(f"{name}: not a valid recipe\n" + "\n".join(lines)) from None
 
 
-def _assign(content: Any, setting: str) -> None:
+def assign(content: Any, setting: str) -> None:
+    """Change one key of nested settings in place, as ``key=value`` says (see `load_recipe`)."""
     key, equals, value = setting.partition("=")
     if not equals:
         raise RecipeError(f"--set {setting}: expected key=value, such as stages.0.epochs=10")

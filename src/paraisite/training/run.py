@@ -6,7 +6,7 @@ import hashlib
 import json
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -39,12 +39,23 @@ SAVES = 10
 
 
 class StageSet:
-    """The dataset of one stage with its graphs; rows without a graph are dropped and stand in `rejections`."""
+    """The dataset of one stage with its graphs; rows without a graph are dropped and stand in `rejections`.
+
+    Attributes
+    ----------
+    loaded, dataset : Dataset
+        Before and after dropping them.
+    kept : numpy.ndarray, int64
+        Rows of `loaded` that `dataset` has, in order.
+    graphs : GraphBatch
+        Of `dataset`.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         graphs, kept, rejected = build(dataset.crystals)
         self.graphs: GraphBatch = graphs
         self.rejections = (*dataset.rejections, *rejected.values())
+        self.loaded, self.kept = dataset, np.asarray(kept, dtype=np.int64)
         self.dataset = dataset if len(kept) == len(dataset) else dataset.take(kept)
         self.hash = dataset.content_hash
 
@@ -201,6 +212,7 @@ def train_stage(
     device: str,
     loggers: tuple[str, ...],
     say: Callable[[str], None],
+    callbacks: Sequence[Callback] = (),
 ) -> Model:
     """Train one stage, or load it where it is done already.
 
@@ -218,6 +230,8 @@ def train_stage(
         Folder of the run.
     device, loggers, say
         As in `run`.
+    callbacks : sequence of lightning Callback
+        Called besides our own while the stage trains.
     """
     stage = recipe.stages[index]
     values = {name: _usable(part.dataset, name, recipe) for name in stage.targets}
@@ -245,7 +259,7 @@ def train_stage(
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [saver, progress_callback(stage.name, say)]
+    callbacks = [*callbacks, saver, progress_callback(stage.name, say)]
     trainer = pl.Trainer(
         accelerator="auto" if device == "auto" else ("gpu" if device == "cuda" else "cpu"),
         devices=1,

@@ -73,7 +73,8 @@ def test_each_kernel_stands_on_the_training_rows_of_its_fold(trained: Path, rock
         for m in members:
             kernel = checkpoint.kernel.members[m]
             assert len(kernel.points) == seen.sum()
-            np.testing.assert_allclose(kernel.centre[checkpoint.kernel.width :], features[seen].mean(axis=0), rtol=1e-5)
+            of_descriptors = kernel.centre[checkpoint.kernel.widths[0] :]
+            np.testing.assert_allclose(of_descriptors, features[seen].mean(axis=0), rtol=1e-5)
 
 
 def test_scored_rows_are_predicted_by_kernels_that_did_not_see_them(trained: Path, rocksalts: Path) -> None:

@@ -22,7 +22,7 @@ from make_crystals import (
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import electronegativity
 from paraisite.graphs import build
-from paraisite.model.descriptors import NAMES, PROPERTIES, _table, descriptors, primitive_sites
+from paraisite.model.descriptors import BLOCKS, NAMES, PROPERTIES, _table, descriptors, primitive_sites
 
 EXAMPLES = settings(max_examples=25, deadline=None)
 BONDED = crystals().filter(lambda c: len(build([c])[1]) == 1)
@@ -31,7 +31,7 @@ SEEDS = st.integers(0, 2**16)
 
 def describe(crystal: Crystal) -> dict[str, float]:
     values = descriptors([crystal], build([crystal])[0])
-    assert values.shape == (1, len(NAMES))
+    assert values.shape == (1, len(NAMES)) == (1, sum(BLOCKS))
     return dict(zip(NAMES, values[0].tolist(), strict=True))
 
 
@@ -70,13 +70,73 @@ def test_rock_salt_by_hand() -> None:
     d = describe(cubic("rocksalt", "Na Cl", 5.6))
     assert d["mean_electronegativity"] == pytest.approx((0.93 + 3.16) / 2)
     assert d["std_electronegativity"] == pytest.approx((3.16 - 0.93) / 2)
-    assert (d["min_group"], d["max_group"], d["min_row"], d["max_row"]) == (1, 17, 3, 3)
+    assert (d["mean_group"], d["std_group"], d["mean_row"], d["std_row"]) == (9, 8, 3, 0)
     assert d["volume_per_site"] == pytest.approx(5.6**3 / 8)
     assert d["shortest_distance"] == pytest.approx(2.8)
     # within 4 Å: six neighbours at a/2, twelve at a/√2
     assert d["neighbours_per_site"] == pytest.approx(18)
     assert d["mean_distance"] == pytest.approx((6 * 2.8 + 12 * 2.8 * 2**0.5) / 18)
     assert d["ln_primitive_sites"] == pytest.approx(np.log(2))
+    assert d["mean_electrons"] == 4
+    assert d["least_electronegative_ln_mass"] == pytest.approx(np.log(22.9898))
+    assert (d["least_electronegative_group"], d["most_electronegative_group"]) == (1, 17)
+    # Hoppe's weights: with the mean bond length m, 6 exp(1 - (a/2m)^6) + 12 exp(1 - (a/√2m)^6)
+    near, far = 6.0, 12 * np.exp(1.0 - 8)
+    m = (near + far * 2**0.5) / (near + far)
+    expected = near * np.exp(1.0 - m**-6) + 12 * np.exp(1.0 - 8 * m**-6)
+    for end in ("least", "most"):
+        assert d[f"{end}_electronegative_coordination"] == pytest.approx(expected)
+    assert expected == pytest.approx(6, abs=0.1)
+    # to the twelve sites of the same kind, a bond hardly at all, there is no difference
+    weight = near * np.exp(1.0 - m**-6) / expected
+    assert d["bond_electronegativity_difference"] == pytest.approx((3.16 - 0.93) * weight)
+    assert d["bond_ln_mass_difference"] == pytest.approx(np.log(35.45 / 22.9898) * weight, rel=1e-4)
+    assert d["bond_length"] == pytest.approx(2.8 * (weight + (1 - weight) * 2**0.5))
+    sums = (1.66 + 1.02) / 2.8, 1.66 * 2 / (2.8 * 2**0.5), 1.02 * 2 / (2.8 * 2**0.5)
+    relative = weight / sums[0] + (1 - weight) * (1 / sums[1] + 1 / sums[2]) / 2
+    assert d["bond_relative_length"] == pytest.approx(relative)
+
+
+def test_coordination_goes_to_the_element_that_has_it() -> None:
+    for name, crystal, least, most in [
+        ("zinc blende", cubic("zincblende", "Ga As", 5.65), 4, 4),
+        ("wurtzite", wurtzite("Zn", "O", 3.25, 5.2, 0.38), 4, 4),
+        ("perovskite: Sr sees 12 O, then 8 Ti; O sees 2 Ti", cubic("perovskite", "Sr Ti O O O", 3.94), 13.9, 2),
+    ]:
+        d = describe(crystal)
+        found = d["least_electronegative_coordination"], d["most_electronegative_coordination"]
+        assert found == pytest.approx((least, most), abs=0.35), name
+
+
+HALF_HEUSLER = [[0, 0, 0], [0.25, 0.25, 0.25], [0.5, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "per_formula"),
+    [
+        ("Na Cl", 0), ("Ga As", 0), ("Zn S", 0), ("Cu Br", 0), ("Mg O", 0), ("Li H", 0), ("Pb Te", 2), ("Na Na", 1),
+        ("C C", 0), ("As As", 0), ("Al Al", 3), ("Ti Ni Sn", 0), ("Ti Ni Sb", 1), ("Zr Ru Sb", 1),
+        ("Nb Fe Sb", 0), ("Li Al Si", 0), ("Er Ni Sb", 0), ("Th Ni Sn", 0), ("Ti Ir Sn", 1),
+    ],
+)  # fmt: skip
+def test_electrons_outside_closed_shells(symbols: str, per_formula: int) -> None:
+    """Graf, Felser and Parkin (2011): semiconductors have 8 or 18 electrons, TiNiSb one more, ZrRuSb one less."""
+    from pymatgen.core import Element
+
+    names = symbols.split()
+    cell = 3.0 * (np.ones((3, 3)) - np.eye(3))
+    numbers = np.array([Element(s).Z for s in names])
+    crystal = Crystal(cell, numbers, np.array(HALF_HEUSLER[: len(names)]))
+    sites = 1 if len(set(names)) == 1 else len(names)
+    assert describe(crystal)["open_shell"] == pytest.approx(per_formula / sites)
+    assert describe(supercell(crystal, (2, 1, 2)))["open_shell"] == pytest.approx(per_formula / sites)
+
+
+def test_equal_electronegativities_do_not_leave_the_choice_to_the_order_of_sites() -> None:
+    crystal = cubic("rocksalt", "Os Ir", 5.0)
+    d = describe(crystal)
+    assert (d["least_electronegative_group"], d["most_electronegative_group"]) == (8, 9)
+    assert_unchanged(crystal, permute(crystal, np.arange(crystal.n_sites)[::-1]))
 
 
 @pytest.mark.parametrize(
@@ -124,6 +184,9 @@ def test_the_table_agrees_with_ase_and_pymatgen() -> None:
     assert columns["group"][1:].tolist() == [e.group for e in elements]
     assert columns["row"][1:].tolist() == [e.row for e in elements]
     assert columns["mendeleev_number"][1:].tolist() == [e.mendeleev_no for e in elements]
+    for e, electrons in zip(elements, columns["electrons"][1:].tolist(), strict=True):
+        main_group_or_d = e.group - 10 if e.group >= 8 else e.group
+        assert electrons == (4 if e.Z >= 90 else 3 if e.is_lanthanoid else main_group_or_d), e.symbol
     ionization = [e.ionization_energy or 0 for e in elements]
     np.testing.assert_allclose(columns["ionization_energy"][1:], ionization, rtol=1e-4)
 
