@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ if os.environ.get("CI"):
     settings.load_profile("checks")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "tests"))  # for serving
+from serving import FileServer  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +28,13 @@ def mirror() -> Path:
     if not (folder / "l96" / "id_prop.csv").is_file():
         pytest.skip(f"no data folder at {folder}: set PARAISITE_MIRROR to one that holds l96/, hh143/, aflow_agl/")
     return folder.resolve()
+
+
+@pytest.fixture
+def file_server() -> Iterator[FileServer]:
+    """A loopback HTTP server with nothing on it yet."""
+    with FileServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

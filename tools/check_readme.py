@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from make_cleaning import cleaning
+from make_overlap import overlap
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -136,6 +138,8 @@ def newformulas() -> str:
 
 
 BLOCKS = {
+    "overlap": overlap,
+    "cleaning": lambda: cleaning(read("cleaning_aflow_agl")),
     "newformulas": newformulas,
     "accuracy": accuracy,
     "intervals": intervals,

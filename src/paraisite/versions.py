@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from paraisite import __version__
 
-PACKAGES = ("torch", "numpy", "gemmi", "vesin", "ase", "pymatgen-core", "spglib", "lightning")
+PACKAGES = ("torch", "numpy", "gemmi", "vesin", "ase", "pymatgen-core", "spglib", "pyarrow", "lightning")
 
 
 def versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paraisite.cli.console import console
+from paraisite.cli.downloads import download_bar
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
 from paraisite.cli.scores import LEGEND, card_scores, scores_table
@@ -113,7 +114,9 @@ def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `p
         if name.lower() not in registry.registry():
             raise ValueError(f"{name}: no such model; there are {', '.join(registry.registry())}")
     try:
-        typer.echo(registry.fetch(name))
+        with download_bar() as progress:
+            folder = registry.fetch(name, progress=progress)
+        typer.echo(folder)
     except registry.ModelError as error:
         fail(str(error), FAILED)
 

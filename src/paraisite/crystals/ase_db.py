@@ -70,7 +70,8 @@ def _revive(value: Any, hook: Any) -> Any:
 def _crystal(row: Any, id: str, source: str) -> Crystal | Rejection:
     from paraisite.crystals.convert import from_ase
 
-    label, place = record_id(row.key_value_pairs) or f"{id}-{row.id}", f"{source}#{row.id}"
+    label = record_id(row.key_value_pairs) or record_id(row.data) or f"{id}-{row.id}"
+    place = f"{source}#{row.id}"
     try:
         return from_ase(row.toatoms(), id=label, source=place)
     except CrystalError as error:

@@ -56,15 +56,15 @@ def read_json(text: str, *, id: str, source: str, disorder: Disorder = "reject")
 
         yield from read_db_json(document, id=id, source=source)
         return
-    records = _records(document)
-    if records is None:
+    found = records(document)
+    if found is None:
         yield Rejection(id, source, f"the JSON holds no structure; {_REMEDY}")
         return
-    single = len(records) == 1
-    for key, record in records:
+    single = len(found) == 1
+    for key, record in found:
         label = str(key) if isinstance(key, str) else id if single else f"{id}-{key}"
         place = source if single else f"{source}#{key}"
-        yield _read_record(record, label, place, disorder)
+        yield read_record(record, label, place, disorder)
 
 
 def read_jsonl(
@@ -87,12 +87,12 @@ def read_jsonl(
         except (ValueError, RecursionError) as error:
             yield Rejection(label, place, f"line {number} is not readable JSON ({error}); write it again")
             continue
-        yield _read_record(record, label, place, disorder)
+        yield read_record(record, label, place, disorder)
     if empty:
         yield Rejection(id, source, f"the file has no lines; {_REMEDY}")
 
 
-def _records(document: Any) -> list[tuple[str | int, Any]] | None:
+def records(document: Any) -> list[tuple[str | int, Any]] | None:
     """Key and record of everything in a document that should be a structure, None if nothing is."""
     if isinstance(document, dict):
         if _is_structure(document) or "structure" in document:
@@ -116,7 +116,8 @@ def _is_structure(value: Any) -> bool:
     return isinstance(value, dict) and "sites" in value and "lattice" in value
 
 
-def _read_record(record: Any, id: str, source: str, disorder: Disorder) -> Crystal | Rejection:
+def read_record(record: Any, id: str, source: str, disorder: Disorder = "reject") -> Crystal | Rejection:
+    """Return the crystal of a structure, or of a record that holds one under ``structure``; an id of its own counts."""
     structure = record
     if isinstance(record, dict) and not _is_structure(record):
         structure = record.get("structure")

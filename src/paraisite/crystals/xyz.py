@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from paraisite.crystals.check import MAX_SITES
 from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.pymatgen_json import record_id
 from paraisite.crystals.rejection import CrystalError, Rejection
 
 _MAX_COLUMNS = 1000
@@ -74,4 +75,4 @@ def _crystal(frame: list[str] | str, id: str, source: str) -> Crystal:
     except Exception as error:  # ASE's parser raises whatever a line happens to trip
         detail = f"{type(error).__name__}: {error}".splitlines()[0]
         raise CrystalError(f"not a readable extended XYZ frame ({detail}); correct it") from error
-    return from_ase(atoms, id=id, source=source)
+    return from_ase(atoms, id=record_id(atoms.info) or id, source=source)

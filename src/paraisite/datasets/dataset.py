@@ -50,6 +50,9 @@ class Dataset:
         Name of the data set that each row came from.
     rejections : tuple of Rejection
         Rows of the table that could not be read: the line is in `source`, what to do about it in `reason`.
+    labels : dict of str to tuple of str, each of length n
+        What else is known of a row in words, such as `fidelity` (how its values were made) or `flags` (what cleaning
+        found); an empty text where nothing is. Labels do not enter the content hash.
 
     Raises
     ------
@@ -62,11 +65,13 @@ class Dataset:
     targets: dict[str, np.ndarray]
     provenance: tuple[str, ...]
     rejections: tuple[Rejection, ...] = field(default=())
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.crystals)
-        if len(self.provenance) != n:
-            raise ValueError(f"dataset {self.name!r}: {len(self.provenance)} provenance entries for {n} crystals")
+        for what, column in {"provenance": self.provenance, **self.labels}.items():
+            if len(column) != n:
+                raise ValueError(f"dataset {self.name!r}: {len(column)} entries of {what!r} for {n} crystals")
         frozen = {}
         for target, values in self.targets.items():
             array = np.array(values, dtype=np.float64)  # a copy: freezing must not reach the caller's array
@@ -103,11 +108,21 @@ class Dataset:
             crystals=tuple(self.crystals[i] for i in rows),
             targets={target: values[rows] for target, values in self.targets.items()},
             provenance=tuple(self.provenance[i] for i in rows),
+            labels={label: tuple(column[i] for i in rows) for label, column in self.labels.items()},
         )
 
     @property
     def kappa(self) -> np.ndarray:
-        """Conductivity in W m⁻¹ K⁻¹, shape (n,)."""
+        """Conductivity in W m⁻¹ K⁻¹, shape (n,).
+
+        Raises
+        ------
+        ValueError
+            If the data set has none.
+        """
+        if KAPPA not in self.targets:
+            known = ", ".join(self.targets) or "no targets at all"
+            raise ValueError(f"dataset {self.name!r} has no conductivities; it has {known}")
         return self.targets[KAPPA]
 
     @property
@@ -146,7 +161,7 @@ class Dataset:
 
 
 def concat(datasets: Iterable[Dataset], name: str) -> Dataset:
-    """Put data sets one after another; a target that one of them lacks is NaN on its rows.
+    """Put data sets one after another; a target that one of them lacks is NaN on its rows, a label empty.
 
     Raises
     ------
@@ -157,6 +172,7 @@ def concat(datasets: Iterable[Dataset], name: str) -> Dataset:
     if not parts:
         raise ValueError("no data sets to put together")
     targets = dict.fromkeys(target for part in parts for target in part.targets)
+    labels = dict.fromkeys(label for part in parts for label in part.labels)
     return Dataset(
         name=name,
         crystals=tuple(crystal for part in parts for crystal in part.crystals),
@@ -166,4 +182,8 @@ def concat(datasets: Iterable[Dataset], name: str) -> Dataset:
         },
         provenance=tuple(row for part in parts for row in part.provenance),
         rejections=tuple(rejection for part in parts for rejection in part.rejections),
+        labels={
+            label: tuple(text for part in parts for text in part.labels.get(label, ("",) * len(part)))
+            for label in labels
+        },
     )

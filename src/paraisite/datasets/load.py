@@ -1,8 +1,10 @@
-"""`load`: a named data set from the mirror, or any folder with an `id_prop.csv` and CIFs."""
+"""`load`: a named data set, a stored one, or any folder with an `id_prop.csv` and CIFs."""
 
 from __future__ import annotations
 
-import os
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ import numpy as np
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.dataset import Dataset, concat
+from paraisite.datasets.places import cached_folder, in_mirror, mirror_folder, not_here
 from paraisite.datasets.registry import DatasetCard, find, registry
-from paraisite.datasets.table import DatasetError, Table, read_table
+from paraisite.datasets.store import PARQUET, is_dataset_folder, read_card, read_dataset
+from paraisite.datasets.table import DatasetError, Table, place, read_table
 
 TABLE = "id_prop.csv"
 ARCHIVE = "cif.zip"
@@ -25,51 +29,116 @@ def load(name_or_path: str | Path, mirror: str | Path | None = None) -> Dataset:
     Parameters
     ----------
     name_or_path : str or Path
-        A name or alias of `datasets.yml` (`l96`, `hh143`, `mix`, `aflow_agl`; `Dataset1`, `Dataset2`, `MIX`, `AFLOW`;
-        upper and lower case alike), or a folder that holds `id_prop.csv` and, beside it or in `cif.zip`, one CIF per
-        id. A folder that is called like a data set is reached as `./mix`.
+        A name or alias of `datasets.yml` (`l96`, `hh143`, `mix`, `aflow_agl`, …; `Dataset1`, `Dataset2`, `MIX`,
+        `AFLOW`; upper and lower case alike), or a folder: a stored data set (`dataset.parquet`, `card.json`), or
+        `id_prop.csv` and, beside it or in `cif.zip`, one CIF per id. A folder that is called like a data set is
+        reached as `./mix`.
     mirror : str or Path, optional
-        Folder that holds the named data sets; by default the environment's PARAISITE_MIRROR.
+        Folder that holds the named data sets; by default the environment's PARAISITE_MIRROR. What is not there is
+        looked for among what `paraisite data fetch` has put into the cache.
 
     Returns
     -------
     Dataset
-        Rows in the order of the table; lines that cannot be read stand in its `rejections`.
+        Rows in the order of the table; lines that cannot be read stand in its `rejections`. Rows of a named data set
+        have the label `fidelity`.
 
     Raises
     ------
     DatasetError
-        If there is no such data set, or none of its rows can be read.
+        If there is no such data set, a named one is not the registered one, or none of its rows can be read.
     """
     card = find(name_or_path) if isinstance(name_or_path, str) else None
     if card is not None:
         return _load_named(card, mirror)
     path = Path(name_or_path).expanduser()
-    folder = path.parent if path.name == TABLE else path
+    folder = path.parent if path.name in (TABLE, PARQUET) else path
     if not folder.is_dir():
         raise DatasetError(
-            f"{name_or_path}: neither a known data set ({', '.join(registry())}) nor a folder with {TABLE} and CIFs"
+            f"{name_or_path}: neither a known data set ({', '.join(registry())}) nor a folder with {PARQUET}, or with "
+            f"{TABLE} and CIFs"
         )
-    return _load_folder(folder, folder.resolve().name)
+    return read_dataset(folder) if is_dataset_folder(folder) else _load_folder(folder, folder.resolve().name)
 
 
 def _load_named(card: DatasetCard, mirror: str | Path | None) -> Dataset:
+    if card.holds == "formulas":
+        raise DatasetError(f"{card.name}: holds formulas without crystals; read it with load_formulas")
     if card.parts:
         return concat([load(part, mirror) for part in card.parts], card.name)
-    root = mirror if mirror is not None else os.environ.get("PARAISITE_MIRROR") or None
-    remedy = f"a folder that holds {card.name}/{TABLE} and {card.name}/{ARCHIVE}"
-    if root is None:
+    root = mirror_folder(mirror)
+    if root is not None and in_mirror(card, root):
+        return read_mirror(card, root)
+    folder = cached_folder(card)
+    if not is_dataset_folder(folder):
+        raise DatasetError(not_here(card, mirror))
+    if read_card(folder).content_hash != card.content_hash:
         raise DatasetError(
-            f"{card.name}: no mirror is named; give mirror= (--mirror) or set PARAISITE_MIRROR to {remedy}"
+            f"{card.name}: {folder} does not hold what the registry of this ParAIsite names; renew it with "
+            f"`paraisite data fetch {card.name}`"
         )
-    folder = Path(root).expanduser() / card.name
-    if not (folder / TABLE).is_file():
-        raise DatasetError(f"{card.name}: {folder / TABLE} does not exist; the mirror must be {remedy}")
-    dataset = _load_folder(folder, card.name)
+    return read_dataset(folder)
+
+
+def read_mirror(card: DatasetCard, root: Path) -> Dataset:
+    """Read a named data set that is not made of parts from a mirror folder, and compare it with the registry.
+
+    Raises
+    ------
+    DatasetError
+        If the mirror does not hold it, or holds something else.
+    """
+    if not in_mirror(card, root):
+        raise DatasetError(
+            f"{card.name}: {root / card.mirror[0]} does not exist; the mirror must hold {' and '.join(card.mirror)}; "
+            "without a mirror (--mirror, PARAISITE_MIRROR) it is downloaded"
+        )
+    table = root / card.mirror[0]
+    if card.converter == "matcalc":  # kept as published
+        from paraisite.datasets.upstream import convert
+
+        dataset = convert(card, {upstream.url: table for upstream in card.upstream})
+    elif card.converter == "scan":
+        dataset = _load_index(table, card.name)
+    else:
+        dataset = _load_folder(table.parent, card.name)
     rows = len(dataset) + len(dataset.rejections)
     if rows != card.rows:
-        raise DatasetError(f"{card.name}: {folder / TABLE} has {rows} rows instead of {card.rows}; renew the mirror")
-    return dataset
+        raise DatasetError(f"{card.name}: {table} has {rows} rows instead of {card.rows}; renew the mirror")
+    if dataset.content_hash != card.content_hash:  # 0.03 s for 5578 crystals that took 3 s to read
+        raise DatasetError(
+            f"{card.name}: {table} and what belongs to it are not the registered data (content hash "
+            f"{dataset.content_hash[:12]}…, expected {card.content_hash[:12]}…){_first_broken(dataset)}; renew "
+            "the mirror"
+        )
+    return with_fidelity(dataset, card)
+
+
+def with_fidelity(dataset: Dataset, card: DatasetCard) -> Dataset:
+    """Label the rows of a named data set with how its values were made."""
+    return replace(dataset, labels={**dataset.labels, "fidelity": (card.fidelity,) * len(dataset)})
+
+
+def _load_index(index: Path, name: str) -> Dataset:
+    """Read crystals without targets: a table with a column `id`, and CIFs as beside an `id_prop.csv`."""
+    with index.open(encoding="utf-8", newline="") as file:
+        ids = [row["id"] for row in csv.DictReader(file)]
+    found = _read_crystals(index.parent, set(ids))
+    crystals: list[Crystal] = []
+    rejections = []
+    for line, id_ in enumerate(ids, start=2):
+        match found.get(id_):
+            case Crystal() as crystal:
+                crystals.append(crystal)
+            case Rejection() as rejection:
+                rejections.append(Rejection(id_, place(index, line), f"{rejection.source}: {rejection.reason}"))
+            case None:
+                rejections.append(Rejection(id_, place(index, line), _missing(index.parent, id_)))
+    return Dataset(name, tuple(crystals), {}, (name,) * len(crystals), tuple(rejections))
+
+
+def _first_broken(dataset: Dataset) -> str:
+    return "".join(f"; {rejection.source}: {rejection.reason}" for rejection in dataset.rejections[:1])
 
 
 def _load_folder(folder: Path, name: str) -> Dataset:
@@ -93,7 +162,7 @@ def _load_folder(folder: Path, name: str) -> Dataset:
     return Dataset(
         name=name,
         crystals=tuple(crystals),
-        targets=_per_atom(targets, crystals),
+        targets=per_atom(targets, crystals),
         provenance=(name,) * len(crystals),
         rejections=tuple(sorted(rejections, key=lambda rejection: int(rejection.source.rsplit(" ", 1)[1]))),
     )
@@ -136,7 +205,7 @@ def _first(table: Table, rejections: list[Rejection]) -> str:
     return shown + more if rejections else "It has a header but no rows."
 
 
-def _per_atom(targets: dict[str, np.ndarray], crystals: list[Crystal]) -> dict[str, np.ndarray]:
+def per_atom(targets: dict[str, np.ndarray], crystals: Sequence[Crystal]) -> dict[str, np.ndarray]:
     """Divide what is given per cell by the number of sites."""
     n_sites = np.array([crystal.n_sites for crystal in crystals])
     return {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class Upstream(BaseModel):
-    """A public file (or folder of files) that a data set is made from."""
+    """A public file that a data set is made from, or a folder of them at a commit (`files`, `git_tree`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,10 +31,20 @@ class DatasetCard(BaseModel):
         Name for `load`, and one line for people.
     aliases : tuple of str
         Other names; the study's own.
+    holds : {"crystals", "formulas"}
+        What a row is; formulas without crystals are read by `load_formulas`.
     parts : tuple of str
-        Names of the data sets this one is made of, in order; empty where it has a folder of its own.
+        Names of the data sets this one is made of, in order; empty where it has files of its own.
+    mirror : tuple of str
+        Its files below a mirror folder, the table first.
+    converter : str
+        What makes it of the upstream files (`paraisite.datasets.upstream`); empty where it is made of parts.
     rows : int
         Rows of its table.
+    content_hash : str
+        `content_hash` of what is loaded.
+    fidelity : {"", "DFT", "AGL"}
+        How the values were made: first principles, or the quasi-harmonic Debye model; empty where there are none.
     licence : str
         Terms of values and structures.
     citation : tuple of str
@@ -51,8 +62,13 @@ class DatasetCard(BaseModel):
     name: str
     title: str
     aliases: tuple[str, ...] = ()
+    holds: Literal["crystals", "formulas"] = "crystals"
     parts: tuple[str, ...] = ()
+    mirror: tuple[str, ...] = ()
+    converter: Literal["", "study", "aflow", "scan", "matcalc", "formulas"] = ""
     rows: int = Field(gt=0)
+    content_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    fidelity: Literal["", "DFT", "AGL"] = ""
     licence: str
     citation: tuple[str, ...] = Field(min_length=1)
     units: dict[str, str]

@@ -7,7 +7,7 @@ split in every process, on every machine and with every NumPy.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -117,6 +117,55 @@ def paper_split(n: int | Sequence[int], run: int) -> Split:
     return Split(np.concatenate(train), np.concatenate(validation))
 
 
+def leave_out(labels: Sequence[Collection[Hashable]], label: Hashable) -> Split:
+    """Hold out every row that has a label among its own, say every crystal that contains an element.
+
+    Parameters
+    ----------
+    labels : sequence of collections, length n
+        The labels of each row.
+    label : hashable
+        The one to leave out; where no row has it, the validation side is empty.
+    """
+    return _sides(np.array([label in own for own in labels], dtype=bool))
+
+
+def range_split(values: Sequence[float] | np.ndarray, above: float | None, below: float | None) -> Split:
+    """Hold out the rows whose value lies strictly above `above` and strictly below `below`; None is no bound.
+
+    Rows without a value (NaN) are never held out.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    held_out = np.isfinite(x)
+    if above is not None:
+        held_out &= x > above
+    if below is not None:
+        held_out &= x < below
+    return _sides(held_out)
+
+
+def tail_splits(values: Sequence[float] | np.ndarray, quantile: float) -> list[Split]:
+    """Hold out the lowest part of the values, then the highest, to score extrapolation.
+
+    A tail has a share `quantile` of the rows with a value (rounded, at least one), and all rows that equal its
+    innermost value, so that no value stands on both sides. Rows without a value (NaN) are never held out.
+
+    Raises
+    ------
+    ValueError
+        If `quantile` is not between 0 and 0.5, or no row has a value.
+    """
+    if not 0 < quantile <= 0.5:
+        raise ValueError(f"the held-out quantile must lie between 0 and 0.5, not {quantile}")
+    x = np.asarray(values, dtype=np.float64)
+    ordered = np.sort(x[np.isfinite(x)])
+    if not len(ordered):
+        raise ValueError("no row has a value: no tails")
+    size = max(round(len(ordered) * quantile), 1)
+    finite = np.where(np.isfinite(x), x, np.nan)  # comparisons with NaN are false
+    return [_sides(finite <= ordered[size - 1]), _sides(finite >= ordered[-size])]
+
+
 def split_hash(splits: Split | Iterable[Split]) -> str:
     """Return the sha256 (hexadecimal) of which rows stand on which side; the order within a side does not count."""
     digest = hashlib.sha256()
@@ -134,3 +183,7 @@ def _check_folds(k: int, n: int, what: str) -> None:
 
 def _splits(fold_of: np.ndarray, k: int) -> list[Split]:
     return [Split(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(k)]
+
+
+def _sides(held_out: np.ndarray) -> Split:
+    return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))

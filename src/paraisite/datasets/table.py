@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def place(path: Path, line: int) -> str:
     return f"{path}::line {line}"
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | None = None) -> Table:
     """Read ids and targets of an `id_prop.csv`.
 
     Without a header the columns are id and kappa. With one (known by an `id` or `kappa` column), `kappa` (or `target`)
@@ -56,6 +57,12 @@ def read_table(path: Path) -> Table:
     such as the formula or the space group are not. Empty cells and `nan` are missing values. Empty lines and lines that
     begin with `#` do not count. A broken line (wrong number of columns, no id, a repeated id, a text where a number
     should be, a conductivity that is not positive, no value at all) becomes a `Rejection`; the rest is read.
+
+    Parameters
+    ----------
+    path : Path
+    id_column, kappa_column : str, optional
+        Columns of the header that hold the ids and the conductivities, where they have other names than these.
 
     Raises
     ------
@@ -76,12 +83,13 @@ def read_table(path: Path) -> Table:
         raise DatasetError(f"{path}: the table is empty; write lines of id,kappa (kappa in W/m/K)")
 
     header = [cell.casefold() for cell in lines[0][1]]
-    if header[0] in ID_COLUMNS or any(cell in KAPPA_COLUMNS for cell in header):
-        columns = _columns(path, lines.pop(0)[1])
+    named = id_column is not None or kappa_column is not None
+    if named or header[0] in ID_COLUMNS or any(cell in KAPPA_COLUMNS for cell in header):
+        columns = _columns(path, lines.pop(0)[1], id_column, kappa_column)
     else:
         columns = ["id", KAPPA]
     complete = [cells for _, cells in lines if len(cells) == len(columns)]
-    numeric = {column for i, column in enumerate(columns) if _is_numeric([cells[i] for cells in complete])}
+    numeric = {column for i, column in enumerate(columns) if is_numeric([cells[i] for cells in complete])}
     labels = {column for column in columns if column.casefold() in ("id", *LABEL_COLUMNS)}
     targets = tuple(column for column in columns if column == KAPPA or column in numeric - labels)
     if not targets:
@@ -93,7 +101,7 @@ def read_table(path: Path) -> Table:
     for number, cells in lines:
         id_ = cells[columns.index("id")].removesuffix(".cif") if len(cells) > columns.index("id") else ""
         try:
-            values = _values(columns, targets, cells)
+            values = row_values(columns, targets, cells)
             if not id_:
                 raise ValueError("the id is empty; write the name of the CIF without .cif")
             if id_ in line_of:
@@ -113,10 +121,15 @@ def _cells(line: str) -> list[str]:
         return [line[:20] + "…"]
 
 
-def _columns(path: Path, header: list[str]) -> list[str]:
+def _columns(path: Path, header: list[str], id_column: str | None, kappa_column: str | None) -> list[str]:
     """Give the id and the conductivity their names, leave the others as they are."""
     columns = list(header)
-    for name, known in (("id", ID_COLUMNS), (KAPPA, KAPPA_COLUMNS)):
+    for name, known, given in (("id", ID_COLUMNS, id_column), (KAPPA, KAPPA_COLUMNS, kappa_column)):
+        if given is not None:
+            if given not in columns:
+                raise DatasetError(f"{path}: there is no column {given!r}; the header names {', '.join(header)}")
+            columns[columns.index(given)] = name
+            continue
         folded = [column.casefold() for column in columns]
         found = next((folded.index(column) for column in known if column in folded), None)
         if found is not None:
@@ -131,7 +144,7 @@ def _columns(path: Path, header: list[str]) -> list[str]:
     return columns
 
 
-def _is_numeric(cells: list[str]) -> bool:
+def is_numeric(cells: list[str]) -> bool:
     """Tell whether most of the cells that hold anything hold a number."""
     filled = [cell for cell in cells if cell.casefold() not in MISSING]
     return sum(_is_number(cell) for cell in filled) > len(filled) / 2
@@ -145,7 +158,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _values(columns: list[str], targets: tuple[str, ...], cells: list[str]) -> dict[str, float]:
+def row_values(columns: Sequence[str], targets: Sequence[str], cells: Sequence[str]) -> dict[str, float]:
     """Return the targets of a line; a ValueError says what is wrong with it."""
     if len(cells) != len(columns):
         hint = "" if len(columns) > 2 else "; a first line with the names of the columns allows more than two"

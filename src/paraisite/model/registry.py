@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -13,10 +12,11 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from paraisite import downloading
+from paraisite.downloading import DownloadError, Remote, download
+
 DEFAULT = "kappa-mix"
 ENCODER = "megnet-mp-2018.6.1-eform"
-MAX_BYTES = 200_000_000
-"""No download may be larger."""
 
 
 class ModelError(ValueError):
@@ -33,6 +33,11 @@ class ModelFile(BaseModel):
     bytes: int
     sha256: str
 
+    @property
+    def remote(self) -> Remote:
+        """The file at its public address."""
+        return Remote(self.url, self.sha256, bytes=self.bytes)
+
 
 class ModelEntry(BaseModel):
     """One model of the registry."""
@@ -40,7 +45,7 @@ class ModelEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
-    kind: Literal["checkpoint", "matgl"]
+    kind: Literal["checkpoint", "matgl", "potential"]
     shipped: bool
     licence: str
     citation: str
@@ -88,7 +93,11 @@ def locate(name: str, mirror: str | Path | None = None) -> Path:
     for folder in places:
         if all((folder / f.name).is_file() for f in entry.files):
             for f in entry.files:
-                _check((folder / f.name).read_bytes(), f, str(folder / f.name))
+                if not f.remote.is_at(folder / f.name):
+                    raise ModelError(
+                        f"{folder / f.name}: not the registered file (sha256 {downloading.sha256(folder / f.name)}, "
+                        f"expected {f.sha256}); remove it and fetch it again"
+                    )
             return folder
     looked = " or ".join(str(p) for p in places)
     raise ModelError(
@@ -97,50 +106,47 @@ def locate(name: str, mirror: str | Path | None = None) -> Path:
     )
 
 
-def fetch(name: str) -> Path:
-    """Download a model into the user's cache, verify it, and return its folder.
+def fetch(
+    name: str, mirror: str | Path | None = None, progress: Callable[[str, int, int], object] | None = None
+) -> Path:
+    """Download a model into the user's cache, verify it, and return its folder; nothing is done for one in a mirror.
+
+    Parameters
+    ----------
+    name : str
+    mirror : str or Path, optional
+        By default PARAISITE_MIRROR.
+    progress : callable, optional
+        Told the name, how many bytes are here, and how many there will be.
 
     Raises
     ------
     ModelError
         If there is no such model, the network fails, or a file is not the registered one.
     """
-    import urllib.error
-    import urllib.request
-
     entry = registry().get(name.lower())
     if entry is None:
         raise ModelError(f"{name}: no such model; there are {', '.join(registry())}")
-    if entry.shipped:
-        return locate(name)
+    root = mirror if mirror is not None else os.environ.get("PARAISITE_MIRROR")
+    if entry.shipped or (root and all((Path(root) / entry.mirror / f.name).is_file() for f in entry.files)):
+        return locate(name, mirror)
     folder = cache_folder() / name.lower()
-    folder.mkdir(parents=True, exist_ok=True)
+    done, total = 0, sum(f.bytes for f in entry.files)
+
+    def advance(n: int) -> None:
+        nonlocal done
+        done += n
+        if progress is not None:
+            progress(name.lower(), done, total)
+
     for f in entry.files:
-        if (folder / f.name).is_file() and hashlib.sha256((folder / f.name).read_bytes()).hexdigest() == f.sha256:
-            continue
         try:
-            with urllib.request.urlopen(f.url, timeout=60) as response:
-                content = response.read(min(f.bytes, MAX_BYTES) + 1)
-        except (urllib.error.URLError, OSError) as error:
-            raise ModelError(f"{f.url}: {error}; try again, or put {f.name} into {folder} by hand") from None
-        _check(content, f, f.url)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as aside:
-            aside.write(content)
-        os.replace(aside.name, folder / f.name)
+            download(f.remote, folder / f.name, advance)
+        except (DownloadError, OSError) as error:
+            raise ModelError(f"{error} (or put {f.name} into {folder} by hand)") from None
     return folder
 
 
 def cache_folder() -> Path:
-    """Folder of fetched models: PARAISITE_CACHE, else the user's cache folder (XDG base directory specification)."""
-    if own := os.environ.get("PARAISITE_CACHE"):
-        return Path(own).expanduser() / "models"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "paraisite" / "models"
-
-
-def _check(content: bytes, file: ModelFile, where: str) -> None:
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != file.sha256:
-        raise ModelError(
-            f"{where}: not the registered file (sha256 {digest[:12]}…, expected {file.sha256[:12]}…); "
-            "remove it and fetch it again"
-        )
+    """Folder of fetched models."""
+    return downloading.cache_folder() / "models"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from paraisite.datasets import (
     paper_split,
     registry,
 )
+from paraisite.datasets.store import write_dataset
 
 
 def cif(a: float, *species: str) -> str:
@@ -129,17 +131,27 @@ def test_unknown_name() -> None:
         load("l97")
 
 
-def test_without_a_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("PARAISITE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_without_a_mirror(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PARAISITE_MIRROR", raising=False)
-    with pytest.raises(DatasetError, match=r"l96: no mirror is named; give mirror=.*PARAISITE_MIRROR to"):
+    looked = re.escape(str(cache / "datasets" / "l96"))
+    remedy = r"run `paraisite data fetch l96`, or name a folder that holds l96/id_prop\.csv and l96/cif\.zip \(--mirror"
+    with pytest.raises(DatasetError, match=rf"l96 is not on this machine \(looked for {looked}\); {remedy}"):
         load("Dataset1")
     monkeypatch.setenv("PARAISITE_MIRROR", "")
-    with pytest.raises(DatasetError, match="no mirror is named"):
+    with pytest.raises(DatasetError, match=remedy):
         load("mix")
 
 
-def test_a_mirror_without_the_data(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"l96/id_prop\.csv does not exist; the mirror must be a folder that holds"):
+def test_a_mirror_without_the_data(cache: Path, tmp_path: Path) -> None:
+    looked = re.escape(f"{tmp_path / 'l96' / 'id_prop.csv'} and {cache / 'datasets' / 'l96'}")
+    with pytest.raises(DatasetError, match=rf"looked for {looked}\); run `paraisite data fetch l96`"):
         load("l96", tmp_path)
 
 
@@ -148,6 +160,23 @@ def test_a_mirror_with_too_few_rows(tmp_path: Path) -> None:
     folder(tmp_path / "l96", TABLE, beside=CIFS)
     with pytest.raises(DatasetError, match="has 3 rows instead of 95; renew the mirror"):
         load("l96", tmp_path)
+
+
+def test_a_mirror_with_other_content(tmp_path: Path) -> None:
+    (tmp_path / "l96").mkdir()
+    lines = [f"csbr-{i},0.9\n" for i in range(95)]
+    folder(tmp_path / "l96", "".join(lines), zipped={f"csbr-{i}": CIFS["csbr"] for i in range(95)})
+    with pytest.raises(DatasetError, match=r"not the registered data \(content hash .*expected dc6aae44c398"):
+        load("l96", tmp_path)
+    assert len(load(tmp_path / "l96")) == 95  # as a folder of one's own it can be read
+
+
+def test_a_stored_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    data = load(folder(tmp_path / "a", TABLE, beside=CIFS))
+    write_dataset(data, tmp_path / "stored")
+    for path in (tmp_path / "stored", str(tmp_path / "stored"), tmp_path / "stored" / "dataset.parquet"):
+        assert load(path).content_hash == data.content_hash
 
 
 @pytest.mark.data
@@ -169,6 +198,8 @@ def test_named_data_sets(mirror: Path, name: str, n: int, formulas: int, first: 
     assert data.provenance == (name,) * n
     assert (data.kappa > 0).all()
     assert set(data.targets) <= set(UNITS)
+    assert data.content_hash == registry()[name].content_hash
+    assert data.labels == {"fidelity": (registry()[name].fidelity,) * n}
 
 
 @pytest.mark.data

@@ -74,7 +74,7 @@ def test_targets_are_copied_and_frozen() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match=r"target 'kappa' has shape \(2,\), not \(3,\)"):
         dataset(targets={"kappa": [1.0, 2.0]})
-    with pytest.raises(ValueError, match="1 provenance entries for 3 crystals"):
+    with pytest.raises(ValueError, match=r"1 entries of .provenance. for 3 crystals"):
         dataset(provenance=("a",))
 
 

@@ -14,12 +14,20 @@ def test_every_named_data_set_has_its_papers() -> None:
         "hh143": 143,
         "mix": 238,
         "aflow_agl": 5578,
+        "mp_stable": 2228,
+        "matcalc_elasticity": 3953,
+        "matcalc_heat_capacity": 1170,
+        "crabnet_agl_split": 4887,
     }
     for name, card in registry().items():
         assert card.name == name
         assert card.licence
         assert card.citation
-        assert card.units["kappa"] == "W/m/K"
+        assert card.upstream
+        assert bool(card.parts) != bool(card.mirror and card.converter)
+        assert bool(card.fidelity) == bool(card.units)
+        for column in ("kappa", "target"):
+            assert card.units.get(column, "W/m/K") == "W/m/K"
         # Pinned: every address names a commit, every single file a checksum and a size.
         for upstream in card.upstream:
             assert any(len(part) == 40 for part in upstream.url.split("/"))

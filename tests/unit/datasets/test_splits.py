@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paraisite.datasets.splits import Split, grouped_kfold, holdout, kfold, paper_split, split_hash
+from paraisite.datasets.splits import (
+    Split,
+    grouped_kfold,
+    holdout,
+    kfold,
+    leave_out,
+    paper_split,
+    range_split,
+    split_hash,
+    tail_splits,
+)
 
 
 def assert_partition(split: Split, n: int) -> None:
@@ -129,3 +139,72 @@ def test_split_hash_sees_sides_but_not_order() -> None:
     assert split_hash(split) != split_hash(Split(split.validation, split.train))
     moved = Split(split.train[1:], np.append(split.validation, split.train[0]))
     assert split_hash(split) != split_hash(moved)
+
+
+VALUES = st.lists(st.sampled_from([0.5, 1.0, 2.0, 3.0, 50.0, 51.0, np.nan]) | st.floats(0.1, 1e3), max_size=60)
+
+
+@given(labels=st.lists(st.sets(st.sampled_from("abcd"), max_size=3), max_size=30))
+def test_leave_out_holds_out_every_row_with_the_label(labels: list[set[str]]) -> None:
+    split = leave_out(labels, "a")
+    assert_partition(split, len(labels))
+    assert split.validation.tolist() == [row for row, own in enumerate(labels) if "a" in own]
+
+
+@given(values=VALUES, above=st.none() | st.floats(0, 100), below=st.none() | st.floats(0, 100))
+def test_range_split_holds_out_what_lies_strictly_between(
+    values: list[float], above: float | None, below: float | None
+) -> None:
+    split = range_split(values, above, below)
+    assert_partition(split, len(values))
+    low, high = -np.inf if above is None else above, np.inf if below is None else below
+    assert split.validation.tolist() == [row for row, x in enumerate(values) if low < x < high]
+
+
+@given(values=VALUES.filter(lambda values: any(x == x for x in values)), quantile=st.floats(0.01, 0.5))
+def test_tails_extrapolate_and_keep_equal_values_together(values: list[float], quantile: float) -> None:
+    low, high = tail_splits(values, quantile)
+    x = np.array(values)
+    known = np.sort(x[np.isfinite(x)])
+    size = max(round(len(known) * quantile), 1)
+    for split in (low, high):
+        assert_partition(split, len(x))
+        assert np.isfinite(x[split.validation]).all()
+        assert len(split.validation) >= size
+    rest_low, rest_high = (x[split.train][np.isfinite(x[split.train])] for split in (low, high))
+    assert not len(rest_low) or x[low.validation].max() < rest_low.min()
+    assert not len(rest_high) or x[high.validation].min() > rest_high.max()
+    if len(set(known)) == len(known):
+        assert len(low.validation) == len(high.validation) == size
+
+
+@pytest.mark.parametrize("quantile", [0.0, -0.1, 0.6, float("nan")])
+def test_tails_of_no_share(quantile: float) -> None:
+    with pytest.raises(ValueError, match=r"between 0 and 0\.5"):
+        tail_splits([1.0, 2.0], quantile)
+
+
+def test_tails_without_values() -> None:
+    with pytest.raises(ValueError, match="no row has a value"):
+        tail_splits([np.nan, np.nan], 0.1)
+
+
+def test_element_and_tail_splits_are_those_of_every_other_process() -> None:
+    code = (
+        "import numpy as np; from paraisite.datasets.splits import *;"
+        "x = np.random.RandomState(0).lognormal(size=300).round(2);"
+        "labels = [{chr(97 + i % 7), chr(97 + i % 5)} for i in range(300)];"
+        "print(split_hash(tail_splits(x, 0.1)), split_hash(range_split(x, 1.0, 2.0)),"
+        "split_hash(leave_out(labels, 'c')))"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert printed == {
+        "0692953547da15112f9e92c88801362156040b31b5f5df666acb4a8c57fa2468 "
+        "a67bf38a730f3bebe7e022e2f17972cca40961efb8df9f2a06c3803d8d8206ee "
+        "5940be2cd0ea79113e8645ecd88e7ef7fd72d182dfbb9dc70daebf78f29a4341"
+    }

@@ -1,0 +1,138 @@
+"""`paraisite data clean`: rules, and an account of every row."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from paraisite.cli.console import console
+from paraisite.cli.errors import guarded, wrong_usage
+from paraisite.cli.options import MirrorOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite data clean aflow_agl -o agl_clean/
+  paraisite data clean my_dataset/ -o marked/ --keep-all
+  paraisite data clean my_dataset/ -o clean/ --config rules.yml
+
+\b
+rules.yml names what shall differ from the defaults (all of them: docs/cleaning.md), such as
+  outlier: {action: drop, sigma: 5}
+  duplicates: {action: flag}
+  units: {action: off}
+
+DIR gets the data set (dataset.parquet, card.json), cleaning.csv with a line for every row, and cleaning.json."""
+
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Processes that compare crystals; the result does not depend on it.",
+        show_default="one per processor",
+    ),
+]
+
+
+@guarded
+def clean(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name or folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for what remains.")],
+    keep_all: Annotated[bool, typer.Option("--keep-all", help="Drop and merge nothing, only flag it.")] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="YAML file of rules that differ from the defaults.")
+    ] = None,
+    workers: WorkersOption = None,
+    mirror: MirrorOption = None,
+) -> None:
+    """Drop, merge or flag rows that cannot be right, and say why for each."""
+    with wrong_usage():
+        from paraisite.datasets.cleaning_rules import Rules, load_rules
+        from paraisite.datasets.load import load
+
+        check_output(output, [dataset])
+        rules = load_rules(config) if config is not None else Rules()
+        data = load(dataset, mirror)
+
+    from paraisite.datasets.clean import clean as apply
+    from paraisite.datasets.clean import write_cleaning
+
+    with comparing() as progress, wrong_usage():
+        cleaning = apply(data, rules, keep_all=keep_all, workers=processes(workers), progress=progress)
+    with wrong_usage():
+        write_cleaning(cleaning, output)
+
+    summary = cleaning.summary
+    console().print(_counts(summary))
+    rows, fates = summary["rows"], summary["fates"]
+    typer.echo(f"{data.name}: {rows['before']} rows, {', '.join(f'{n} {fate}' for fate, n in fates.items())}")
+    typer.echo(f"rows that remain: {rows['after']}")
+    for note in summary["notes"]:
+        typer.echo(f"note: {note}")
+    typer.echo(f"content: {summary['content_hash']['before'][:12]} -> {summary['content_hash']['after'][:12]}")
+    typer.echo(f"written: {output} (why: {output / 'cleaning.csv'})", err=True)
+
+
+def check_output(output: Path, inputs: list[str]) -> None:
+    """Refuse a folder that holds an input, before the work.
+
+    Raises
+    ------
+    DatasetError
+        If the output folder is one of the inputs, a file, or holds an id_prop.csv.
+    """
+    from paraisite.datasets.registry import find
+    from paraisite.datasets.table import DatasetError
+
+    folders = [Path(given).expanduser().resolve() for given in inputs if find(given) is None]
+    if output.expanduser().resolve() in folders:
+        raise DatasetError(f"{output}: is read itself; name another folder with -o")
+    if output.exists() and not output.is_dir():
+        raise DatasetError(f"{output}: is a file; name a folder with -o")
+    if (output / "id_prop.csv").exists():
+        raise DatasetError(f"{output}: holds an id_prop.csv; name another folder with -o")
+
+
+def processes(workers: int | None) -> int:
+    """Number of processes: as asked for, else one per processor."""
+    return workers or os.cpu_count() or 1
+
+
+@contextmanager
+def comparing() -> Iterator[Callable[[int, int], None] | None]:
+    """Show a bar on standard error while pairs of crystals are compared, and give what moves it on."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), "pairs of crystals", TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _counts(summary: dict[str, Any]) -> Table:
+    """What each rule found; a row may be found by several."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("rule")
+    table.add_column("rows", justify="right")
+    table.add_column("what becomes of them")
+    for rule, found in summary["rules"].items():
+        for fate, n in found.items():
+            table.add_row(rule, str(n), ("flagged" if summary["keep_all"] else fate) if n else "")
+    return table

@@ -1,0 +1,81 @@
+"""`paraisite data describe`: a page of numbers and figures of one or more data sets."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paraisite.cli.console import console
+from paraisite.cli.errors import guarded, wrong_usage
+from paraisite.cli.options import MirrorOption
+
+if TYPE_CHECKING:
+    from paraisite.datasets import Dataset
+    from paraisite.datasets.describe import Description
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite data describe my_dataset/ -o look/
+  paraisite data describe l96 hh143 aflow_agl -o look/ --mirror data/
+
+Writes summary.md, summary.json and figures: kappa.png (distribution of κ), elements_NAME.png (periodic table),
+overlap.png (formulas and crystals in common) and shared_kappa.png (κ of crystals in common, with the line that
+takes the largest data set to the others)."""
+
+
+@guarded
+def describe(
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="Names or folders of data sets.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Where to write page and figures.")
+    ],
+    mirror: MirrorOption = None,
+) -> None:
+    """Describe data sets in numbers and figures, alone and side by side."""
+    from paraisite.datasets.describe import describe as describe_datasets
+    from paraisite.datasets.describe import markdown
+    from paraisite.replacing import replacing
+
+    with wrong_usage(), console(stderr=True).status("reading") as status:
+        from paraisite.datasets import load
+
+        output.mkdir(parents=True, exist_ok=True)
+        loaded = [load(dataset, mirror) for dataset in datasets]
+        found = describe_datasets(loaded, say=lambda what: status.update(f"describing {what}"))
+    figures = []
+    if find_spec("matplotlib") is not None:
+        figures = _draw(loaded, found, output)
+    else:
+        typer.echo("no figures: matplotlib is missing; pip install 'paraisite[train]'", err=True)
+    page = markdown(found, figures)
+    for name, text in (("summary.md", page), ("summary.json", json.dumps(found.json(), indent=1) + "\n")):
+        with replacing(output / name) as aside:
+            aside.write_text(text, encoding="utf-8")
+    typer.echo(page.split("\n## Figures")[0].rstrip())
+    typer.echo(
+        f"written: {', '.join(str(output / name) for name in ('summary.md', 'summary.json', *figures))}", err=True
+    )
+
+
+def _draw(loaded: list[Dataset], found: Description, folder: Path) -> list[str]:
+    """Draw what there is to draw and return the names of the files."""
+    from paraisite.datasets import figures
+
+    drawn = ["kappa.png"] if figures.kappa_histograms(loaded, folder / "kappa.png") else []
+    for dataset in loaded:
+        name = re.sub(r"[^\w.+-]", "_", f"elements_{dataset.name}.png")
+        figures.periodic_table(found.summaries[dataset.name]["elements"], dataset.name, folder / name)
+        drawn.append(name)
+    if found.common:
+        figures.overlaps(list(found.summaries), found.common, folder / "overlap.png")
+        drawn.append("overlap.png")
+    if found.shared_kappa is not None:
+        figures.shared_kappa(found.shared_kappa, folder / "shared_kappa.png")
+        drawn.append("shared_kappa.png")
+    return drawn

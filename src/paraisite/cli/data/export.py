@@ -1,0 +1,96 @@
+"""`paraisite data export`: a data set as files that other programs read."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paraisite.cli.errors import fail, guarded, wrong_usage
+from paraisite.cli.options import MirrorOption
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite data export l96 --format id_prop -o l96/
+  paraisite data export mix --format extxyz -o mix.xyz
+  paraisite data export my_dataset/ --format ase -o my.db
+  paraisite data export my_dataset/ --format pymatgen -o my.json.gz
+
+\b
+For CGCNN (add its atom_init.json), and for ALIGNN (train_alignn.py --file_format cif):
+  paraisite data export mix --format id_prop --loose --no-header --target kappa -o cgcnn/
+  paraisite data export mix --format id_prop --loose --no-header --file-names --target kappa -o alignn/
+
+\b
+For matgl, in Python:
+  records = monty.serialization.loadfn("my.json.gz")
+  MGLDataset(structures=[r["structure"] for r in records], labels={"kappa": [r["kappa"] for r in records]}, ...)
+
+\b
+Numbers are written with all their digits, and read back by ParAIsite
+  from pymatgen    all the same, to the bit
+  from extxyz, ase the same, but fractional positions, made of Cartesian ones: to 1e-12
+  from id_prop     the same, but the cell: a CIF holds its lengths and angles (to 1e-12), not its orientation;
+                   provenance and labels (such as fidelity) are not kept
+A row without a value of any target is left out of id_prop, and without a key for it elsewhere."""
+
+
+class Format(StrEnum):
+    """What can be written."""
+
+    id_prop = "id_prop"
+    extxyz = "extxyz"
+    ase = "ase"
+    pymatgen = "pymatgen"
+
+
+@guarded
+def export(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name or folder.")],
+    format: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="id_prop: folder of id_prop.csv and cif.zip; extxyz: .xyz; ase: database, .db; "
+            "pymatgen: JSON, .json.gz.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="File, or for id_prop a new folder.")],
+    target: Annotated[
+        list[str] | None, typer.Option("--target", metavar="NAME", help="Write only this target; may be repeated.")
+    ] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="id_prop: no first line with names, only id and one target.")
+    ] = False,
+    loose: Annotated[
+        bool, typer.Option("--loose", help="id_prop: CIFs beside the table instead of in cif.zip.")
+    ] = False,
+    file_names: Annotated[
+        bool, typer.Option("--file-names", help="id_prop: names of the CIFs (ID.cif) in place of ids.")
+    ] = False,
+    mirror: MirrorOption = None,
+) -> None:
+    """Write a data set for ASE, pymatgen, matgl, CGCNN, ALIGNN and others."""
+    if format is not Format.id_prop and (no_header or loose or file_names):
+        fail("--no-header, --loose and --file-names belong to --format id_prop")
+    with wrong_usage():
+        from paraisite.datasets import load
+        from paraisite.datasets.export import export as export_dataset
+
+        written = export_dataset(
+            load(dataset, mirror),
+            output,
+            format.value,
+            targets=target,
+            header=not no_header,
+            loose=loose,
+            file_names=file_names,
+        )
+    typer.echo(f"{written.path}: {written.rows} crystals")
+    if written.left_out:
+        typer.echo(f"left out: {written.left_out} rows without a value", err=True)
+    if written.renamed:
+        typer.echo(f"changed: {written.renamed} ids that cannot be file names, or stand on several rows", err=True)

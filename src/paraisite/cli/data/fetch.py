@@ -1,0 +1,59 @@
+"""`paraisite data fetch`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from paraisite.cli.downloads import download_bar
+from paraisite.cli.errors import FAILED, guarded, wrong_usage
+from paraisite.cli.options import MirrorOption
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite data fetch l96 hh143
+  paraisite data fetch aflow_agl
+  paraisite data fetch l96 --mirror data/
+
+Every file is compared with its registered checksum, and a download that broke off goes on where it was. Behind a wall,
+set PARAISITE_UPSTREAM to an address that serves the files as HOST/PATH."""
+
+
+@guarded
+def fetch(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME…", help="Names of `paraisite data list`: data sets or weights.")
+    ],
+    mirror: MirrorOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make the data set anew, though it is in the cache already.")
+    ] = False,
+) -> None:
+    """Put named data sets into the cache, from their public source or a mirror, and print their folders."""
+    from paraisite.datasets import fetch as datasets
+    from paraisite.datasets.registry import find, registry
+    from paraisite.model import registry as models
+
+    with wrong_usage():
+        weights = [name for name, entry in models.registry().items() if not entry.shipped]
+        for name in names:
+            if find(name) is None and name.lower() not in weights:
+                raise ValueError(f"{name}: no such data set; there are {', '.join([*registry(), *weights])}")
+    failed = False
+    for name in names:
+        try:
+            with download_bar() as progress:
+                if find(name) is not None:
+                    folder = datasets.fetch(name, mirror, force=force, progress=progress)
+                else:
+                    folder = models.fetch(name, mirror, progress)
+        except (ValueError, OSError) as error:
+            failed = True
+            typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+            typer.echo(str(error), err=True)
+        else:
+            typer.echo(folder)
+    if failed:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,169 @@
+"""`paraisite data import`: a user's own files, and the study's pickles, as a data set."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paraisite.cli.console import console
+from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
+
+if TYPE_CHECKING:
+    from paraisite.datasets import Dataset
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite data import measured.csv -o measured/
+  paraisite data import structures/ measured.csv --id-column sample --kappa-column k300 --unit mW/m/K -o measured/
+  paraisite data import computed.extxyz --kappa-column klat -o computed/
+  paraisite data import structures_Dataset1.pkl Dataset1.pkl --name l96 -o l96/
+
+\b
+INPUT is one of
+  a table DATA.csv of id,kappa with the crystals (CIF or any other format) beside it, or a folder with id_prop.csv;
+  crystals that carry their values: extended XYZ, ASE database, pymatgen JSON with kappa beside each structure;
+  any crystals, with a table of id,kappa as TARGETS;
+  a pickle of the study, nothing of which is run: a list of structures, or a table of them, with TARGETS.pkl.
+
+\b
+Exit status: 0 if something was imported; 1 if nothing could be; 2 on wrong usage."""
+
+SHOWN = 20
+"""Rejections that are printed; the card holds all."""
+
+
+@guarded
+def import_(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", exists=True, help="Table, folder, crystals or pickle; see below."),
+    ],
+    targets: Annotated[
+        Path | None,
+        typer.Argument(metavar="TARGETS", exists=True, help="Table (or second pickle) with the values."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set to write.")
+    ] = ...,  # type: ignore[assignment]  # typer's way to say that it must be given
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the data set.", show_default="from INPUT")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option("--id-column", metavar="NAME", help="Column of the ids.", show_default="id")
+    ] = None,
+    kappa_column: Annotated[
+        str | None,
+        typer.Option(
+            "--kappa-column",
+            metavar="NAME",
+            help="Column (or field of the crystals) of the conductivities; - if there are none.",
+            show_default="kappa",
+        ),
+    ] = None,
+    unit: Annotated[
+        str,
+        typer.Option(
+            "--unit", metavar="UNIT", help="Unit of the conductivities: W/m/K, mW/m/K, kW/m/K, W/cm/K, mW/cm/K."
+        ),
+    ] = "W/m/K",
+    force: Annotated[bool, typer.Option("--force", help="Replace the data set that DIR holds.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+) -> None:
+    """Make a data set of your own files, or of the study's pickles.
+
+    What cannot be imported is listed, here and in DIR/card.json, with its place and what to do about it.
+    """
+    with wrong_usage():
+        from paraisite.datasets.importing import import_dataset, kappa_factor
+        from paraisite.datasets.store import write_dataset
+        from paraisite.datasets.table import DatasetError
+
+        check_folder(output, force)
+        kappa_factor(unit)
+    try:
+        with _progress(shown=not quiet and sys.stderr.isatty()) as advance:
+            dataset = import_dataset(
+                source, targets, name=name, id_column=id_column, kappa_column=kappa_column, unit=unit, advance=advance
+            )
+        origin = {
+            "imported": [_describe(path) for path in (source, targets) if path is not None],
+            **{
+                key: value
+                for key, value in {"id_column": id_column, "kappa_column": kappa_column, "unit": unit}.items()
+                if value
+            },
+        }
+        write_dataset(dataset, output, origin=origin)
+    except DatasetError as error:
+        fail(str(error), FAILED)
+    if not quiet:
+        for line in _summary(dataset, output):
+            typer.echo(line, err=True)
+
+
+def check_folder(folder: Path, force: bool) -> None:
+    """Raise a ValueError if a data set must not be written to a folder."""
+    from paraisite.datasets.store import is_dataset_folder
+
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: is a file; name a folder")
+    if is_dataset_folder(folder):
+        if not force:
+            raise ValueError(f"{folder}: holds a data set already; --force replaces it, or name another folder")
+    elif any(folder.iterdir()):
+        raise ValueError(f"{folder}: is not empty and holds no stored data set; name a new folder")
+
+
+def _describe(path: Path) -> dict[str, str | int]:
+    if not path.is_file():
+        return {"path": str(path)}
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
+
+
+def _summary(dataset: Dataset, folder: Path) -> Iterator[str]:
+    import numpy as np
+
+    rejected = dataset.rejections
+    for rejection in rejected[:SHOWN]:
+        label = f" ({rejection.id})" if rejection.id and rejection.id not in rejection.source else ""
+        yield f"not imported: {rejection.source}{label}: {rejection.reason}"
+    if len(rejected) > SHOWN:
+        yield f"not imported: {len(rejected) - SHOWN} more, all in {folder / 'card.json'}"
+    yield f"imported {len(dataset)} rows as {dataset.name}, {len(rejected)} not: {folder}"
+    for target, values in dataset.targets.items():
+        known = values[np.isfinite(values)]
+        unit = _unit(target)
+        span = f"{known.min():.4g} to {known.max():.4g}{unit}, median {np.median(known):.4g}" if len(known) else "none"
+        yield f"  {target}: {len(known)} values, {span}"
+
+
+def _unit(target: str) -> str:
+    from paraisite.datasets import UNITS
+
+    unit = UNITS.get(target, "")
+    return f" {unit}" if unit not in ("", "1") else ""
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Callable[[], None]]:
+    """Show on standard error how many rows have been read, and give what moves it on."""
+    if not shown:
+        yield lambda: None
+        return
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), MofNCompleteColumn(), "rows", TimeElapsedColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda: bar.advance(task)

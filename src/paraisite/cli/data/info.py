@@ -1,0 +1,74 @@
+"""`paraisite data info`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paraisite.cli.errors import guarded, wrong_usage
+from paraisite.cli.options import MirrorOption
+
+if TYPE_CHECKING:
+    from paraisite.datasets.registry import DatasetCard
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite data info l96
+  paraisite data info nequix-mp-1-pft"""
+
+
+@guarded
+def info(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `paraisite data list`.")],
+    mirror: MirrorOption = None,
+) -> None:
+    """Show what is known of a named data set: rows, units, licence, what to cite, and the files it is made from."""
+    from paraisite.datasets.registry import find, registry
+    from paraisite.model.registry import registry as models
+
+    card = find(name)
+    if card is None and name.lower() in models():
+        from paraisite.cli.models import info as model_info
+
+        model_info(name, mirror)
+        return
+    with wrong_usage():
+        if card is None:
+            raise ValueError(f"{name}: no such data set; there are {', '.join(registry())}")
+    for line in _lines(card, mirror):
+        typer.echo(line)
+
+
+def _lines(card: DatasetCard, mirror: Path | None) -> Iterator[str]:
+    from paraisite.datasets.places import cached_folder, mirror_folder, place
+
+    yield f"{card.name}: {card.title}"
+    if card.aliases:
+        yield f"also called: {', '.join(card.aliases)}"
+    what = "formulas, without crystals" if card.holds == "formulas" else "crystals"
+    yield f"rows: {card.rows} {what}" + (f" ({' followed by '.join(card.parts)})" if card.parts else "")
+    if card.fidelity:
+        yield f"fidelity: {card.fidelity}"
+    yield f"columns: {', '.join(f'{name} ({unit})' for name, unit in card.units.items()) or 'none'}"
+    yield f"licence: {card.licence}"
+    for text in card.citation:
+        yield f"cite: {text}"
+    for text in card.notes:
+        yield f"note: {text}"
+    where = {"mirror": mirror_folder(mirror), "cache": cached_folder(card)}.get(place(card, mirror))
+    yield f"here: {where or f'no; paraisite data fetch {card.name}'}"
+    if card.mirror:
+        yield f"in a mirror: {', '.join(card.mirror)}"
+    yield f"content hash: {card.content_hash}"
+    for upstream in card.upstream:
+        yield f"file: {upstream.url}"
+        if upstream.sha256:
+            yield f"      {upstream.bytes} bytes, sha256 {upstream.sha256}"
+        else:
+            yield f"      {upstream.files} files, git tree {upstream.git_tree}"
+        if upstream.use:
+            yield f"      {upstream.use}"

@@ -1,0 +1,44 @@
+"""`paraisite data list`."""
+
+from __future__ import annotations
+
+import typer
+
+from paraisite.cli.console import console
+from paraisite.cli.errors import guarded
+from paraisite.cli.options import MirrorOption
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite data list
+  paraisite data list --mirror data/"""
+
+
+@guarded
+def list_(mirror: MirrorOption = None) -> None:
+    """List the data sets and weights that other verbs know by name, and which of them are on this machine."""
+    from rich import box
+    from rich.table import Table
+
+    from paraisite.datasets.places import place
+    from paraisite.datasets.registry import registry
+    from paraisite.model.registry import ModelError, cache_folder, locate
+    from paraisite.model.registry import registry as models
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("name", "rows", "here", "what it is", "licence"):
+        table.add_column(
+            heading, no_wrap=heading in ("name", "rows", "here"), justify="right" if heading == "rows" else "left"
+        )
+    for name, card in registry().items():
+        table.add_row(name, str(card.rows), place(card, mirror) or "no", card.title, card.licence)
+    for name, entry in models().items():
+        if not entry.shipped:
+            try:
+                here = "cache" if locate(name, mirror).parent == cache_folder() else "mirror"
+            except ModelError:
+                here = "no"
+            table.add_row(name, "", here, f"Weights: {entry.title}", entry.licence)
+    console().print(table)
+    typer.echo("what is not here: paraisite data fetch NAME; more of one: paraisite data info NAME")

@@ -1,0 +1,123 @@
+"""`paraisite data merge`: several data sets become one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from paraisite.cli.console import console
+from paraisite.cli.data.clean import WorkersOption, check_output, comparing, processes
+from paraisite.cli.errors import guarded, wrong_usage
+from paraisite.cli.options import MirrorOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite data merge l96 hh143 -o mix/
+  paraisite data merge l96 hh143 aflow_agl -o all/ --prefer l96,hh143,aflow_agl
+  paraisite data merge l96 my_dataset/ -o both/ --policy keep-all
+  paraisite data merge l96 -o l96_moduli/ --join aflow_agl --join matcalc_elasticity
+  paraisite data merge my_dataset/ -o more/ --join debye_temperatures.csv
+
+DIR gets the data set (dataset.parquet, card.json), merging.csv with a line for every row, and merging.json.
+Crystals are compared between data sets, not within one: `paraisite data clean` does that."""
+
+
+class Policy(StrEnum):
+    """What happens to a crystal that several data sets hold."""
+
+    prefer = "prefer"
+    median = "median"
+    keep_all = "keep-all"
+
+
+class Same(StrEnum):
+    """What counts as the same row."""
+
+    crystal = "crystal"
+    id = "id"
+
+
+@guarded
+def merge(
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="Names or folders of data sets.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the result.")],
+    policy: Annotated[
+        Policy,
+        typer.Option("--policy", help="A crystal of several sets: keep the best set's row, the median, or all rows."),
+    ] = Policy.prefer,
+    prefer: Annotated[
+        str,
+        typer.Option("--prefer", metavar="LIST", help="Sets, best first, by commas.", show_default="as they are given"),
+    ] = "",
+    same: Annotated[Same, typer.Option("--same", help="Rows are the same by crystal, or by id.")] = Same.crystal,
+    join: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--join",
+            metavar="TABLE|DATASET",
+            help="Fill in further targets from a CSV table (by id) or another set (by crystal; not kappa).",
+        ),
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Name of the result.", show_default="that of DIR")
+    ] = "",
+    workers: WorkersOption = None,
+    mirror: MirrorOption = None,
+) -> None:
+    """Merge data sets, and say for every row where it went."""
+    with wrong_usage():
+        from paraisite.datasets.load import load
+        from paraisite.datasets.merge import join as fill
+        from paraisite.datasets.merge import merge as combine
+        from paraisite.datasets.merge import note_join, write_merging
+        from paraisite.datasets.registry import find
+
+        check_output(output, datasets)
+        parts = [load(given, mirror) for given in datasets]
+        wanted = [given.strip() for given in prefer.split(",") if given.strip()]
+        best = [card.name if (card := find(given)) else Path(given).name for given in wanted]
+        others = [Path(given) if given.lower().endswith(".csv") else load(given, mirror) for given in join or []]
+        options: dict[str, Any] = {"workers": processes(workers)}
+        title = name or output.expanduser().resolve().name
+        with comparing() as options["progress"]:
+            merged, account = combine(parts, policy.value, best, by=same.value, name=title, **options)
+        for other in others:
+            with comparing() as options["progress"]:
+                merged, report = fill(merged, other, **options)
+            account = note_join(account, merged, report)
+        write_merging(merged, account, output)
+
+    summary = account.summary
+    console().print(_counts(summary))
+    typer.echo(f"{summary['rows']['before']} rows, {summary['same_crystals']} crystals in several sets, ", nl=False)
+    typer.echo(f"{summary['rows']['after']} rows remain")
+    if summary["mixed_fidelities"]:
+        typer.echo(f"warning: {summary['mixed_fidelities']} medians mix values of different fidelity", err=True)
+    if summary["renamed_ids"]:
+        typer.echo(f"note: {summary['renamed_ids']} ids stood in two sets; the later ones are written ID@SET")
+    for report in summary.get("joined", []):
+        filled = ", ".join(f"{target} {n}" for target, n in report["filled"].items())
+        typer.echo(f"joined {report['from']} by {report['by']}: {filled or 'nothing'}; ", nl=False)
+        typer.echo(f"{report['unmatched']} of its rows match nothing, {report['broken']} are broken")
+    typer.echo(f"content: {summary['content_hash']['merged'][:12]}")
+    typer.echo(f"written: {output} (row by row: {output / 'merging.csv'})", err=True)
+
+
+def _counts(summary: dict[str, Any]) -> Table:
+    """What became of the rows of each data set."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("data set", "kept", "merged", "dropped"):
+        table.add_column(heading, justify="left" if heading == "data set" else "right")
+    for dataset, found in summary["datasets"].items():
+        table.add_row(dataset, *(str(found[action]) for action in ("kept", "merged", "dropped")))
+    return table

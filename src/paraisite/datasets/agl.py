@@ -1,0 +1,83 @@
+"""What AGL's numbers must obey: its conductivity equation, and the heat capacity of a Debye solid.
+
+AGL (C. Toher et al., Phys. Rev. B 90, 174107 (2014), arXiv:1407.7789) computes every number of an entry from an
+energy-volume curve and a cell. So they can be checked against each other, and a few entries fail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from paraisite.crystals.crystal import Crystal
+
+K_B, HBAR, DALTON = 1.380649e-23, 1.054571817e-34, 1.66053907e-27
+"""Boltzmann's and Planck's reduced constant (J/K, J s) and the unified atomic mass unit (kg), CODATA 2018."""
+
+TEMPERATURE = 300.0
+"""Of the conductivities and heat capacities, K."""
+
+
+def slack_conductivity(
+    debye_temperature: np.ndarray,
+    gruneisen: np.ndarray,
+    mean_mass: np.ndarray,
+    volume: np.ndarray,
+    n_sites: np.ndarray,
+) -> np.ndarray:
+    """Conductivity that AGL's equation gives at 300 K, in W m⁻¹ K⁻¹.
+
+    G. A. Slack, Solid State Phys. 34, 1 (1979), and D. T. Morelli and G. A. Slack (2006), as used by C. Toher et al.:
+    kappa = 0.849 · 3 ∛4 / (20 π³ (1 − 0.514/γ + 0.228/γ²)) (k_B θ_a/ħ)² k_B m V^⅓ / (ħ γ²) · θ_a / T with the acoustic
+    Debye temperature θ_a = θ_D n^(−⅓).
+
+    Parameters
+    ----------
+    debye_temperature, gruneisen : numpy.ndarray, shape (n,)
+        θ_D in K, and γ.
+    mean_mass : numpy.ndarray, shape (n,)
+        Mean atomic mass m in u.
+    volume, n_sites : numpy.ndarray, shape (n,)
+        Volume V of the cell in Å³ and its number of sites. The result falls as the power −2/3 of the number of times
+        that the cell repeats the primitive one: the equation is meant for primitive cells.
+    """
+    acoustic = debye_temperature / np.cbrt(n_sites)
+    shape = 0.849 * 3 * math.cbrt(4) / (20 * math.pi**3 * (gruneisen**2 - 0.514 * gruneisen + 0.228))
+    rate = (K_B * acoustic / HBAR) ** 2 * K_B / HBAR * acoustic / TEMPERATURE
+    return shape * rate * mean_mass * DALTON * np.cbrt(volume) * 1e-10
+
+
+def debye_heat_capacity(debye_temperature: np.ndarray) -> np.ndarray:
+    """Heat capacity of a Debye solid at 300 K in k_B per atom: 9 x⁻³ ∫₀ˣ t⁴ eᵗ / (eᵗ − 1)² dt with x = θ_D / T."""
+    nodes, weights = np.polynomial.legendre.leggauss(48)
+    x = np.asarray(debye_temperature, dtype=np.float64)[:, None] / TEMPERATURE
+    t = np.clip(x * (nodes + 1) / 2, 1e-12, 600.0)
+    integrand = (t * (t / 2) / np.sinh(t / 2)) ** 2  # the same, without overflow
+    return 9 * (integrand * weights).sum(axis=1) / 2 / x[:, 0] ** 2
+
+
+def mean_masses(crystals: Sequence[Crystal]) -> np.ndarray:
+    """Mean atomic mass of each crystal in u (standard atomic weights as in ASE)."""
+    from ase.data import atomic_masses
+
+    return np.array([atomic_masses[crystal.numbers].mean() for crystal in crystals])
+
+
+def repeats(crystal: Crystal, tolerance: float) -> int:
+    """How many times the cell repeats a smaller one, sites being equal within `tolerance` (Å); 1 if it is primitive."""
+    counts = np.unique(crystal.numbers, return_counts=True)[1]
+    if math.gcd(*counts.tolist()) == 1:  # a multiple of a smaller cell has a multiple of each of its elements
+        return 1
+    groups = sorted((crystal.positions[crystal.numbers == z] for z in np.unique(crystal.numbers)), key=len)
+
+    def fits(shift: np.ndarray) -> bool:
+        for sites in groups:
+            gap = sites[:, None] + shift - sites[None]
+            gap -= np.round(gap)
+            if (np.linalg.norm(gap @ crystal.cell, axis=2).min(axis=1) > tolerance).any():
+                return False
+        return True
+
+    return 1 + sum(fits(site - groups[0][0]) for site in groups[0][1:])

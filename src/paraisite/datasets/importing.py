@@ -1,0 +1,355 @@
+"""`import_dataset`: a user's own files as a `Dataset`: the study's pickles, a table and crystals, labelled crystals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from paraisite.crystals.archive import is_wanted
+from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.files import split_name
+from paraisite.crystals.pymatgen_json import ID_KEYS
+from paraisite.crystals.read import read
+from paraisite.crystals.rejection import Rejection
+from paraisite.datasets.carried import Carried
+from paraisite.datasets.dataset import KAPPA, Dataset
+from paraisite.datasets.load import TABLE, per_atom
+from paraisite.datasets.store import is_dataset_folder
+from paraisite.datasets.table import (
+    ID_COLUMNS,
+    KAPPA_COLUMNS,
+    LABEL_COLUMNS,
+    DatasetError,
+    Table,
+    is_numeric,
+    read_table,
+    row_values,
+)
+
+NO_KAPPA = "-"
+"""Given as `kappa_column`: the data have no conductivities."""
+
+UNIT = "W/m/K"
+FACTORS = {
+    UNIT: Fraction(1),
+    "mW/m/K": Fraction(1, 1000),
+    "kW/m/K": Fraction(1000),
+    "W/cm/K": Fraction(100),
+    "mW/cm/K": Fraction(1, 10),
+}
+"""Units that conductivities may be given in, in W/m/K."""
+
+_PICKLES = (".pkl", ".pickle", ".p")
+
+
+def import_dataset(
+    source: str | Path,
+    targets: str | Path | None = None,
+    *,
+    name: str | None = None,
+    id_column: str | None = None,
+    kappa_column: str | None = None,
+    unit: str = UNIT,
+    advance: Callable[[], None] = lambda: None,
+) -> Dataset:
+    """Read labelled crystals from files of a user's own.
+
+    Parameters
+    ----------
+    source : str or Path
+        One of: a pickle of the study (see `read_study`); a folder with an `id_prop.csv`, or such a table of any name
+        ending in .csv, and the crystals beside it; or anything `paraisite.crystals.read` reads, with the values in
+        the files themselves (extended XYZ, ASE database, JSON) or in `targets`.
+    targets : str or Path, optional
+        A table whose ids are those of the crystals (or the stems of their files); for a pickle, the second pickle.
+    name : str, optional
+        Name of the data set; by default the stem of `source`.
+    id_column, kappa_column : str, optional
+        What holds the ids (of tables and pickles) and the conductivities, where the names are not the usual ones;
+        `NO_KAPPA` as `kappa_column` where there are none.
+    unit : str
+        Unit that the conductivities are given in, one of `FACTORS`.
+    advance : callable
+        Called after each crystal or row.
+
+    Returns
+    -------
+    Dataset
+        In the order of the table, else of the crystals; conductivities in W/m/K. Lines without a crystal, crystals
+        without a line, and what cannot be read at all are in the rejections.
+
+    Raises
+    ------
+    DatasetError
+        If nothing can be imported, or an argument does not fit the files; it says what to change.
+    """
+    factor = kappa_factor(unit)
+    source = Path(source).expanduser()
+    targets = Path(targets).expanduser() if targets is not None else None
+    for path in (source, *([targets] if targets is not None else [])):
+        if not path.exists():
+            raise DatasetError(f"{path}: there is no such file or folder; check the path")
+    name = name or (source.resolve().name if source.is_dir() else split_name(source.name)[0])
+    if _is_pickle(source) or (targets is not None and _is_pickle(targets)):
+        dataset = _read_pickles(source, targets, name, id_column, kappa_column, advance)
+    elif (table := _table(source, targets)) is not None:
+        inputs = [source] if targets is not None else _beside(table)
+        dataset = _read_labelled(table, inputs, name, id_column, kappa_column, advance)
+    else:
+        if id_column is not None:
+            raise DatasetError(f"{source}: carries its ids in fields of known names; --id-column is for tables")
+        dataset = _read_carrying(source, name, kappa_column, advance)
+    if factor == 1 or KAPPA not in dataset.targets:
+        return dataset
+    scaled = dataset.kappa * factor.numerator / factor.denominator
+    return replace(dataset, targets={**dataset.targets, KAPPA: scaled})
+
+
+def kappa_factor(unit: str) -> Fraction:
+    """Return what a conductivity in a unit is multiplied by to be in W/m/K; `W/(m K)` and `W m-1 K-1` are W/m/K too.
+
+    Raises
+    ------
+    DatasetError
+        If it is not one of `FACTORS`.
+    """
+
+    def bare(text: str) -> str:
+        for what in ("(", ")", " ", "·", "*", "^", "/", "-1", "⁻¹"):
+            text = text.replace(what, "")
+        return text
+
+    for known, factor in FACTORS.items():
+        if bare(known) == bare(unit):
+            return factor
+    raise DatasetError(f"{unit}: no known unit of conductivity; there are {', '.join(FACTORS)}")
+
+
+def _is_pickle(path: Path) -> bool:
+    if not path.is_file() or path.suffix.lower() in _PICKLES:
+        return path.is_file()
+    with path.open("rb") as file:
+        head = file.read(2)
+    return len(head) == 2 and head[0] == 0x80 and head[1] <= 5
+
+
+def _table(source: Path, targets: Path | None) -> Path | None:
+    """Return the table that goes with the crystals, if there is one."""
+    if source.is_dir() and is_dataset_folder(source):
+        raise DatasetError(f"{source}: is a stored data set already; use it as it is, or `paraisite data export` it")
+    if targets is not None:
+        if targets.is_dir() or split_name(targets.name)[1] is not None:
+            raise DatasetError(f"{targets}: give the table of targets here (.csv), and the crystals as the first input")
+        return targets
+    if source.is_dir():
+        return source / TABLE if (source / TABLE).is_file() else None
+    return source if source.suffix.lower() in (".csv", ".txt") else None
+
+
+def _beside(table: Path) -> list[Path]:
+    """Crystal files in the folder of a table, not below it."""
+    found = sorted(path for path in table.parent.iterdir() if is_wanted(path.name) and path.is_file())
+    if not found:
+        raise DatasetError(
+            f"{table}: no crystal file lies beside this table; give the crystals as INPUT and the table as TARGETS"
+        )
+    return found
+
+
+def _read_pickles(
+    source: Path,
+    targets: Path | None,
+    name: str,
+    id_column: str | None,
+    kappa_column: str | None,
+    advance: Callable[[], None],
+) -> Dataset:
+    from paraisite.datasets.study_pickles import ID_COLUMN, KAPPA_COLUMN, read_study
+
+    for path in (source, *([targets] if targets is not None else [])):
+        if not _is_pickle(path):
+            raise DatasetError(f"{path}: is no pickle; a pickle goes with a pickle of the same rows, or by itself")
+    if kappa_column == NO_KAPPA:
+        raise DatasetError(f"{source}: pickles are read with their conductivities; give --kappa-column their name")
+    return read_study(
+        source,
+        targets,
+        name.removeprefix("structures_"),
+        id_column=id_column or ID_COLUMN,
+        kappa_column=kappa_column or KAPPA_COLUMN,
+        advance=advance,
+    )
+
+
+def _read_labelled(
+    path: Path,
+    inputs: Sequence[Path],
+    name: str,
+    id_column: str | None,
+    kappa_column: str | None,
+    advance: Callable[[], None],
+) -> Dataset:
+    """Join a table with crystals by id."""
+    without = kappa_column == NO_KAPPA
+    table = read_table(path, id_column=id_column, kappa_column=None if without else kappa_column)
+    names = tuple(target for target in table.targets if target != KAPPA or not without)
+    if not without and table.rows and all(np.isnan(row.targets.get(KAPPA, np.nan)) for row in table.rows):
+        others = ", ".join(target for target in names if target != KAPPA) or "nothing else"
+        raise DatasetError(
+            f"{path}: no column holds the conductivity under the name {' or '.join(KAPPA_COLUMNS)}; there is {others}: "
+            f"name it by --kappa-column, or say --kappa-column {NO_KAPPA} where there is none"
+        )
+    found = _Found(inputs, advance)
+    crystals: list[Crystal] = []
+    rows = []
+    rejections = list(table.rejections)
+    for row in table.rows:
+        match found.take(row.id):
+            case Crystal() as crystal:
+                crystals.append(replace(crystal, id=row.id))
+                rows.append(row)
+            case Rejection() as rejection:
+                rejections.append(table.reject(row, f"{rejection.source}: {rejection.reason}"))
+            case None:
+                where = inputs[0] if len(inputs) == 1 else inputs[0].parent
+                reason = f"no crystal of this id in {where}; add it, correct the id or delete the line"
+                rejections.append(table.reject(row, reason))
+    for rejection in table.rejections:
+        found.take(rejection.id)  # its crystal is accounted for
+    rejections.sort(key=_line)
+    rejections.extend(found.left(table))
+    if not crystals:
+        raise _nothing(path, rejections)
+    return Dataset(
+        name=name,
+        crystals=tuple(crystals),
+        targets=per_atom(
+            {target: np.array([row.targets.get(target, np.nan) for row in rows]) for target in names}, crystals
+        ),
+        provenance=(name,) * len(crystals),
+        rejections=tuple(rejections),
+    )
+
+
+class _Found:
+    """Crystals by id, and by the stem of their file."""
+
+    def __init__(self, inputs: Sequence[Path], advance: Callable[[], None]) -> None:
+        self.items: list[Crystal | Rejection] = []
+        self._by_id: dict[str, list[int]] = {}
+        self._by_stem: dict[str, list[int]] = {}
+        self._taken: set[int] = set()
+        for i, item in enumerate(_progressing(inputs, advance)):
+            self.items.append(item)
+            self._by_id.setdefault(item.id, []).append(i)
+            self._by_stem.setdefault(_stem(item.source), []).append(i)
+
+    def take(self, id: str) -> Crystal | Rejection | None:
+        """Return the one item with this id, a rejection where there are several, None where there is none."""
+        found = self._by_id.get(id) or self._by_stem.get(id) or []
+        self._taken.update(found)
+        if len(found) > 1:  # a file beside the table goes before one in the archive
+            found = [i for i in found if "::" not in self.items[i].source] or found
+        if len(found) > 1:
+            first, second = (self.items[i] for i in found[:2])
+            return Rejection(id, first.source, f"{second.source} is a second structure with this id; keep one")
+        return self.items[found[0]] if found else None
+
+    def left(self, table: Table) -> Iterator[Rejection]:
+        """Yield what no line of the table asked for."""
+        for i, item in enumerate(self.items):
+            if i in self._taken:
+                continue
+            if isinstance(item, Rejection):
+                yield item
+            else:
+                yield Rejection(item.id, item.source, f"no line of {table.path} that can be read has this id; add one")
+
+
+def _stem(source: str) -> str:
+    """Stem of the file (or member of an archive) that a source names."""
+    parts = source.split("::")
+    inside = next((part for part in reversed(parts) if split_name(part)[1] is not None), parts[0])
+    return split_name(inside.partition("#")[0])[0]
+
+
+def _read_carrying(source: Path, name: str, kappa_column: str | None, advance: Callable[[], None]) -> Dataset:
+    """Read crystals with the values that their files carry."""
+    carried = Carried()
+    items: list[Crystal | Rejection] = []
+    values = []
+    for item in _progressing([source], advance):
+        items.append(item)
+        values.append(carried.of(item.source) if isinstance(item, Crystal) else {})
+    filled = Counter(key for row in values for key in row)
+    labels = {*LABEL_COLUMNS, *ID_COLUMNS, *ID_KEYS, "provenance", "pbc", "unique_id"}
+    cells = {key: [_cell(row.get(key)) for row in values] for key in filled}
+    numeric = [key for key in filled if key.casefold() not in labels and is_numeric(cells[key])]
+    columns = {key: key for key in numeric}
+    if kappa_column is not None and kappa_column != NO_KAPPA:
+        if kappa_column not in filled:
+            raise DatasetError(f"{source}: no crystal carries {kappa_column!r}; {_carries(numeric)}")
+        columns = {key: f"{key}_" if key == KAPPA else key for key in numeric} | {kappa_column: KAPPA}
+    elif kappa_column is None:
+        found = [key for known in KAPPA_COLUMNS for key in numeric if key.casefold() == known]
+        if not found and any(isinstance(item, Crystal) for item in items):
+            raise DatasetError(
+                f"{source}: no conductivities; {_carries(numeric)}. Give a table of id,kappa as TARGETS"
+                + (f" or name the conductivity by --kappa-column ({NO_KAPPA} for none)" if numeric else "")
+            )
+        columns |= dict.fromkeys(found[:1], KAPPA)
+    else:
+        columns.pop(KAPPA, None)
+    targets = tuple(sorted(columns.values(), key=lambda target: target != KAPPA))
+    crystals: list[Crystal] = []
+    rows = []
+    rejections: list[Rejection] = []
+    for i, item in enumerate(items):
+        if isinstance(item, Rejection):
+            rejections.append(item)
+            continue
+        try:
+            row = row_values(list(columns.values()), targets, [cells[key][i] for key in columns])
+        except ValueError as error:
+            rejections.append(Rejection(item.id, item.source, str(error)))
+        else:
+            crystals.append(item)
+            rows.append(row)
+    if not crystals:
+        raise _nothing(source, rejections)
+    return Dataset(
+        name=name,
+        crystals=tuple(crystals),
+        targets=per_atom({target: np.array([row[target] for row in rows]) for target in targets}, crystals),
+        provenance=(name,) * len(crystals),
+        rejections=tuple(rejections),
+    )
+
+
+def _cell(value: float | str | None) -> str:
+    return "" if value is None else value if isinstance(value, str) else repr(float(value))
+
+
+def _carries(numeric: Sequence[str]) -> str:
+    return f"there is {', '.join(numeric)}" if numeric else "the files carry no numbers beside their crystals"
+
+
+def _progressing(inputs: Sequence[Path], advance: Callable[[], None]) -> Iterator[Crystal | Rejection]:
+    for item in read(inputs):
+        advance()
+        yield item
+
+
+def _line(rejection: Rejection) -> int:
+    return int(rejection.source.rsplit(" ", 1)[1])
+
+
+def _nothing(path: Path, rejections: Sequence[Rejection]) -> DatasetError:
+    shown = "; ".join(f"{rejection.source}: {rejection.reason}" for rejection in rejections[:3])
+    more = f"; and {len(rejections) - 3} more" if len(rejections) > 3 else ""
+    return DatasetError(f"{path}: no row can be imported. {shown or 'There are none.'}{more}")
