@@ -9,13 +9,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
 from paraisite.datasets import load
-from paraisite.datasets.store import read_dataset
+from paraisite.datasets.store import read_card, read_dataset, write_dataset
 
 Invoke = Callable[..., Result]
 
@@ -80,12 +81,32 @@ def test_the_result_can_be_cleaned_again(invoke: Invoke, folder: Path, tmp_path:
     assert read_dataset(tmp_path / "two").content_hash == read_dataset(tmp_path / "one").content_hash
 
 
+def test_a_data_set_is_replaced_on_demand_only(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    invoke("data", "merge", folder, "-o", out)
+    assert "--force replaces it" in invoke("data", "clean", folder, "-o", out, code=2).stderr
+    invoke("data", "clean", folder, "-o", out, "--force")
+    assert (out / "cleaning.csv").exists()
+    assert not (out / "merging.csv").exists()  # of what was there before
+
+
+def test_terms_are_handed_on(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
+    mine = load(folder)
+    colours = replace(mine, targets=mine.targets | {"colour": mine.kappa})
+    terms = {"licence": "CC0", "citation": ["who"], "notes": ["measured on Sunday"], "units": {"colour": "nm"}}
+    write_dataset(colours, tmp_path / "one", **terms)
+    invoke("data", "clean", tmp_path / "one", "-o", tmp_path / "two")
+    card = read_card(tmp_path / "two")
+    assert (card.licence, card.citation, card.notes) == ("CC0", ("who",), ("measured on Sunday",))
+    assert card.units == {"kappa": "W/m/K", "bulk_modulus_vrh": "GPa", "colour": "nm"}
+
+
 def test_wrong_use(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
     assert "is read itself" in invoke("data", "clean", folder, "-o", folder, code=2).stderr
     (tmp_path / "file").write_text("")
     assert "is a file" in invoke("data", "clean", folder, "-o", tmp_path / "file", code=2).stderr
     shutil.copytree(folder, tmp_path / "full")
-    assert "holds an id_prop.csv" in invoke("data", "clean", folder, "-o", tmp_path / "full", code=2).stderr
+    assert "holds no stored data set" in invoke("data", "clean", folder, "-o", tmp_path / "full", code=2).stderr
     assert "nowhere" in invoke("data", "clean", tmp_path / "nowhere", "-o", tmp_path / "x", code=2).stderr
     assert "Examples:" in invoke("data", "clean", "--help").stdout
 

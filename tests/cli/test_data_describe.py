@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from paraisite.datasets import load
+from paraisite.datasets.store import write_dataset
+
 Invoke = Callable[..., Result]
 
 
@@ -64,6 +67,12 @@ def test_one_data_set_without_kappa(invoke: Invoke, tiny_dataset: Path, tmp_path
     assert found["common"] == []
     assert found["shared_kappa"] is None
     assert found["datasets"]["moduli"]["targets"]["bulk_modulus_vrh"]["rows"] == 36
+
+
+def test_a_data_set_without_rows(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None:
+    write_dataset(load(tiny_dataset).take([]), tmp_path / "empty")
+    invoke("data", "describe", tmp_path / "empty", tiny_dataset, "-o", tmp_path / "look")
+    assert "| rows | 0 | 36 |" in (tmp_path / "look" / "summary.md").read_text()
 
 
 def test_wrong_usage(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None:

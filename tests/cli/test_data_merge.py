@@ -12,7 +12,7 @@ import pytest
 from typer.testing import Result
 
 from paraisite.datasets import Dataset, load
-from paraisite.datasets.store import read_dataset, write_dataset
+from paraisite.datasets.store import read_card, read_dataset, write_dataset
 
 Invoke = Callable[..., Result]
 
@@ -65,6 +65,25 @@ def test_join(invoke: Invoke, tiny_dataset: Path, other: Path, tmp_path: Path) -
     assert joined.targets["shear_modulus_vrh"][joined.ids.index("NaCl")] == 15
     summary = json.loads((tmp_path / "out" / "merging.json").read_text())
     assert summary["content_hash"]["merged"] == joined.content_hash
+
+
+def test_a_set_and_what_was_made_of_it(invoke: Invoke, other: Path, tmp_path: Path) -> None:
+    invoke("data", "clean", other, "-o", tmp_path / "cleaned")  # is called other, too
+    result = invoke("data", "merge", other, tmp_path / "cleaned", "-o", tmp_path / "out", "--prefer", "cleaned")
+    assert "12 rows, 6 crystals in several sets, 6 rows remain" in result.stdout
+    assert json.loads((tmp_path / "out" / "merging.json").read_text())["prefer"] == ["cleaned", "other"]
+
+
+def test_licences_and_units(invoke: Invoke, other: Path, tmp_path: Path) -> None:
+    some = load(other)
+    for name, unit in (("one", "nm"), ("two", "eV")):
+        made = Dataset(name, some.crystals, {"colour": some.kappa}, (name,) * 6)
+        write_dataset(made, tmp_path / name, licence=f"of {name}", units={"colour": unit})
+    invoke("data", "merge", other, tmp_path / "one", "-o", tmp_path / "out")
+    assert read_card(tmp_path / "out").licence == "one: of one"
+    assert read_card(tmp_path / "out").units["colour"] == "nm"
+    complaint = invoke("data", "merge", tmp_path / "one", tmp_path / "two", "-o", tmp_path / "both", code=2).stderr
+    assert "colour is in eV, in another of the data sets in nm" in complaint
 
 
 def test_wrong_use(invoke: Invoke, tiny_dataset: Path, other: Path, tmp_path: Path) -> None:

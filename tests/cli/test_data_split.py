@@ -101,7 +101,7 @@ def test_another_split_of_the_name_is_not_overwritten(invoke: Invoke, folder: Pa
         (["--by", "element", "--elements", "O"], "no crystal contains O"),
         (["--by", "prototype"], "1 groups: no folds"),
         (["--by", "kappa", "--quantile", "2"], "between 0 and 0.5"),
-        (["--by", "kfold", "--name", "../up"], "name"),
+        (["--by", "kfold", "--name", "../up"], "'../up' cannot be the name of a split"),
         ([], "--by"),
     ],
 )

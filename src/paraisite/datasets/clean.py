@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -79,9 +79,9 @@ def clean(
 ) -> Cleaning:
     """Apply the rules to every row.
 
-    A crystal that stands there several times becomes one row: of those that no rule doubts (of all, if all are
-    doubted), the one with the median kappa (of an even number, the lower of the middle two), with the median of every
-    target (of kappa in log10).
+    A crystal that stands there several times becomes one row: of those with kappa that no rule doubts (of all with
+    kappa, if all are doubted), the one with the median kappa (of an even number, the lower of the middle two), with
+    the median of every target (of kappa in log10).
 
     Parameters
     ----------
@@ -193,7 +193,9 @@ def _merge_group(
     keep_all: bool,
 ) -> _Merged:
     """Choose the row that stands for a group, and note what becomes of all of them."""
-    trusted = [i for i in group if account[i].fate == "kept"] or list(group)
+    kept = [i for i in group if account[i].fate == "kept"]
+    valued = [i for i in group if 0 < account[i].kappa < math.inf]  # the others have no say in kappa
+    trusted = [i for i in kept if i in valued] or valued or kept or list(group)
     kappa = {i: account[i].kappa for i in trusted}
     middle = median_kappa(list(kappa.values()))
     known = {i: math.log10(value) for i, value in kappa.items() if 0 < value < math.inf}
@@ -201,6 +203,7 @@ def _merge_group(
     ordered = sorted(known, key=known.__getitem__)
     chosen = ordered[(len(ordered) - 1) // 2] if ordered else trusted[0]
     targets = {name: median(values[trusted]) for name, values in dataset.targets.items()}
+    targets |= {name: median(dataset.targets[name][kept]) for name, value in targets.items() if math.isnan(value)}
     if KAPPA in targets:
         targets[KAPPA] = middle
 
@@ -214,7 +217,8 @@ def _merge_group(
             f"stands for {len(group)} rows of the same crystal: median of {len(trusted)} that no rule doubts, "
             f"spread {spread:.3f} in log10"
             if account[chosen].fate == "kept"
-            else f"stands for {len(group)} rows of the same crystal, all doubted: their median, spread {spread:.3f}"
+            else f"stands for {len(group)} rows of the same crystal, all values doubted: their median, "
+            f"spread {spread:.3f}"
         )
     if spread > rules.conflict.dex and rules.conflict.action != "off":
         doubt: Fate = "dropped" if rules.conflict.action == "drop" else "flagged"
@@ -261,8 +265,10 @@ def _flags(dataset: Dataset, account: list[CleanedRow]) -> tuple[str, ...]:
     return tuple(" ".join(dict.fromkeys([*old.split(), *row.rules])) for old, row in zip(earlier, account, strict=True))
 
 
-def write_cleaning(cleaning: Cleaning, folder: str | Path) -> Path:
+def write_cleaning(cleaning: Cleaning, folder: str | Path, terms: Mapping[str, Any] | None = None) -> Path:
     """Store a cleaned data set with its account: `cleaning.csv` (one line for each row) and `cleaning.json`.
+
+    `terms` (see `store.inherited`) are licence, citation, units and notes.
 
     Raises
     ------
@@ -273,7 +279,7 @@ def write_cleaning(cleaning: Cleaning, folder: str | Path) -> Path:
 
     summary = cleaning.summary
     origin = {"cleaned": summary["dataset"], "content_hash": summary["content_hash"]["before"]}
-    folder = write_dataset(cleaning.dataset, folder, origin=origin)
+    folder = write_dataset(cleaning.dataset, folder, origin=origin, **(terms or {}))
     with replacing(folder / "cleaning.csv") as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("id", "formula", "kappa_W_mK", "action", "rule", "reason"))

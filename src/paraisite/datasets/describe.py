@@ -146,7 +146,8 @@ def markdown(description: Description, figures: Sequence[str] = ()) -> str:
     rows: dict[str, list[str]] = {
         "elements": [str(len(s["elements"])) for s in description.summaries.values()],
         "sites, median and largest": [
-            f"{s['sites']['median']:g}, {s['sites']['largest']}" for s in description.summaries.values()
+            f"{s['sites']['median']:g}, {s['sites']['largest']}" if s["sites"] else "–"
+            for s in description.summaries.values()
         ],
         "most common prototypes": [
             ", ".join(f"{kind} ({n})" for kind, n in s["most_common_prototypes"].items())

@@ -41,8 +41,8 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
 from paraisite.crystals.files import split_name
 from paraisite.datasets.dataset import KAPPA, Dataset
-from paraisite.datasets.load import ARCHIVE, PER_CELL, TABLE
-from paraisite.datasets.store import free_name, utf8
+from paraisite.datasets.load import ARCHIVE, PER_CELL
+from paraisite.datasets.store import TABLE, free_name, utf8
 from paraisite.datasets.table import ID_COLUMNS, KAPPA_COLUMNS, LABEL_COLUMNS, DatasetError
 from paraisite.replacing import replacing
 

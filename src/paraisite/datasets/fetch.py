@@ -12,7 +12,7 @@ from pathlib import Path
 from paraisite.datasets.dataset import Dataset
 from paraisite.datasets.formulas import read_formulas
 from paraisite.datasets.load import load, read_mirror, with_fidelity
-from paraisite.datasets.places import cached_folder, mirror_folder
+from paraisite.datasets.places import cached_folder, in_mirror, mirror_folder, not_in_mirror
 from paraisite.datasets.registry import DatasetCard, Upstream, find, registry
 from paraisite.datasets.store import is_dataset_folder, read_dataset, write_dataset
 from paraisite.datasets.table import DatasetError
@@ -61,6 +61,8 @@ def fetch(
         return folder
     root = mirror_folder(mirror)
     if card.holds == "formulas":
+        if root and not in_mirror(card, root):
+            raise DatasetError(not_in_mirror(card, root))
         paths = [root / file for file in card.mirror] if root else list(_download(card, progress).values())
         read_formulas(card, paths)
         folder.mkdir(parents=True, exist_ok=True)

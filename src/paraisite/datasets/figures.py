@@ -132,7 +132,7 @@ def overlaps(names: Sequence[str], common: Mapping[tuple[str, str], Common], pat
                     found = common[of, in_]
                     by_formula = found.shared_formulas, found.formulas
                     counts[i, j] = by_formula if what == "formulas" else (found.shared_crystals, found.rows)
-        share = counts[..., 0] / counts[..., 1]
+        share = counts[..., 0] / np.where(counts[..., 1] > 0, counts[..., 1], np.nan)  # one may have no rows
         axes.set_facecolor("0.93")
         image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for i, j in np.argwhere(np.isfinite(share)):

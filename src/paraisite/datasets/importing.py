@@ -18,8 +18,8 @@ from paraisite.crystals.read import read
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.carried import Carried
 from paraisite.datasets.dataset import KAPPA, Dataset
-from paraisite.datasets.load import TABLE, per_atom
-from paraisite.datasets.store import is_dataset_folder
+from paraisite.datasets.load import per_atom
+from paraisite.datasets.store import TABLE, is_dataset_folder
 from paraisite.datasets.table import (
     ID_COLUMNS,
     KAPPA_COLUMNS,

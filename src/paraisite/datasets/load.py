@@ -12,12 +12,11 @@ import numpy as np
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.dataset import Dataset, concat
-from paraisite.datasets.places import cached_folder, in_mirror, mirror_folder, not_here
+from paraisite.datasets.places import cached_folder, in_mirror, mirror_folder, not_here, not_in_mirror
 from paraisite.datasets.registry import DatasetCard, find, registry
-from paraisite.datasets.store import PARQUET, is_dataset_folder, read_card, read_dataset
+from paraisite.datasets.store import PARQUET, TABLE, dataset_folder, is_dataset_folder, read_card, read_dataset
 from paraisite.datasets.table import DatasetError, Table, place, read_table
 
-TABLE = "id_prop.csv"
 ARCHIVE = "cif.zip"
 PER_CELL = {"heat_capacity_cv": "heat_capacity_cv_atom"}
 """Columns that hold a value per cell, and the target per atom that is made of them."""
@@ -51,8 +50,7 @@ def load(name_or_path: str | Path, mirror: str | Path | None = None) -> Dataset:
     card = find(name_or_path) if isinstance(name_or_path, str) else None
     if card is not None:
         return _load_named(card, mirror)
-    path = Path(name_or_path).expanduser()
-    folder = path.parent if path.name in (TABLE, PARQUET) else path
+    folder = dataset_folder(name_or_path)
     if not folder.is_dir():
         raise DatasetError(
             f"{name_or_path}: neither a known data set ({', '.join(registry())}) nor a folder with {PARQUET}, or with "
@@ -89,10 +87,7 @@ def read_mirror(card: DatasetCard, root: Path) -> Dataset:
         If the mirror does not hold it, or holds something else.
     """
     if not in_mirror(card, root):
-        raise DatasetError(
-            f"{card.name}: {root / card.mirror[0]} does not exist; the mirror must hold {' and '.join(card.mirror)}; "
-            "without a mirror (--mirror, PARAISITE_MIRROR) it is downloaded"
-        )
+        raise DatasetError(not_in_mirror(card, root))
     table = root / card.mirror[0]
     if card.converter == "matcalc":  # kept as published
         from paraisite.datasets.upstream import convert

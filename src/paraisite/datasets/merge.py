@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.datasets.clean import median, median_kappa
 from paraisite.datasets.dataset import KAPPA, Dataset, concat
 from paraisite.datasets.duplicates import Matching, Progress, components, same_crystals
+from paraisite.datasets.overlap import partners
 from paraisite.datasets.registry import find
 from paraisite.datasets.table import DatasetError, read_table
 from paraisite.replacing import replacing
@@ -67,8 +68,9 @@ def merge(
     datasets : sequence of Dataset
         One or more, of different names.
     policy : {"prefer", "median", "keep-all"}
-        ``prefer``: keep the rows of the data set that `prefer` names first and drop the others. ``median``: keep the
-        same rows, with the median over all rows of that crystal of every target (of kappa in log10).
+        ``prefer``: keep the rows of the data set that `prefer` names first (of those that know its kappa, if any does)
+        and drop the others. ``median``: keep the same rows, with the median over all rows of that crystal of every
+        target (of kappa in log10).
         ``keep-all``: keep every row; the label `same_as` names the others.
     prefer : sequence of str
         Names of data sets, best first. Those not named follow in the order given.
@@ -112,8 +114,10 @@ def merge(
     reasons = [""] * len(whole)
     same_as = [""] * len(whole)
     targets = {target: values.copy() for target, values in whole.targets.items()}
+    known = ~np.isnan(targets.get(KAPPA, np.full(len(whole), np.nan)))
     for group in groups:
-        best = min(rank[part[i]] for i in group)
+        # no conductivity is dropped for a row without one
+        best = min(rank[part[i]] for i in ([i for i in group if known[i]] or group))
         stay = [i for i in group if rank[part[i]] == best] if policy != "keep-all" else list(group)
         for i in group:
             others = [f"{names[part[j]]}:{whole.crystals[j].id}" for j in group if part[j] != part[i]]
@@ -214,13 +218,8 @@ def join(
             rows_of[i] = place.get(id_, [])
     else:
         assert isinstance(other, Dataset)
-        n = len(dataset)
-        parts = [0] * n + [1] * len(other)
-        crystals = (*dataset.crystals, *other.crystals)
-        for group in same_crystals(crystals, matching, parts=parts, workers=workers, progress=progress):
-            for i in group:
-                if i < n:
-                    rows_of[i] = [j - n for j in group if j >= n]
+        same = partners(dataset.crystals, other.crystals, matching, workers=workers, progress=progress)
+        rows_of.update(enumerate(same))
     joined = {target: values.copy() for target, values in dataset.targets.items()}
     filled = dict.fromkeys(targets, 0)
     for target, values in targets.items():
@@ -249,8 +248,12 @@ def note_join(merging: Merging, dataset: Dataset, report: dict[str, Any]) -> Mer
     return replace(merging, summary=summary | {"joined": [*summary.get("joined", []), report], "content_hash": hashes})
 
 
-def write_merging(dataset: Dataset, merging: Merging, folder: str | Path) -> Path:
+def write_merging(
+    dataset: Dataset, merging: Merging, folder: str | Path, terms: Mapping[str, Any] | None = None
+) -> Path:
     """Store a merged data set with its account: `merging.csv` (one line for each input row) and `merging.json`.
+
+    `terms` (see `store.inherited`) are licence, citation, units and notes.
 
     Raises
     ------
@@ -260,7 +263,7 @@ def write_merging(dataset: Dataset, merging: Merging, folder: str | Path) -> Pat
     from paraisite.datasets.store import write_dataset
 
     origin = {"merged": merging.summary["content_hash"], "policy": merging.summary["policy"]}
-    folder = write_dataset(dataset, folder, origin=origin)
+    folder = write_dataset(dataset, folder, origin=origin, **(terms or {}))
     with replacing(folder / "merging.csv") as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ("dataset", "id", "formula", "action", "reason"), lineterminator="\n")
         writer.writeheader()

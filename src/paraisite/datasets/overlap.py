@@ -93,13 +93,19 @@ class Common:
 
 
 def partners(
-    crystals: Sequence[Crystal], others: Sequence[Crystal], matching: duplicates.Matching | None = None
+    crystals: Sequence[Crystal],
+    others: Sequence[Crystal],
+    matching: duplicates.Matching | None = None,
+    *,
+    workers: int = 1,
+    progress: duplicates.Progress | None = None,
 ) -> list[list[int]]:
     """For each crystal the indices of the others that are the same crystal, by `duplicates.same_crystals`."""
     n = len(crystals)
     found: list[list[int]] = [[] for _ in range(n)]
     parts = [0] * n + [1] * len(others)
-    for group in duplicates.same_crystals([*crystals, *others], matching, parts=parts):
+    both = [*crystals, *others]
+    for group in duplicates.same_crystals(both, matching, parts=parts, workers=workers, progress=progress):
         of_others = [row - n for row in group if row >= n]
         for row in group:
             if row < n:

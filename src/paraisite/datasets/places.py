@@ -49,6 +49,14 @@ def not_here(card: DatasetCard, mirror: str | Path | None = None) -> str:
     )
 
 
+def not_in_mirror(card: DatasetCard, root: Path) -> str:
+    """Say that a mirror folder lacks a data set, and what to do."""
+    return (
+        f"{card.name}: {root / card.mirror[0]} does not exist; the mirror must hold {' and '.join(card.mirror)}; "
+        "without a mirror (--mirror, PARAISITE_MIRROR) it is downloaded"
+    )
+
+
 def _first_file(card: DatasetCard) -> str:
     from paraisite.datasets.store import PARQUET
 

@@ -19,6 +19,9 @@ from paraisite.datasets.splits import Split, split_hash
 from paraisite.datasets.table import DatasetError
 from paraisite.replacing import replacing
 
+NAME = r"\w[\w.+-]*"
+"""What a split may be called: its name is that of a file."""
+
 FOLDER = "splits"
 """Folder of a data set's splits, beside its data."""
 
@@ -75,7 +78,7 @@ class SavedSplit(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
-    name: str = Field(pattern=r"^\w[\w.+-]*$")
+    name: str = Field(pattern=rf"^{NAME}$")
     kind: str
     parameters: dict[str, Any]
     dataset: str
@@ -161,6 +164,8 @@ def make_split(
         if parameter not in PARAMETERS[kind]:
             used = ", ".join(PARAMETERS[kind])
             raise ValueError(f"a split by {kind} does not use {parameter}; it uses {used}")
+    if name is not None and not re.fullmatch(NAME, name):
+        raise ValueError(f"{name!r} cannot be the name of a split; it may have letters, digits and . _ + -")
     chosen = PARAMETERS[kind] | parameters
     skipped: dict[str, str] = {}
     known: dict[str, tuple[object, ...]] = {}

@@ -41,7 +41,7 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.dataset import UNITS, Dataset
-from paraisite.datasets.registry import find
+from paraisite.datasets.registry import DatasetCard, find
 from paraisite.datasets.table import DatasetError
 from paraisite.replacing import replacing
 from paraisite.versions import versions
@@ -49,12 +49,17 @@ from paraisite.versions import versions
 if TYPE_CHECKING:
     import pyarrow as pa
 
+TABLE = "id_prop.csv"
+"""The table of a data set that is not stored in this form."""
 PARQUET, CARD = "dataset.parquet", "card.json"
 FORMAT = 1
 """Version of the stored form; a reader refuses a newer one."""
 
 COLUMNS = ("id", "formula", "provenance", "source", "notes", "cell", "numbers", "positions")
 """The columns that every data set has."""
+
+ACCOUNTS = ("cleaning.csv", "cleaning.json", "merging.csv", "merging.json")
+"""What `clean` and `merge` write beside a data set; of one that is replaced they would be wrong."""
 
 _METADATA = b"paraisite"
 
@@ -152,7 +157,7 @@ def write_dataset(
         If the folder cannot be written, holds an `id_prop.csv` (which would no longer be read), or a crystal is none.
     """
     folder = Path(folder).expanduser()
-    if (folder / "id_prop.csv").exists():
+    if (folder / TABLE).exists():
         raise DatasetError(f"{folder}: holds a data set as id_prop.csv, which would be hidden; name another folder")
     known = {target: UNITS.get(target, "") for target in dataset.targets} | dict(units or {})
     sources = [card for name in dict.fromkeys(dataset.provenance) if (card := find(name)) is not None]
@@ -185,9 +190,61 @@ def write_dataset(
         with replacing(folder / CARD) as aside:
             text = json.dumps(fields, ensure_ascii=False, indent=1) + "\n"
             aside.write_text(text, encoding="utf-8", errors="replace")  # what is not Unicode gets question marks
+        for account in ACCOUNTS:
+            (folder / account).unlink(missing_ok=True)
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be written ({error.strerror or error}); name another folder") from error
     return folder
+
+
+def inherited(inputs: Iterable[str]) -> dict[str, Any]:
+    """Return what a data set made of others gets from their cards: arguments of `write_dataset`.
+
+    Parameters
+    ----------
+    inputs : iterable of str
+        Names and folders, as `load` takes them. Folders with an `id_prop.csv` have no card and give nothing.
+
+    Raises
+    ------
+    DatasetError
+        If the same target has different units, or a card cannot be read.
+    """
+    cards: dict[str, DatasetCard | StoredCard] = {}
+    for given in inputs:
+        if (named := find(given)) is not None:
+            cards[given] = named
+        elif is_dataset_folder(folder := dataset_folder(given)):
+            cards[given] = read_card(folder)
+    alone = len(cards) == 1
+    units: dict[str, str] = {}
+    notes: list[str] = []
+    for given, card in cards.items():
+        if isinstance(card, DatasetCard):  # its notes are about the data as published, its units those of `UNITS`
+            continue
+        for target, unit in card.units.items():
+            if unit and units.setdefault(target, unit) != unit:
+                raise DatasetError(
+                    f"{given}: {target} is in {unit}, in another of the data sets in {units[target]}; bring them to "
+                    "one unit, or give them different names"
+                )
+        notes += [note if alone else f"{card.name}: {note}" for note in card.notes]
+    terms = [
+        card.licence if alone and isinstance(card, StoredCard) else f"{card.name}: {card.licence}"
+        for card in cards.values()
+        if card.licence
+    ]
+    citation = [text for card in cards.values() for text in card.citation]
+    found = {"licence": "; ".join(dict.fromkeys(terms)), "citation": list(dict.fromkeys(citation))}
+    return {
+        key: value for key, value in (found | {"units": units, "notes": list(dict.fromkeys(notes))}).items() if value
+    }
+
+
+def dataset_folder(path: str | Path) -> Path:
+    """Return the folder of a data set that is given as a folder, or as the table or Parquet file in it."""
+    path = Path(path).expanduser()
+    return path.parent if path.name in (TABLE, PARQUET) else path
 
 
 def read_card(folder: str | Path) -> StoredCard:

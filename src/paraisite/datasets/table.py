@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The readable lines of a table, its targets (`kappa` first) and the lines that are broken."""
+    """The readable lines of a table, its targets (`kappa` first, if it has it) and the lines that are broken."""
 
     path: Path
     targets: tuple[str, ...]
@@ -82,7 +82,13 @@ def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | 
     if not lines:
         raise DatasetError(f"{path}: the table is empty; write lines of id,kappa (kappa in W/m/K)")
 
-    header = [cell.casefold() for cell in lines[0][1]]
+    first = lines[0][1]
+    if len(first) == 1 and (separator := next((c for c in ";\t|" if c in first[0]), "")):
+        shown = "tabs" if separator == "\t" else repr(separator)
+        raise DatasetError(
+            f"{path}: its cells are separated by {shown}; save the table with commas (and decimal points)"
+        )
+    header = [cell.casefold() for cell in first]
     named = id_column is not None or kappa_column is not None
     if named or header[0] in ID_COLUMNS or any(cell in KAPPA_COLUMNS for cell in header):
         columns = _columns(path, lines.pop(0)[1], id_column, kappa_column)
@@ -111,7 +117,7 @@ def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | 
         else:
             line_of[id_] = number
             rows.append(Row(number, id_, values))
-    return Table(path, (KAPPA, *(target for target in targets if target != KAPPA)), tuple(rows), tuple(rejections))
+    return Table(path, tuple(sorted(targets, key=lambda target: target != KAPPA)), tuple(rows), tuple(rejections))
 
 
 def _cells(line: str) -> list[str]:

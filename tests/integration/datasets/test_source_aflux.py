@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,17 @@ def check_same(row: Labelled | Rejection, entry: dict[str, Any]) -> None:
     assert row.targets["debye_temperature"] == entry["agl_debye"]
     assert row.targets["heat_capacity_cv_atom"] == entry["agl_heat_capacity_Cv_300K"] / (2 * count)
     assert row.labels == {"fidelity": "AGL"}
+
+
+def test_a_server_that_does_not_page_is_not_asked_forever() -> None:
+    answer = aflux(ENTRIES, muted=True)
+
+    def first_page(asked: Asked) -> Answer:
+        return answer(replace(asked, target=re.sub(r"paging\(\d+,", "paging(1,", asked.target)))
+
+    with serve(first_page) as server:
+        assert len(ask(server.url, page_size=50)) == 50
+    assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize("muted", [False, True], ids=["object", "list"])
@@ -226,6 +239,7 @@ def test_unexpected_answers_say_what_was_asked_what_came_and_what_to_do(kind: st
         ({"filter": "Egap(1*"}, "a bracket too many or too few"),
         ({"filter": "Egap(1*),$paging(0)"}, "use the options"),
         ({"filter": "format(html)"}, "use the options"),
+        ({"catalog": "ICSD),paging(1,1"}, "no catalog of AFLOW"),
         ({"elements": ["Silicon"]}, "not the symbol of an element"),
         ({"server": "file:///etc/passwd"}, "begins with https"),
     ],

@@ -239,6 +239,18 @@ def test_all_targets_get_their_median() -> None:
     assert cleaning.dataset.targets["bulk_modulus_vrh"][row] == 23.0
 
 
+def test_a_row_without_kappa_does_not_stand_for_one_that_has_it() -> None:
+    modulus = np.append(np.full(48, np.nan), [26.0])
+    data = repeated({"bare": np.nan}, bulk_modulus_vrh=modulus)
+    doubtful = np.full(49, 2.0)
+    doubtful[data.ids.index("NaCl")] = 0.5  # flagged
+    cleaning = clean(replace(data, targets=data.targets | {"gruneisen": doubtful}))
+    row = cleaning.dataset.ids.index("NaCl")
+    assert cleaning.dataset.kappa[row] == data.kappa[row]
+    assert cleaning.dataset.labels["flags"][row] == "low_gruneisen"
+    assert cleaning.dataset.targets["bulk_modulus_vrh"][row] == 26.0
+
+
 def test_conflicting_labels() -> None:
     data = repeated({"two": 2.5, "three": 1.05})
     cleaning = clean(data)

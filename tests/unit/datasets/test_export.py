@@ -250,6 +250,12 @@ def test_nothing_is_left_of_an_export_that_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_id_prop_of_another_property_gains_no_kappa(tmp_path: Path) -> None:
+    dataset = made("a", targets={"bulk_modulus_vrh": np.array([98.7654321])})
+    export(dataset, tmp_path / "out", "id_prop")
+    assert set(load(tmp_path / "out").targets) == {"bulk_modulus_vrh"}
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["l96", "hh143"])
 def test_named_sets_keep_their_content(mirror: Path, tmp_path: Path, name: str) -> None:

@@ -67,6 +67,14 @@ def test_prefer_another() -> None:
     assert merged.targets["debye_temperature"].tolist()[1:] == [900.0, 170.0, 300.0]
 
 
+def test_no_kappa_is_dropped_for_a_row_without_one() -> None:
+    bare = Dataset("bare", (salt("NaCl"), salt("KBr")), {"debye_temperature": np.array([310.0, 170.0])}, ("bare",) * 2)
+    merged, account = merge([bare, made("valued", {"NaCl": 7.0})])
+    assert merged.provenance == ("bare", "valued")
+    assert merged.kappa.tolist()[1] == 7.0
+    assert [row.action for row in account.rows] == ["dropped", "kept", "kept"]
+
+
 def test_median() -> None:
     merged, account = merge(three(), "median")
     assert ids(merged) == ["a-LiF", "a-NaCl", "b-KBr", "c-MgO"]

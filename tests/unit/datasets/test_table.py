@@ -48,8 +48,14 @@ def test_further_columns(tmp_path: Path) -> None:
 
 def test_a_table_of_another_property(tmp_path: Path) -> None:
     read = table(tmp_path, "id,shear_modulus_vrh\na,50\n")
-    assert read.targets == ("kappa", "shear_modulus_vrh")
+    assert read.targets == ("shear_modulus_vrh",)
     assert read.rows[0].targets == {"shear_modulus_vrh": 50}
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_another_separator(tmp_path: Path, separator: str) -> None:
+    with pytest.raises(DatasetError, match=r"cells are separated by .*save the table with commas"):
+        table(tmp_path, f"id{separator}kappa\na{separator}1,5\n")
 
 
 def test_both_kappa_and_target(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paraisite.cli.console import console
+from paraisite.cli.data.folders import ForceOption, check_output
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
 
@@ -54,16 +55,19 @@ def clean(
         Path | None, typer.Option("--config", metavar="FILE", help="YAML file of rules that differ from the defaults.")
     ] = None,
     workers: WorkersOption = None,
+    force: ForceOption = False,
     mirror: MirrorOption = None,
 ) -> None:
     """Drop, merge or flag rows that cannot be right, and say why for each."""
     with wrong_usage():
         from paraisite.datasets.cleaning_rules import Rules, load_rules
         from paraisite.datasets.load import load
+        from paraisite.datasets.store import inherited
 
-        check_output(output, [dataset])
+        check_output(output, force, [dataset])
         rules = load_rules(config) if config is not None else Rules()
         data = load(dataset, mirror)
+        terms = inherited([dataset])
 
     from paraisite.datasets.clean import clean as apply
     from paraisite.datasets.clean import write_cleaning
@@ -71,7 +75,7 @@ def clean(
     with comparing() as progress, wrong_usage():
         cleaning = apply(data, rules, keep_all=keep_all, workers=processes(workers), progress=progress)
     with wrong_usage():
-        write_cleaning(cleaning, output)
+        write_cleaning(cleaning, output, terms)
 
     summary = cleaning.summary
     console().print(_counts(summary))
@@ -82,26 +86,6 @@ def clean(
         typer.echo(f"note: {note}")
     typer.echo(f"content: {summary['content_hash']['before'][:12]} -> {summary['content_hash']['after'][:12]}")
     typer.echo(f"written: {output} (why: {output / 'cleaning.csv'})", err=True)
-
-
-def check_output(output: Path, inputs: list[str]) -> None:
-    """Refuse a folder that holds an input, before the work.
-
-    Raises
-    ------
-    DatasetError
-        If the output folder is one of the inputs, a file, or holds an id_prop.csv.
-    """
-    from paraisite.datasets.registry import find
-    from paraisite.datasets.table import DatasetError
-
-    folders = [Path(given).expanduser().resolve() for given in inputs if find(given) is None]
-    if output.expanduser().resolve() in folders:
-        raise DatasetError(f"{output}: is read itself; name another folder with -o")
-    if output.exists() and not output.is_dir():
-        raise DatasetError(f"{output}: is a file; name a folder with -o")
-    if (output / "id_prop.csv").exists():
-        raise DatasetError(f"{output}: holds an id_prop.csv; name another folder with -o")
 
 
 def processes(workers: int | None) -> int:

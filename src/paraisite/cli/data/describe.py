@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paraisite.cli.console import console
+from paraisite.cli.data.folders import load_all
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
 
@@ -43,10 +44,8 @@ def describe(
     from paraisite.replacing import replacing
 
     with wrong_usage(), console(stderr=True).status("reading") as status:
-        from paraisite.datasets import load
-
+        loaded = load_all(datasets, mirror)
         output.mkdir(parents=True, exist_ok=True)
-        loaded = [load(dataset, mirror) for dataset in datasets]
         found = describe_datasets(loaded, say=lambda what: status.update(f"describing {what}"))
     figures = []
     if find_spec("matplotlib") is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paraisite.cli.console import console
+from paraisite.cli.data.folders import ForceOption, check_output
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def import_(
             "--unit", metavar="UNIT", help="Unit of the conductivities: W/m/K, mW/m/K, kW/m/K, W/cm/K, mW/cm/K."
         ),
     ] = "W/m/K",
-    force: Annotated[bool, typer.Option("--force", help="Replace the data set that DIR holds.")] = False,
+    force: ForceOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
     """Make a data set of your own files, or of the study's pickles.
@@ -85,7 +85,7 @@ def import_(
         from paraisite.datasets.store import write_dataset
         from paraisite.datasets.table import DatasetError
 
-        check_folder(output, force)
+        check_output(output, force)
         kappa_factor(unit)
     try:
         with _progress(shown=not quiet and sys.stderr.isatty()) as advance:
@@ -108,27 +108,12 @@ def import_(
             typer.echo(line, err=True)
 
 
-def check_folder(folder: Path, force: bool) -> None:
-    """Raise a ValueError if a data set must not be written to a folder."""
-    from paraisite.datasets.store import is_dataset_folder
-
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: is a file; name a folder")
-    if is_dataset_folder(folder):
-        if not force:
-            raise ValueError(f"{folder}: holds a data set already; --force replaces it, or name another folder")
-    elif any(folder.iterdir()):
-        raise ValueError(f"{folder}: is not empty and holds no stored data set; name a new folder")
-
-
 def _describe(path: Path) -> dict[str, str | int]:
+    from paraisite.downloading import sha256
+
     if not path.is_file():
         return {"path": str(path)}
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 def _summary(dataset: Dataset, folder: Path) -> Iterator[str]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paraisite.cli.console import console
-from paraisite.cli.data.clean import WorkersOption, check_output, comparing, processes
+from paraisite.cli.data.clean import WorkersOption, comparing, processes
+from paraisite.cli.data.folders import ForceOption, check_output, load_all
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
 
@@ -69,6 +70,7 @@ def merge(
         str, typer.Option("--name", metavar="NAME", help="Name of the result.", show_default="that of DIR")
     ] = "",
     workers: WorkersOption = None,
+    force: ForceOption = False,
     mirror: MirrorOption = None,
 ) -> None:
     """Merge data sets, and say for every row where it went."""
@@ -78,12 +80,19 @@ def merge(
         from paraisite.datasets.merge import merge as combine
         from paraisite.datasets.merge import note_join, write_merging
         from paraisite.datasets.registry import find
+        from paraisite.datasets.store import inherited
 
-        check_output(output, datasets)
-        parts = [load(given, mirror) for given in datasets]
+        tables = [given for given in join or [] if given.lower().endswith(".csv")]
+        inputs = [*datasets, *(given for given in join or [] if given not in tables)]
+        check_output(output, force, inputs)
+        terms = inherited(inputs)
+        parts = load_all(datasets, mirror)
         wanted = [given.strip() for given in prefer.split(",") if given.strip()]
-        best = [card.name if (card := find(given)) else Path(given).name for given in wanted]
-        others = [Path(given) if given.lower().endswith(".csv") else load(given, mirror) for given in join or []]
+        called = {
+            name: part.name for given, part in zip(datasets, parts, strict=True) for name in (given, _last(given))
+        }
+        best = [called.get(given) or (card.name if (card := find(given)) else _last(given)) for given in wanted]
+        others = [Path(given) if given in tables else load(given, mirror) for given in join or []]
         options: dict[str, Any] = {"workers": processes(workers)}
         title = name or output.expanduser().resolve().name
         with comparing() as options["progress"]:
@@ -92,7 +101,7 @@ def merge(
             with comparing() as options["progress"]:
                 merged, report = fill(merged, other, **options)
             account = note_join(account, merged, report)
-        write_merging(merged, account, output)
+        write_merging(merged, account, output, terms)
 
     summary = account.summary
     console().print(_counts(summary))
@@ -108,6 +117,10 @@ def merge(
         typer.echo(f"{report['unmatched']} of its rows match nothing, {report['broken']} are broken")
     typer.echo(f"content: {summary['content_hash']['merged'][:12]}")
     typer.echo(f"written: {output} (row by row: {output / 'merging.csv'})", err=True)
+
+
+def _last(given: str) -> str:
+    return Path(given).expanduser().resolve().name
 
 
 def _counts(summary: dict[str, Any]) -> Table:

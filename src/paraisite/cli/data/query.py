@@ -111,7 +111,7 @@ def aflow(
     quiet: QuietOption = False,
 ) -> None:
     """Entries of AFLOW with an AGL conductivity, and what else AGL and AEL say of them."""
-    asked = {"filter": filter, "elements": _list(elements), "catalog": catalog, "limit": limit, "server": server}
+    asked = {"filter": filter, "elements": _symbols(elements), "catalog": catalog, "limit": limit, "server": server}
     _store("aflow", asked | {"page_size": page_size}, AFLOW_TERMS, output, name, quiet)
 
 
@@ -155,7 +155,7 @@ def mp(
     asked = {
         "formula": _list(formula),
         "chemsys": _list(chemsys),
-        "elements": _list(elements),
+        "elements": _symbols(elements),
         "ids": _list(ids),
         "stable": stable,
         "max_above_hull": max_above_hull,
@@ -195,7 +195,7 @@ def optimade(
     quiet: QuietOption = False,
 ) -> None:
     """Structures of any provider of OPTIMADE. One that fails does not spoil the others."""
-    asked = {"filter": filter, "providers": provider, "elements": _list(elements), "limit": limit}
+    asked = {"filter": filter, "providers": provider, "elements": _symbols(elements), "limit": limit}
     _store("optimade", asked | {"page_size": page_size}, OPTIMADE_TERMS, output, name, quiet)
 
 
@@ -221,12 +221,16 @@ def phonix(
     quiet: QuietOption = False,
 ) -> None:
     """First-principles conductivities of the Phonix database, from the Hugging Face hub."""
-    asked = {"elements": _list(elements), "limit": limit, "revision": revision, "endpoint": endpoint}
+    asked = {"elements": _symbols(elements), "limit": limit, "revision": revision, "endpoint": endpoint}
     _store("phonix", asked, PHONIX_TERMS, output, name, quiet)
 
 
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _symbols(text: str) -> list[str]:
+    return [symbol.capitalize() for symbol in _list(text)]
 
 
 def _store(
@@ -261,7 +265,8 @@ def _store(
         if not incomplete:
             shutil.rmtree(pages)
         fail(str(error), FAILED)
-    write_dataset(dataset, folder, origin=origin | {"date": date.today().isoformat()}, **terms)
+    with wrong_usage():
+        write_dataset(dataset, folder, origin=origin | {"date": date.today().isoformat()}, **terms)
     if not quiet:
         _summarise(dataset.rejections, len(dataset), folder)
     if incomplete:
@@ -271,6 +276,8 @@ def _store(
 
 def _check_folder(folder: Path, pages: Path, origin: Mapping[str, Any], *, holds_dataset: bool) -> None:
     """Raise a ValueError where a folder holds something else."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: is a file; name a folder with -o")
     if (pages / "query.json").is_file():
         try:
             before = json.loads((pages / "query.json").read_bytes())

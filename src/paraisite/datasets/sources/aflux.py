@@ -104,7 +104,7 @@ def _entries(client: Client, address: str, size: int, limit: int | None) -> Iter
     seen: set[str] = set()
     arrived, announced, page = 0, None, 0
     while limit is None or len(seen) < limit:
-        page += 1
+        page, before = page + 1, len(seen)  # a page that brings nothing new: the server does not page
         url = f"{address},paging({page},{size}),format(json)"
         entries, total = client.page(url, _look)
         if announced is None and total is not None:
@@ -116,7 +116,7 @@ def _entries(client: Client, address: str, size: int, limit: int | None) -> Iter
                 seen.add(name)
                 yield _row(entry, name, url)
         arrived += len(entries)
-        if not entries or (arrived >= total if total is not None else len(entries) < size):
+        if not entries or (arrived >= total if total is not None else len(entries) < size or len(seen) == before):
             break
     if announced is not None and len(seen) < announced:
         reason = (
@@ -136,6 +136,8 @@ def _matchbook(filter: str, elements: Sequence[str], catalog: str) -> str:
     for word in DIRECTIVES:
         if f"{word}(" in wanted:
             raise DatasetError(f"the filter {filter!r} holds {word}(...), which is not a condition; use the options")
+    if catalog and not catalog.isalnum():
+        raise DatasetError(f"{catalog!r} is no catalog of AFLOW; there are ICSD and LIB1 to LIB9")
     parts = [f"{CONDUCTIVITY}(*)", wanted.strip(",")]
     parts += [f"species({','.join(elements)})"] if elements else []
     parts += [f"catalog({catalog})"] if catalog else []
