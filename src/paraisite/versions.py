@@ -7,7 +7,18 @@ from importlib.metadata import PackageNotFoundError, version
 
 from paraisite import __version__
 
-PACKAGES = ("torch", "numpy", "gemmi", "vesin", "ase", "pymatgen-core", "spglib", "pyarrow", "lightning")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "gemmi",
+    "vesin",
+    "ase",
+    "pymatgen-core",
+    "spglib",
+    "pyarrow",
+    "lightning",
+    "scikit-learn",
+)
 
 
 def versions() -> dict[str, str]:

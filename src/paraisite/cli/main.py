@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from paraisite.cli import data, demo, evaluate, models, predict, train
+from paraisite.cli import data, demo, evaluate, models, predict, study, train
 from paraisite.cli.errors import guarded
 
 EXAMPLES = """Examples:
@@ -60,6 +60,7 @@ app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.command(epilog=predict.EXAMPLES)(predict.predict)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=train.EXAMPLES)(train.train)
+app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 

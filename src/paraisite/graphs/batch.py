@@ -33,6 +33,8 @@ class GraphBatch:
         Multiplicity of each edge at one destination site.
     edge_ptr : numpy.ndarray, shape (G + 1,), int64
         Edges of crystal g are ``edge_ptr[g]:edge_ptr[g + 1]``.
+    descriptors : numpy.ndarray, shape (G, q), float64, or None
+        Numbers that describe each crystal besides its graph.
     """
 
     numbers: np.ndarray
@@ -43,6 +45,7 @@ class GraphBatch:
     distance: np.ndarray
     edge_weight: np.ndarray
     edge_ptr: np.ndarray
+    descriptors: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.node_ptr) - 1
@@ -78,11 +81,12 @@ class GraphBatch:
             distance=self.distance[edges],
             edge_weight=self.edge_weight[edges],
             edge_ptr=edge_ptr,
+            descriptors=None if self.descriptors is None else self.descriptors[which],
         )
 
     @classmethod
     def concat(cls, batches: Sequence[GraphBatch]) -> GraphBatch:
-        """Put batches one after the other.
+        """Put batches one after the other; descriptors stay if all of them have some.
 
         Raises
         ------
@@ -111,6 +115,7 @@ class GraphBatch:
             distance=joined("distance"),
             edge_weight=joined("edge_weight"),
             edge_ptr=joined_ptr("edge_ptr", edge_shift),
+            descriptors=joined("descriptors") if all(b.descriptors is not None for b in batches) else None,
         )
 
     def split_by_edges(self, max_edges: int) -> Iterator[slice]:

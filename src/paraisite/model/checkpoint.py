@@ -145,7 +145,7 @@ class Checkpoint:
                     writer = csv.writer(file, lineterminator="\n")
                     writer.writerow(["formula", "id", "dataset", "kappa_W_mK"])
                     writer.writerows([k.formula, k.id, k.dataset, f"{k.kappa:.6g}"] for k in self.known)
-            (aside / "card.json").write_text(self.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            (aside / "card.json").write_text(self.card.model_dump_json() + "\n", encoding="utf-8")
             aside.chmod(0o755)
             for path in aside.iterdir():
                 path.chmod(0o644)  # safetensors leaves its files to their owner alone
@@ -202,8 +202,8 @@ def read_card(folder: Path) -> Card:
 def round_weights(model: Model) -> Model:
     """Round the weights to half precision, in place: what is calibrated must be what is stored."""
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(parameter.half())
+        for tensor in model.state_dict().values():
+            tensor.copy_(tensor.half())
     return model
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -83,7 +84,7 @@ def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch) -> np.ndarray:
         raise ValueError(f"{len(crystals)} crystals and {len(graphs)} graphs: give one graph of each crystal")
     if len(graphs) == 0:
         return np.zeros((0, len(NAMES)))
-    table = _table()
+    table = element_table()
     if graphs.numbers.max() >= len(table):
         raise ValueError(f"element {graphs.numbers.max()} has no descriptors; they end with {len(table) - 1}")
     first, first_edge = graphs.node_ptr[:-1], graphs.edge_ptr[:-1]
@@ -108,6 +109,11 @@ def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch) -> np.ndarray:
             _bonding(graphs, dict(zip(PROPERTIES, table.T, strict=True))),
         ]
     )
+
+
+def described(crystals: Sequence[Crystal], graphs: GraphBatch) -> GraphBatch:
+    """Return the graphs of some crystals together with their `descriptors`."""
+    return replace(graphs, descriptors=descriptors(crystals, graphs))
 
 
 def _bonding(graphs: GraphBatch, table: dict[str, np.ndarray]) -> np.ndarray:
@@ -175,7 +181,7 @@ def _open_shell(graphs: GraphBatch, electrons: np.ndarray, most_electronegative:
 
 def shortest_bonds(graphs: GraphBatch) -> np.ndarray:
     """Shortest distance of each crystal, relative to the sum of the two covalent radii, shape (G,)."""
-    radius = _table()[:, PROPERTIES.index("covalent_radius")]
+    radius = element_table()[:, PROPERTIES.index("covalent_radius")]
     relative = graphs.distance / (radius[graphs.numbers[graphs.src]] + radius[graphs.numbers[graphs.dst]])
     return np.minimum.reduceat(relative, graphs.edge_ptr[:-1])
 
@@ -213,7 +219,7 @@ def _may_repeat(crystal: Crystal) -> bool:
 
 
 @cache
-def _table() -> np.ndarray:
+def element_table() -> np.ndarray:
     """Elemental properties, shape (95, 9); row 0 stands for no element."""
     text = (files("paraisite.model") / "elements.csv").read_text(encoding="utf-8")
     rows = [line.split(",") for line in text.splitlines() if not line.startswith("#")]

@@ -9,17 +9,22 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from paraisite.model.descriptors import NAMES
 from paraisite.model.layers import MemberMLP
 from paraisite.model.megnet import MEGNet, MEGNetConfig
 from paraisite.model.targets import TargetTransform
 from paraisite.model.tensors import GraphTensors
+
+FARTHEST = 5.0
+"""Standard deviations from the mean beyond which a descriptor counts as being there."""
 
 
 class HeadConfig(BaseModel):
     """Shape of the multilayer perceptron on top of the encoder.
 
     `attach` is the feature it reads: ``readout``, the 16 features before MEGNet's output layer, as in the study,
-    or ``vector``, the 160-wide crystal vector.
+    or ``vector``, the 160-wide crystal vector. With `descriptors` it reads those of `paraisite.model.descriptors` too,
+    standardised.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,6 +32,7 @@ class HeadConfig(BaseModel):
     attach: Literal["readout", "vector"] = "readout"
     hidden: tuple[int, ...] = (450, 350, 350)
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    descriptors: bool = False
 
 
 class ModelConfig(BaseModel):
@@ -50,23 +56,57 @@ class Model(nn.Module):
         For each target; set before `predict`.
     """
 
+    descriptor_shift: Tensor
+    descriptor_scale: Tensor
+
     def __init__(self, config: ModelConfig, transforms: dict[str, TargetTransform] | None = None) -> None:
         super().__init__()
         self.config = config
         self.transforms = transforms or {}
         self.encoder = MEGNet(config.members, config.encoder)
         width = config.encoder.vector_width if config.head.attach == "vector" else config.encoder.readout[-1]
+        if config.head.descriptors:
+            width += len(NAMES)
+            for name in ("descriptor_shift", "descriptor_scale"):  # not known before `fit_descriptors`
+                self.register_buffer(name, torch.full((config.members, 1, len(NAMES)), torch.nan))
         widths = (width, *config.head.hidden, len(config.targets))
         self.head = MemberMLP(config.members, widths, dropout=config.head.dropout)
 
     def forward(self, g: GraphTensors) -> Tensor:
         """Return the outputs in the space of the transforms, shape (members, G, targets)."""
-        return self.outputs(self.encoder(g))
+        return self.outputs(self.encoder(g), g)
 
-    def outputs(self, vector: Tensor) -> Tensor:
-        """Outputs from crystal vectors, (members, G, 160) to (members, G, targets)."""
+    def outputs(self, vector: Tensor, g: GraphTensors) -> Tensor:
+        """Outputs from crystal vectors, (members, G, 160) to (members, G, targets).
+
+        Raises
+        ------
+        ValueError
+            If the head reads descriptors and `g` has none.
+        """
         feature = vector if self.config.head.attach == "vector" else self.encoder.readout(vector)
+        if self.config.head.descriptors:
+            if g.descriptors is None:
+                raise ValueError("this network reads descriptors; give it graphs from paraisite.model.described")
+            described = (g.descriptors - self.descriptor_shift) / self.descriptor_scale
+            feature = torch.cat([feature, described.clamp(-FARTHEST, FARTHEST)], dim=2)
         return self.head(feature)
+
+    def fit_descriptors(self, descriptors: np.ndarray, training: np.ndarray) -> None:
+        """Standardise descriptors by the rows each member trains on; does nothing where that is done already.
+
+        Parameters
+        ----------
+        descriptors : numpy.ndarray, shape (rows, q)
+        training : numpy.ndarray, shape (members, rows), bool
+        """
+        if not self.config.head.descriptors or bool(torch.isfinite(self.descriptor_scale).all()):
+            return
+        for m, rows in enumerate(training):
+            spread = descriptors[rows].std(axis=0)
+            spread[spread < 1e-6] = 1.0  # equal in all training crystals: says nothing of a new one
+            self.descriptor_shift[m, 0] = torch.as_tensor(descriptors[rows].mean(axis=0))
+            self.descriptor_scale[m, 0] = torch.as_tensor(spread)
 
     @torch.inference_mode()
     def predict(self, g: GraphTensors) -> tuple[dict[str, np.ndarray], Tensor]:
@@ -80,7 +120,7 @@ class Model(nn.Module):
         """
         self.eval()
         vector = self.encoder(g)
-        out = self.outputs(vector)
+        out = self.outputs(vector, g)
         values = {name: self.transforms[name].inverse(out[:, :, i]) for i, name in enumerate(self.config.targets)}
         return values, vector
 

@@ -31,6 +31,7 @@ class GraphTensors:
         Multiplicity of the edge in the whole crystal.
     edge_crystal : Tensor, shape (E,), int64
     n_crystals : int
+    descriptors : Tensor, shape (G, q), float, or None
     """
 
     numbers: Tensor
@@ -43,6 +44,7 @@ class GraphTensors:
     edge_weight: Tensor
     edge_crystal: Tensor
     n_crystals: int
+    descriptors: Tensor | None = None
 
     @classmethod
     def from_batch(cls, batch: GraphBatch, *, dtype: torch.dtype = torch.float32) -> GraphTensors:
@@ -63,6 +65,7 @@ class GraphTensors:
             edge_weight=real(batch.edge_weight * batch.node_weight[batch.dst]),
             edge_crystal=torch.as_tensor(np.repeat(np.arange(len(batch)), batch.edge_counts)),
             n_crystals=len(batch),
+            descriptors=None if batch.descriptors is None else real(batch.descriptors),
         )
 
     def to(self, device: torch.device | str) -> GraphTensors:

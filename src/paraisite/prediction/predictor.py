@@ -17,7 +17,7 @@ from paraisite.graphs import GraphBatch, build
 from paraisite.model.applicability import OUTSIDE
 from paraisite.model.checkpoint import Card, Checkpoint, Known
 from paraisite.model.convert import FORMATION_ENERGY, from_matgl
-from paraisite.model.descriptors import descriptors, shortest_bonds
+from paraisite.model.descriptors import described, shortest_bonds
 from paraisite.model.model import Model
 from paraisite.model.registry import DEFAULT, ENCODER, locate
 from paraisite.model.tensors import GraphTensors
@@ -72,6 +72,8 @@ class Predictor:
         self._kappa = checkpoint.kappa.to(self.device).eval()
         self._properties = checkpoint.properties.to(self.device).eval() if checkpoint.properties else None
         self._kernel = checkpoint.kernel
+        networks = (checkpoint.kappa, checkpoint.properties)
+        self._describe = self._kernel is not None or any(n is not None and n.config.head.descriptors for n in networks)
         self._mirror = mirror
         self._energy: Model | None = None
         self._elements = frozenset(self.card.kappa.config.encoder.elements)
@@ -188,12 +190,15 @@ class Predictor:
     def _batch(
         self, graphs: GraphBatch, crystals: list[Any], level: float, properties: Sequence[str], held_out: bool
     ) -> list[Prediction]:
+        if self._describe:
+            graphs = described(crystals, graphs)
         tensors = GraphTensors.from_batch(graphs).to(self.device)
         values, vector = self._kappa.predict(tensors)
         log_members = np.log10(values["kappa"])
         vectors = vector.float().cpu().numpy()
         if self._kernel is not None:
-            log_members = self._kernel.log_kappa(log_members, vectors, descriptors(crystals, graphs))
+            assert graphs.descriptors is not None
+            log_members = self._kernel.log_kappa(log_members, vectors, graphs.descriptors)
         extra = self._auxiliary(tensors, properties, values)
         formulas = [c.formula for c in crystals]
 

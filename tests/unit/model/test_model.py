@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from make_models import outputs, random_model, tensors
 from pydantic import ValidationError
 
 from paraisite.graphs import build
+from paraisite.model.descriptors import described
 from paraisite.model.megnet import ELEMENTS, MEGNet, MEGNetConfig
 from paraisite.model.model import HeadConfig, Model, ModelConfig
 from paraisite.model.targets import TargetTransform
@@ -156,7 +159,7 @@ def test_predict_switches_dropout_off() -> None:
 def test_outputs_are_those_of_the_vector() -> None:
     model, graphs = random_model(2), tensors(CRYSTALS)
     with torch.inference_mode():
-        torch.testing.assert_close(model.outputs(model.encoder(graphs)), model(graphs))
+        torch.testing.assert_close(model.outputs(model.encoder(graphs), graphs), model(graphs))
 
 
 # --- configuration ---------------------------------------------------------------------------------------------------
@@ -226,8 +229,46 @@ def test_shares_and_weights(tolerance: float | None, dtype: torch.dtype) -> None
 
 
 def test_to_moves_every_tensor() -> None:
-    moved = tensors(CRYSTALS[:1]).to("meta")
+    moved = GraphTensors.from_batch(described(CRYSTALS[:1], build(CRYSTALS[:1])[0])).to("meta")
     assert isinstance(moved, GraphTensors)
     assert moved.n_crystals == 1
     kept = {name: getattr(moved, name).device.type for name in GraphTensors.__slots__ if name != "n_crystals"}
     assert set(kept.values()) == {"meta"}
+
+
+# --- descriptors ------------------------------------------------------------------------------------------------------
+
+
+def test_a_head_reads_descriptors_as_its_training_rows_scale_them() -> None:
+    torch.manual_seed(0)
+    model = Model(ModelConfig(members=2, head=HeadConfig(attach="vector", hidden=(8,), descriptors=True)))
+    graphs = described(CRYSTALS, build(CRYSTALS)[0])
+    training = np.ones((2, len(CRYSTALS)), dtype=bool)
+    training[1, ::2] = False
+    model.fit_descriptors(graphs.descriptors, training)
+    for m in range(2):
+        rows = graphs.descriptors[training[m]]
+        np.testing.assert_allclose(model.descriptor_shift[m, 0], rows.mean(axis=0), rtol=1e-6, atol=1e-7)
+    scale = model.descriptor_scale.clone()
+    model.fit_descriptors(graphs.descriptors * 2, training)  # a later stage does not change what weights rest on
+    torch.testing.assert_close(model.descriptor_scale, scale)
+
+    there = GraphTensors.from_batch(graphs)
+    first = model(there)
+    assert bool(torch.isfinite(first).all())
+    moved = replace(graphs, descriptors=graphs.descriptors + np.eye(len(CRYSTALS), graphs.descriptors.shape[1]))
+    assert (model(GraphTensors.from_batch(moved)) - first).abs().max().item() > 1e-3
+    torch.testing.assert_close(model.select([1])(there), first[1:])
+    with pytest.raises(ValueError, match="reads descriptors"):
+        model(tensors(CRYSTALS))
+
+
+def test_a_descriptor_far_from_training_counts_as_at_the_edge() -> None:
+    torch.manual_seed(0)
+    model = Model(ModelConfig(head=HeadConfig(attach="vector", hidden=(8,), descriptors=True)))
+    graphs = described(CRYSTALS, build(CRYSTALS)[0])
+    model.fit_descriptors(graphs.descriptors, np.ones((1, len(CRYSTALS)), dtype=bool))
+    spread = graphs.descriptors.std(axis=0) + 1.0
+    far, further = (replace(graphs, descriptors=graphs.descriptors + k * spread) for k in (1e3, 1e6))
+    a, b = (model(GraphTensors.from_batch(batch)) for batch in (far, further))
+    torch.testing.assert_close(a, b)

@@ -1,0 +1,204 @@
+"""`paraisite study`: the transfer-learning study, trained and reported."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paraisite.cli.errors import FAILED, fail, guarded, load_libraries, wrong_usage
+from paraisite.cli.options import Device, DeviceOption, MirrorOption
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Run the study of arXiv:2411.18259 (three steps, four datasets, nine runs), and report it.",
+    epilog="""Examples:
+
+\b
+  paraisite study run --mirror data/ -o study/ --workers 2
+  paraisite study run --steps I,II --train l96 --runs 1-3 --mirror data/ -o study/
+  paraisite study report study/ --format latex -o table.tex""",
+)
+
+
+class Format(StrEnum):
+    """Of the table."""
+
+    md = "md"
+    csv = "csv"
+    latex = "latex"
+    runs = "runs"
+
+
+@app.command(
+    epilog="""Examples:
+
+\b
+  paraisite study run --mirror data/ -o study/ --workers 2
+  paraisite study run --steps II --train l96,hh143 --runs 1,4-6 --mirror data/ -o study/
+  paraisite study run --split formula --set members=1 --set small.epochs=50 --mirror data/ -o grouped/ --resume
+
+Each training gets a folder with a run-N.json for each run: the four metrics on the scored fold of every dataset, under
+both protocols (paper: best epoch on that fold; nested: last epoch, that fold is never looked at), recipe, hashes,
+seconds. Step III trains what it starts from (step II on aflow_agl) by itself.""",
+)
+@guarded
+def run(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results.")] = Path(
+        "study"
+    ),
+    steps: Annotated[str, typer.Option("--steps", metavar="LIST", help="Of I, II and III.")] = "I,II,III",
+    train: Annotated[
+        str, typer.Option("--train", metavar="LIST", help="Datasets to train on.")
+    ] = "l96,hh143,mix,aflow_agl",
+    runs: Annotated[str, typer.Option("--runs", metavar="LIST", help="Runs, such as 1-9 or 1,3,5.")] = "1-9",
+    agl: Annotated[
+        str,
+        typer.Option("--agl", metavar="LIST", help="AGL rows that train: all, or no_overlap with a scored formula."),
+    ] = "all,no_overlap",
+    split: Annotated[
+        str, typer.Option("--split", metavar="KIND", help="paper (the study's), formula or prototype.")
+    ] = "paper",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as members=1 or small.epochs=50."),
+    ] = None,
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", metavar="FILE", help="Settings in YAML, in place of the shipped ones.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Trainings at a time, one thread each.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder that holds results.")] = False,
+    device: DeviceOption = Device.cpu,
+    mirror: MirrorOption = None,
+) -> None:
+    """Train the cells of the study's tables."""
+    load_libraries()
+    with wrong_usage():
+        from paraisite.evaluation.study.plan import trainings
+        from paraisite.evaluation.study.run import claim, run_study
+        from paraisite.evaluation.study.settings import load_settings
+
+        settings = load_settings(settings_file, changes)
+        asked = trainings(_names(steps), _names(train), _names(agl), split)
+        numbers = _numbers(runs)
+        claim(output, settings, resume=resume)
+    failed = run_study(
+        asked,
+        numbers,
+        output,
+        settings,
+        mirror=mirror,
+        device=device.value,
+        workers=workers,
+        say=lambda line: typer.echo(line, err=True),
+    )
+    if failed:
+        fail("; ".join(failed), FAILED)
+    typer.echo(f"{len(asked)} trainings of {len(numbers)} runs are in {output}; table: paraisite study report {output}")
+
+
+@app.command(
+    epilog="""Examples:
+
+\b
+  paraisite study baselines --mirror data/ -o study/
+  paraisite study baselines --names median,gaussian-process-structure --runs 1-3 --mirror data/ -o study/
+
+Everything is fitted on the training part of a run and scored on its fold, which is never looked at: protocol
+nested.""",
+)
+@guarded
+def baselines(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results.")] = Path(
+        "study"
+    ),
+    names: Annotated[str | None, typer.Option("--names", metavar="LIST", help="Which; all when not given.")] = None,
+    runs: Annotated[str, typer.Option("--runs", metavar="LIST", help="Runs, such as 1-9 or 1,3,5.")] = "1-9",
+    split: Annotated[
+        str, typer.Option("--split", metavar="KIND", help="paper (the study's), formula or prototype.")
+    ] = "paper",
+    mirror: MirrorOption = None,
+) -> None:
+    """Fit the baselines on the same folds; results that are there already are kept."""
+    load_libraries()
+    with wrong_usage():
+        from paraisite.evaluation.study.baselines import BASELINES, run_baselines
+        from paraisite.evaluation.study.plan import trainings
+        from paraisite.evaluation.study.run import Study
+        from paraisite.evaluation.study.settings import load_settings
+
+        trainings(split=split)
+        asked = tuple(BASELINES) if names is None else tuple(_names(names))
+        for name in asked:
+            if name not in BASELINES:
+                raise ValueError(f"--names: {name} is not a baseline; choose from {', '.join(BASELINES)}")
+        numbers = _numbers(runs)
+        study = Study(output, load_settings(), mirror=mirror, split=split)
+    run_baselines(study, numbers, output, asked, lambda line: typer.echo(line, err=True))
+    typer.echo(f"{len(asked)} baselines are in {output}; table: paraisite study report {output}")
+
+
+@app.command(
+    epilog="""Examples:
+
+\b
+  paraisite study report study/
+  paraisite study report study/ --own --format md -o table.md
+  paraisite study report study/ --format csv -o table.csv""",
+)
+@guarded
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", exists=True, help="Results of `study run`, or a file of --format runs.")
+    ],
+    form: Annotated[Format, typer.Option("--format", help="Of the table; runs: a line for every run.")] = Format.md,
+    own: Annotated[bool, typer.Option("--own", help="Only what is tested on the dataset it was trained on.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")] = None,
+) -> None:
+    """Print the table: step, trained_on, tested_on, protocol, runs, and each metric's mean and std."""
+    from paraisite.evaluation.study.table import FORMATS, gains, load_cells
+    from paraisite.replacing import replacing
+
+    with wrong_usage():
+        made = load_cells(folder)
+    if own:
+        made = [cell for cell in made if cell.trained_on == cell.tested_on]
+    text = FORMATS[form.value](made)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        with replacing(output) as aside:
+            aside.write_text(text, encoding="utf-8")
+        typer.echo(f"written: {output}", err=True)
+    if form is Format.md:
+        for found in gains(made):
+            better, worse = found.better, found.worse
+            where = ", ".join(part for part in (better.trained_on, better.protocol, better.agl, better.split) if part)
+            typer.echo(
+                f"step {better.step} over {worse.step} ({where}): MAPE lower by {found.difference:.3f} in the mean, in "
+                f"{found.wins} of {found.runs} runs, p = {found.p_value:.2g}",
+                err=output is None,
+            )
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise ValueError("an empty list; name at least one, or leave the option out")
+    return names
+
+
+def _numbers(text: str) -> list[int]:
+    found: set[int] = set()
+    for part in _names(text):
+        first, dash, last = part.partition("-")
+        try:
+            found |= set(range(int(first), int(last if dash else first) + 1))
+        except ValueError:
+            raise ValueError(f"--runs {text}: write numbers and ranges of numbers, such as 1-9 or 1,3,5") from None
+    if not found or min(found) < 1:
+        raise ValueError(f"--runs {text}: runs are numbered from 1; the study has 1-9")
+    return sorted(found)

@@ -1,0 +1,77 @@
+"""The study, small: a training repeated, alone and side by side, resumed, and step III on top of step II."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from paraisite.evaluation.study.plan import Training, trainings
+from paraisite.evaluation.study.run import claim, run_study
+from paraisite.evaluation.study.settings import Settings, load_settings
+from paraisite.evaluation.study.table import cells, gains, read_results
+from paraisite.training.recipe import RecipeError
+
+pytestmark = pytest.mark.data
+QUICK = ["members=2", "small.epochs=4", "agl.epochs=1", "agl.batch=256"]
+L96 = Training("II", "l96")
+
+
+def run(out: Path, mirror: Path, which: list[Training], runs: list[int], settings: Settings | None = None) -> None:
+    failed = run_study(which, runs, out, settings or load_settings(changes=QUICK), mirror=mirror, say=lambda line: None)
+    assert failed == []
+
+
+def results(out: Path, training: Training, number: int) -> dict[str, object]:
+    return json.loads((out / training.name / f"run-{number}.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_run_alone_gives_what_it_gives_beside_others(mirror: Path, tmp_path: Path) -> None:
+    run(tmp_path / "together", mirror, [L96], [1, 2, 3])
+    for again in ("once", "twice"):
+        run(tmp_path / again, mirror, [L96], [3])
+    once, twice = (results(tmp_path / name, L96, 3) for name in ("once", "twice"))
+    assert once["protocols"] == twice["protocols"]
+    assert once["curve"] == twice["curve"]
+    together = results(tmp_path / "together", L96, 3)
+    assert together["layout"] == {"runs": [1, 2, 3], "threads": 1, "device": "cpu"} | {
+        "threads": together["layout"]["threads"]
+    }
+    for protocol, tested in once["protocols"].items():
+        for dataset, found in tested.items():
+            assert together["protocols"][protocol][dataset] == pytest.approx(found, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_steps_follow_each_other_and_a_study_goes_on(mirror: Path, tmp_path: Path) -> None:
+    which = trainings(("II", "III", "III-kernel"), ("l96",), ("no_overlap",))
+    assert [t.step for t in which] == ["II", "II", "III", "III-kernel"]
+    run(tmp_path, mirror, which, [4])
+    stamp = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/run-4.json")}
+    assert len(stamp) == 4
+    (tmp_path / which[2].name / "run-4.json").unlink()
+    run(tmp_path, mirror, which, [4, 5])
+    renewed = [path for path, before in stamp.items() if path.stat().st_mtime_ns != before]
+    assert renewed == [tmp_path / which[2].name / "run-4.json"]
+
+    made = cells(read_results(tmp_path))
+    assert {cell.runs for cell in made} == {(4, 5)}
+    assert {cell.tested_on for cell in made} == {"l96", "hh143", "mix", "aflow_agl"}
+    assert {(g.better.step, g.better.protocol) for g in gains(made)} == {("III", "paper"), ("III", "nested")}
+    kernel = results(tmp_path, which[3], 4)
+    assert kernel["protocols"]["paper"] == kernel["protocols"]["nested"]  # there is no epoch to choose
+    assert kernel["protocols"]["nested"]["l96"]["mape"] < 1.0  # after one epoch on AGL a line mends most of it
+    with pytest.raises(RecipeError, match="go on with --resume"):
+        claim(tmp_path, load_settings(changes=QUICK), resume=False)
+
+
+def test_a_failed_start_is_reported_and_stops_only_what_needs_it(mirror: Path, tmp_path: Path) -> None:
+    settings = load_settings(changes=[*QUICK, "initial=nowhere"])
+    which = trainings(("I", "III"), ("l96",), ("all",))
+    failed = run_study(which, [1], tmp_path, settings, mirror=mirror, say=lambda line: None)
+    assert len(failed) == 2
+    assert "nowhere" in failed[0]
+    assert "not begun, its start II-aflow_agl-all-paper failed" in failed[1]
+    assert (tmp_path / "I-l96-paper/run-1.json").is_file()
