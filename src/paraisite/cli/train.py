@@ -26,6 +26,16 @@ EXAMPLES = """Examples:
   paraisite train step3 --members 4 --set stages.0.epochs=60 --out runs/longer
   paraisite train my_recipe.yml --device cuda --logger csv --logger tensorboard
 
+A recipe for own data, here for few values (for many: epochs: 50 in place of fit: kernel):
+
+\b
+  name: mine
+  initial: kappa-mix
+  members: 3
+  stages:
+    - {name: mine, dataset: my_dataset/, fit: kernel}
+
+Relative paths in a recipe start from the current directory; docs/recipes.md has every key.
 The same command again goes on where an interrupted training stopped."""
 
 

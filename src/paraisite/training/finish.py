@@ -15,7 +15,7 @@ from paraisite.graphs import CUTOFF, TOLERANCE
 from paraisite.model.applicability import Applicability, Map
 from paraisite.model.calibration import Calibration, centres
 from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard, round_weights
-from paraisite.model.descriptors import BLOCKS, descriptors
+from paraisite.model.descriptors import BLOCKS
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.replacing import replacing
@@ -73,10 +73,10 @@ def finish(
     if model.config.members != len(replicas.fold):
         model = model.select(np.tile(np.arange(recipe.members), replicas.folds).tolist())
     by_kernel = recipe.stages[-1].fit == "kernel"
-    # networks under a kernel are those of the stage before, auxiliary outputs included; fine-tuning spoils the latter
-    targets = (
-        tuple(t for t in recipe.targets if any(t in s.targets for s in recipe.stages[:-1])) if by_kernel else ("kappa",)
-    )
+    # networks under a kernel are those of the stage before or of the start, auxiliary outputs included; fine-tuning
+    # spoils the latter
+    trained = {t for stage in recipe.stages[:-1] for t in stage.targets} or set(recipe.targets)
+    targets = tuple(t for t in recipe.targets if t in trained) if by_kernel else ("kappa",)
     model = round_weights(model.select(list(range(model.config.members)), targets)).to(where)
     properties = round_weights(properties) if properties is not None else None
     folds = tuple(tuple(np.flatnonzero(replicas.fold == f).tolist()) for f in range(replicas.folds))
@@ -85,7 +85,8 @@ def finish(
     log_members = np.log10(values["kappa"])
     kernel = None
     if by_kernel:
-        features = descriptors(last.dataset.crystals, last.graphs)
+        features = last.graphs.descriptors
+        assert features is not None
         with np.errstate(invalid="ignore", divide="ignore"):
             log_kappa = np.log10(last.dataset.kappa)
         training = replicas.training[-1][replicas.fold]
@@ -114,7 +115,7 @@ def finish(
     if properties is not None:
         metrics["properties"] = _property_scores(properties.to(where), data, replicas, where)
         properties.to("cpu")
-    elif len(targets) > 1:
+    elif len(targets) > 1 and len(data) > 1:
         first = model.select([members[0] for members in folds]).to(where)
         metrics["properties"] = _property_scores(first, data, replicas, where)
 

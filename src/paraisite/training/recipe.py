@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from paraisite.model.model import HeadConfig
+from paraisite.model.registry import registry
 from paraisite.model.targets import Kind
 
 
@@ -35,12 +38,13 @@ class Stage(_Strict):
     ----------
     name : str
     dataset : str
-        Name of a dataset, or a folder with an id_prop.csv.
+        Name of a dataset, or a folder (a relative path starts from the current directory).
     targets : tuple of str
         Targets of the recipe that this dataset has values of.
     fit : {"network", "kernel"}
-        ``network``: train all weights. ``kernel``: leave the weights of the stage before as they are and fit a
-        `KernelHead` on top of them, from what they say about kappa (last stage only; what follows is of no effect).
+        ``network``: train all weights. ``kernel``: leave the networks as they are, those of the stage before or, in the
+        only stage, those of the recipe's `initial`, and fit a `KernelHead` on top of them, from what they say about
+        kappa (last stage only; what follows is of no effect).
     epochs, batch : int
         Passes over the data; crystals in a step.
     learning_rate : float
@@ -57,8 +61,9 @@ class Stage(_Strict):
     loss : {"l1", "l2", "huber", "ape"}
         On standardised targets; ``huber`` turns linear at 0.3. ``ape`` is the absolute percentage error of every target
         with a logarithmic transform (what the study trains with), and ``l1`` of the others.
-    rescale : bool
-        Fit the target scaler anew on this stage's training rows, rather than keep the one of the stage before.
+    rescale : bool, optional
+        Whether to fit the target scaler anew on this stage's training rows, rather than keep the one before. If not
+        said: yes, but in the first stage of a recipe whose `initial` has a scaler for the target.
     """
 
     name: str
@@ -73,7 +78,7 @@ class Stage(_Strict):
     schedule: Literal["onecycle", "cosine", "constant"] = "onecycle"
     weight_decay: float = Field(default=0.0, ge=0.0)
     loss: Literal["l1", "l2", "huber", "ape"] = "l1"
-    rescale: bool = True
+    rescale: bool | None = None
 
 
 class SplitConfig(_Strict):
@@ -81,9 +86,12 @@ class SplitConfig(_Strict):
 
     Attributes
     ----------
-    kind : {"kfold", "paper", "holdout"}
+    kind : {"kfold", "paper", "holdout", "saved"}
         ``kfold``: each row is held out once. ``paper``: the study's splits. ``holdout``: one random
-        part.
+        part. ``saved``: the folds in `file`.
+    file : str, optional
+        A split of the last stage's dataset as ``paraisite data split`` writes it (a relative path starts from the
+        current directory).
     folds : int
     runs : tuple of int
         Seeds of the study's splits.
@@ -93,12 +101,13 @@ class SplitConfig(_Strict):
         Whether compounds of equal formula stay together (``kfold`` only).
     earlier : {"all", "no_overlap", "grouped"}
         Rows of earlier stages a fold may train on: ``all`` of them; none that shares a formula with the fold
-        (``no_overlap``); or, stricter, folds are folds of the formulas of all stages together, so that
-        every row of every stage is held out once (``grouped``, ``kfold`` by formula only).
+        (``no_overlap``, what ``saved`` means if it is not said); or, stricter, folds are folds of the formulas of all
+        stages together, so that every row of every stage is held out once (``grouped``, ``kfold`` by formula only).
     seed : int
     """
 
-    kind: Literal["kfold", "paper", "holdout"] = "kfold"
+    kind: Literal["kfold", "paper", "holdout", "saved"] = "kfold"
+    file: str | None = None
     folds: int = Field(default=5, ge=2)
     runs: tuple[int, ...] = tuple(range(1, 10))
     fraction: float = Field(default=0.1, gt=0.0, lt=1.0)
@@ -106,8 +115,17 @@ class SplitConfig(_Strict):
     earlier: Literal["all", "no_overlap", "grouped"] = "grouped"
     seed: int = 1
 
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_of_saved(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and content.get("kind") == "saved":
+            return {"earlier": "no_overlap", **content}
+        return content
+
     @model_validator(mode="after")
     def _consistent(self) -> SplitConfig:
+        if (self.kind == "saved") != (self.file is not None):
+            raise ValueError("kind: saved and file: path/to/splits/NAME.json go together")
         if self.earlier == "grouped" and (self.kind != "kfold" or self.group != "formula"):
             raise ValueError("earlier: grouped needs kind: kfold and group: formula; use no_overlap or all")
         return self
@@ -116,16 +134,36 @@ class SplitConfig(_Strict):
 class Recipe(_Strict):
     """A training that ends with a checkpoint.
 
+    What it leaves out it takes from a conductivity model that it starts from: the head's configuration, with the head's
+    weights and scalers of the targets that both have. Two short ones, for many own values and for few:
+
+    .. code-block:: yaml
+
+        name: mine
+        initial: kappa-mix
+        stages: [{name: mine, dataset: my_dataset/, epochs: 50}]
+
+    .. code-block:: yaml
+
+        name: mine-few
+        initial: kappa-mix
+        members: 3
+        stages: [{name: mine, dataset: my_dataset/, fit: kernel}]
+
     Attributes
     ----------
     name, description : str
     initial : str
-        Weights the encoder starts from: the name of a model in the registry, a checkpoint folder, or ``none``.
+        Weights to start from: the name of a model in the registry, a checkpoint folder (a relative path starts from
+        the current directory), or ``none``. A conductivity model gives its head too, if this recipe names no other,
+        but not its Gaussian processes.
     head : HeadConfig
+        If not given: that of the conductivity model it starts from, else the default.
     targets : dict of str to Target
-        ``kappa`` first.
+        ``kappa`` first. If not given: kappa, with the transform of the conductivity model it starts from; all targets
+        of that model where ``fit: kernel`` is the only stage.
     members : int
-        Networks for each fold; they differ in the initial head.
+        Networks for each fold; they differ in the initial head, or are different networks of `initial`.
     split : SplitConfig
     stages : tuple of Stage
     seed : int
@@ -164,13 +202,26 @@ class Recipe(_Strict):
     @model_validator(mode="after")
     def _kernel_on_networks(self) -> Recipe:
         for i, stage in enumerate(self.stages):
-            if stage.fit == "kernel" and not 0 < i == len(self.stages) - 1:
-                raise ValueError(f"stage {stage.name}: fit: kernel is for the last of several stages")
-            if stage.fit == "kernel" and stage.targets != ("kappa",):
+            if stage.fit != "kernel":
+                continue
+            if i < len(self.stages) - 1:
+                raise ValueError(f"stage {stage.name}: fit: kernel is for the last stage")
+            if stage.targets != ("kappa",):
                 raise ValueError(f"stage {stage.name}: fit: kernel is for kappa alone, leave its targets out")
-            if stage.fit == "kernel" and "kappa" not in self.stages[i - 1].targets:
+            if i == 0 and not self.from_conductivity:
+                raise ValueError(
+                    f"stage {stage.name}: fit: kernel stands on networks that know kappa; set initial: kappa-mix or "
+                    "another conductivity model, or put a stage before it"
+                )
+            if i > 0 and "kappa" not in self.stages[i - 1].targets:
                 raise ValueError(f"stage {stage.name}: fit: kernel needs kappa among the targets of the stage before")
         return self
+
+    @property
+    def from_conductivity(self) -> bool:
+        """Whether `initial` is meant to be a model of conductivity, rather than an encoder or nothing."""
+        entry = registry().get(self.initial.lower())
+        return self.initial != "none" and (entry is None or entry.kind == "checkpoint")
 
 
 def shipped_recipes() -> list[str]:
@@ -211,8 +262,32 @@ def load_recipe(name: str | Path, settings: list[str] | None = None) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        lines = [f"  {'.'.join(str(p) for p in e['loc']) or 'recipe'}: {e['msg']}" for e in error.errors()]
+        lines = [f"  {line}" for line in _mistakes(error)]
         raise RecipeError(f"{name}: not a valid recipe\n" + "\n".join(lines)) from None
+
+
+def _mistakes(error: ValidationError) -> list[str]:
+    """Each mistake with its place, without those that are but consequences of others."""
+    errors = error.errors()
+    lines = []
+    for e in errors:
+        place = e["loc"]
+        # a list whose only item is wrong is empty to pydantic
+        if e["type"] == "too_short" and any(o["loc"][: len(place)] == place for o in errors if o is not e):
+            continue
+        says = e["msg"]
+        if e["type"] == "value_error":
+            says = str(e["ctx"]["error"])
+        elif e["type"] == "extra_forbidden":
+            says = _unknown_key(place)
+        lines.append(f"{'.'.join(map(str, place)) or 'recipe'}: {says}")
+    return lines
+
+
+def _unknown_key(place: tuple[int | str, ...]) -> str:
+    keys = list((_SECTIONS[place[0]] if len(place) > 1 else Recipe).model_fields)
+    near = get_close_matches(str(place[-1]), keys, n=1)
+    return "unknown key" + (f", did you mean {near[0]}?" if near else f"; there are {', '.join(keys)}")
 
 
 def assign(content: Any, setting: str) -> None:
@@ -234,3 +309,9 @@ def assign(content: Any, setting: str) -> None:
 
 
 _FOLDER = files("paraisite.training") / "recipes"
+_SECTIONS: dict[int | str, type[BaseModel]] = {
+    "head": HeadConfig,
+    "targets": Target,
+    "split": SplitConfig,
+    "stages": Stage,
+}

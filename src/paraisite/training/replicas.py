@@ -38,7 +38,9 @@ class Replicas:
         return len(self.splits)
 
 
-def plan(config: SplitConfig, members: int, stages: Sequence[Dataset]) -> Replicas:
+def plan(
+    config: SplitConfig, members: int, stages: Sequence[Dataset], saved: Sequence[Split] | None = None
+) -> Replicas:
     """Draw the folds of a training.
 
     Parameters
@@ -48,6 +50,8 @@ def plan(config: SplitConfig, members: int, stages: Sequence[Dataset]) -> Replic
         Networks for each fold.
     stages : sequence of Dataset
         The dataset of each stage, the last one being scored.
+    saved : sequence of Split, optional
+        Of the last dataset, where `config` says ``saved``.
 
     Raises
     ------
@@ -60,6 +64,15 @@ def plan(config: SplitConfig, members: int, stages: Sequence[Dataset]) -> Replic
         splits = [paper_split(last.part_sizes, run) for run in config.runs]
     elif config.kind == "holdout":
         splits = [holdout(len(last), config.fraction, config.seed)]
+    elif config.kind == "saved":
+        if saved is None:
+            raise ValueError("kind: saved needs the folds of the file")
+        splits = list(saved)
+        for f, split in enumerate(splits):
+            seen = {last.formulas[i] for i in split.train.tolist()}
+            for i in split.validation.tolist():
+                if last.formulas[i] not in seen:  # held out as a whole; folds may overlap, the first one counts
+                    formula_fold.setdefault(last.formulas[i], f)
     elif config.group == "row":
         splits = kfold(len(last), config.folds, config.seed)
     else:

@@ -18,20 +18,23 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from paraisite.datasets import Dataset, load, split_hash
+from paraisite.datasets import Dataset, DatasetError, Split, load, split_hash
+from paraisite.datasets.registry import find
+from paraisite.datasets.saved_split import SavedSplit, read_split
 from paraisite.graphs import GraphBatch, build
 from paraisite.model.calibration import MIN_ROWS
-from paraisite.model.checkpoint import Checkpoint, read_card
+from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.convert import from_matgl
+from paraisite.model.descriptors import described
 from paraisite.model.model import Model, ModelConfig
-from paraisite.model.registry import locate, registry
+from paraisite.model.registry import DEFAULT, ENCODER, ModelError, locate, registry
 from paraisite.model.targets import TargetTransform
 from paraisite.replacing import replacing
 from paraisite.training.data import StageData
 from paraisite.training.finish import finish
 from paraisite.training.module import StageModule
 from paraisite.training.progress import progress_callback
-from paraisite.training.recipe import Recipe, RecipeError, Stage
+from paraisite.training.recipe import Recipe, RecipeError, Stage, Target
 from paraisite.training.replicas import Replicas, plan
 
 SAVES = 10
@@ -48,15 +51,15 @@ class StageSet:
     kept : numpy.ndarray, int64
         Rows of `loaded` that `dataset` has, in order.
     graphs : GraphBatch
-        Of `dataset`.
+        Of `dataset`, with descriptors.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         graphs, kept, rejected = build(dataset.crystals)
-        self.graphs: GraphBatch = graphs
         self.rejections = (*dataset.rejections, *rejected.values())
         self.loaded, self.kept = dataset, np.asarray(kept, dtype=np.int64)
         self.dataset = dataset if len(kept) == len(dataset) else dataset.take(kept)
+        self.graphs: GraphBatch = described(self.dataset.crystals, graphs)
         self.hash = dataset.content_hash
 
 
@@ -95,8 +98,12 @@ def run(
     DatasetError, ModelError
         If data or initial weights are missing.
     """
-    _claim(out, recipe)
+    start, formulas = _start(recipe, mirror)
+    recipe = completed(recipe, start if recipe.from_conductivity else None)
+    _refuse_another_run(out, recipe)
     _loggers(loggers, out, "")  # complains now if one is not installed
+    _refuse_missing_data(recipe)
+    saved = _read_split(recipe)
     started = time.monotonic()
     sets: dict[str, StageSet] = {}
     for stage in recipe.stages:
@@ -106,23 +113,13 @@ def run(
             size = f"{len(s.dataset)} crystals, {s.graphs.n_edges} distinct edges"
             say(f"{stage.dataset}: {size}, {len(s.rejections)} rejected")
     data = [sets[stage.dataset] for stage in recipe.stages]
-    try:
-        replicas = plan(recipe.split, recipe.members, [d.dataset for d in data])
-    except ValueError as error:
-        raise RecipeError(f"split: {error}") from None
-    known = np.isfinite(data[-1].dataset.kappa)
-    sizes = [int(known[split.validation].sum()) for split in replicas.splits]
-    # each fold is scored with an interval from the others; a single one from its other half
-    calibrating = sizes[0] // 2 if len(sizes) == 1 else sum(sizes) - max(sizes)
-    if calibrating < MIN_ROWS:
-        raise RecipeError(
-            f"split: of {data[-1].dataset.name} only {calibrating} held-out rows are left to calibrate an interval on; "
-            f"at least {MIN_ROWS}: use kind: kfold, a larger fraction, or more data"
-        )
+    for stage, part in zip(recipe.stages, data, strict=True):
+        for target in stage.targets:
+            _usable(part.dataset, target, recipe)
+    replicas = _plan(recipe, data, saved)
     say(f"{len(replicas.fold)} networks: {replicas.folds} folds of {recipe.members}")
-    _same_data(out, data, replicas)
-    start = _formulas_of_start(recipe, mirror)
-    seen = sum(formula in start for formula in data[-1].dataset.formulas)
+    _claim(out, recipe, data, replicas)
+    seen = sum(formula in formulas for formula in data[-1].dataset.formulas)
     if seen:
         say(
             f"{seen} of {len(data[-1].dataset)} crystals have a formula that {recipe.initial} was trained on: "
@@ -146,15 +143,63 @@ def run(
         if i < len(recipe.stages) - 1 and set(stage.targets) - {"kappa"} and recipe.stages[-1].fit == "network":
             properties = _properties(model, stage, replicas, shared=shared)
     assert model is not None
-    checkpoint, metrics = finish(recipe, model, properties, data, replicas, start, out, device=device)
+    checkpoint, metrics = finish(recipe, model, properties, data, replicas, formulas, out, device=device)
     checkpoint.save(out / "model")
     _write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     say(f"finished in {time.monotonic() - started:.0f} s; the model is {out / 'model'}")
     return out / "model"
 
 
+def completed(recipe: Recipe, start: Model | None) -> Recipe:
+    """Fill in what a recipe leaves to the conductivity model that it starts from, if it starts from one.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    start : Model or None
+        The networks of that model.
+
+    Returns
+    -------
+    Recipe
+        With the head, the targets and the first stage's `rescale` that will be used.
+
+    Raises
+    ------
+    RecipeError
+        If ``fit: kernel`` is the only stage, and the recipe names another head or other targets than the networks have.
+    """
+    changes: dict[str, object] = {
+        "stages": tuple(
+            s.model_copy(update={"rescale": i > 0 or start is None}) if s.rescale is None else s
+            for i, s in enumerate(recipe.stages)
+        )
+    }
+    if start is not None:
+        as_they_are = recipe.stages[0].fit == "kernel"
+        if "head" not in recipe.model_fields_set:
+            changes["head"] = start.config.head
+        if "targets" not in recipe.model_fields_set:
+            names = start.config.targets if as_they_are else ("kappa",)
+            changes["targets"] = {name: Target(transform=start.transforms[name].kind) for name in names}
+    recipe = recipe.model_copy(update=changes)
+    if (
+        start is not None
+        and as_they_are
+        and (recipe.head != start.config.head or _shared(recipe, start) != [*recipe.targets])
+    ):
+        raise RecipeError(
+            f"stage {recipe.stages[0].name}: fit: kernel takes the networks of {recipe.initial} as they are; "
+            "leave head and targets out of the recipe"
+        )
+    return recipe
+
+
 def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -> Model:
-    """Networks before the first stage: drawn at random, then the encoder (and a fitting head) replaced.
+    """Networks before the first stage: drawn at random, then replaced by what `initial` has of them.
+
+    That is the encoder and, from networks with an equal head and common targets, the head with the outputs and the
+    transforms of these. Replica r takes network r, modulo their number.
 
     Each replica is drawn from a seed made of the recipe's seed, its fold and its number within the fold,
     so that one network can be repeated alone.
@@ -169,36 +214,113 @@ def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -
         torch.manual_seed(_seed(recipe.seed, "initial", f, number))
         for name, tensor in Model(single).state_dict().items():
             state[name][r] = tensor[0]
-    if recipe.initial != "none":
-        folder = locate(recipe.initial, mirror)
-        entry = registry().get(recipe.initial.lower())
-        source = from_matgl(folder) if entry and entry.kind == "matgl" else Checkpoint.load(folder).kappa
-        whole = source.config.head == recipe.head and source.config.targets == config.targets
+    start, _ = _start(recipe, mirror)
+    if start is not None:
+        common = _shared(recipe, start) if start.config.head == recipe.head else []
+        networks = [r % start.config.members for r in range(len(fold))]
+        source = start.select(networks, tuple(common) or None)
+        columns = [config.targets.index(name) for name in common]
+        last = f"head.layers.{len(model.head.layers) - 1}."
         for name, tensor in source.state_dict().items():
-            if name.startswith("encoder.") or whole:
-                if state[name].shape[1:] != tensor.shape[1:]:
+            if name.startswith(last) and common:
+                state[name][:, :, columns] = tensor
+            elif name.startswith("encoder.") or common:
+                if state[name].shape != tensor.shape:
                     raise RecipeError(f"{recipe.initial}: {name} is not of the shape this recipe asks for")
-                for r in range(len(fold)):
-                    state[name][r] = tensor[r % tensor.shape[0]]
+                state[name].copy_(tensor)
+        model.transforms = {name: source.transforms[name] for name in common}
     model.load_state_dict(state)
     return model
 
 
-def _formulas_of_start(recipe: Recipe, mirror: str | Path | None) -> set[str]:
-    """Formulas of the training data of the conductivity model that the recipe starts from, if it is one."""
+def _shared(recipe: Recipe, start: Model) -> list[str]:
+    """Targets that the recipe and the networks it starts from have in common, transformed alike."""
+    kinds = {name: transform.kind for name, transform in start.transforms.items() if name in start.config.targets}
+    return [name for name, target in recipe.targets.items() if kinds.get(name) == target.transform]
+
+
+def _start(recipe: Recipe, mirror: str | Path | None) -> tuple[Model | None, set[str]]:
+    """Networks that `initial` names, and the formulas they were trained on if they are of conductivity."""
+    if recipe.initial == "none":
+        return None, set()
     entry = registry().get(recipe.initial.lower())
-    if recipe.initial == "none" or (entry is not None and entry.kind == "matgl"):
-        return set()
-    return set(read_card(locate(recipe.initial, mirror)).formula_fold)
+    if entry is not None and entry.kind == "potential":
+        raise RecipeError(f"initial: {recipe.initial} is a potential; start from {DEFAULT}, {ENCODER} or none")
+    try:
+        folder = locate(recipe.initial, mirror)
+    except ModelError as error:
+        raise ModelError(f"initial: {error}") from None
+    if not recipe.from_conductivity:
+        return from_matgl(folder), set()
+    checkpoint = Checkpoint.load(folder)
+    return checkpoint.kappa, set(checkpoint.card.formula_fold)
 
 
-def _same_data(out: Path, data: list[StageSet], replicas: Replicas) -> None:
-    """Refuse to go on with weights that were trained on other rows."""
-    mark = out / "data.json"
-    now = json.dumps({"data": {d.dataset.name: d.hash for d in data}, "split": split_hash(replicas.splits)}, indent=1)
-    if any(out.glob("stage-*")) and mark.is_file() and mark.read_text(encoding="utf-8") != now:
-        raise RecipeError(f"{out} holds a run on other data or another split; give another --out or remove that folder")
-    _write_atomic(mark, now)
+def _refuse_missing_data(recipe: Recipe) -> None:
+    """Look for every folder before the first is read."""
+    for stage in recipe.stages:
+        path = Path(stage.dataset).expanduser()
+        if find(stage.dataset) is None and not path.exists():
+            raise RecipeError(
+                f"stage {stage.name}: dataset {stage.dataset} is neither a known data set (paraisite data list) nor a "
+                f"folder: there is no {path.absolute()} (a relative path starts from the current directory)"
+            )
+
+
+def _read_split(recipe: Recipe) -> SavedSplit | None:
+    if recipe.split.file is None:
+        return None
+    path = Path(recipe.split.file).expanduser()
+    if not path.is_file():
+        raise RecipeError(
+            f"split: there is no {path.absolute()} (a relative path starts from the current directory); "
+            "make it with paraisite data split"
+        )
+    return read_split(path)
+
+
+def _plan(recipe: Recipe, data: list[StageSet], saved: SavedSplit | None) -> Replicas:
+    """Draw the folds, and make sure that enough rows are held out to calibrate an interval on."""
+    last = data[-1].dataset
+    known = np.isfinite(last.kappa)
+    rows, folds = int(known.sum()), recipe.split.folds
+    few = f"{last.name} has {rows} crystals with kappa; with {folds} folds at least {{}} are needed"
+    needed = -(-MIN_ROWS * folds // (folds - 1))  # so many that MIN_ROWS stay without the largest fold
+    if recipe.split.kind == "kfold" and rows < needed:
+        raise RecipeError(few.format(needed))
+    try:
+        splits = None if saved is None else _of_kept_rows(saved, data[-1])
+        replicas = plan(recipe.split, recipe.members, [d.dataset for d in data], splits)
+    except DatasetError as error:
+        raise RecipeError(f"split: {recipe.split.file}: {error}") from None
+    except ValueError as error:
+        raise RecipeError(f"split: {error}") from None
+    held = np.zeros((replicas.folds, len(last)), dtype=bool)
+    for f, split in enumerate(replicas.splits):
+        held[f, split.validation] = known[split.validation]
+    # each fold is scored with an interval from rows of the others; a single one from its other half
+    calibrating = min(int((held & ~own).sum()) or int(own.sum()) // 2 for own in held)
+    if calibrating >= MIN_ROWS:
+        return replicas
+    if recipe.split.kind == "kfold":  # large groups of equal formula
+        raise RecipeError(few.format(MIN_ROWS + int(held.sum(axis=1).max())))
+    remedy = {"saved": "another split"}.get(recipe.split.kind, "kind: kfold, a larger fraction")
+    raise RecipeError(
+        f"split: of {last.name} only {calibrating} held-out rows are left to calibrate an interval on; "
+        f"at least {MIN_ROWS}: use {remedy}, or more data"
+    )
+
+
+def _of_kept_rows(saved: SavedSplit, part: StageSet) -> list[Split]:
+    """The folds of the file in the rows that have a graph."""
+    number = np.full(len(part.loaded), -1)
+    number[part.kept] = np.arange(len(part.kept))
+    splits = [Split(*(number[rows][number[rows] >= 0] for rows in split)) for split in saved.of(part.loaded)]
+    known = np.isfinite(part.dataset.kappa)
+    for fold, split in zip(saved.folds, splits, strict=True):
+        if not known[split.train].any() or not known[split.validation].any():
+            raise ValueError(f"fold {fold.name} of {saved.name} has no usable crystal with kappa on one of its sides")
+    return splits
 
 
 def train_stage(
@@ -237,10 +359,12 @@ def train_stage(
     values = {name: _usable(part.dataset, name, recipe) for name in stage.targets}
     model.transforms = {
         name: TargetTransform.fit(target.transform, values[name], mask)
-        if name in stage.targets and (stage.rescale or name not in model.transforms)
+        if name in stage.targets and (stage.rescale is not False or name not in model.transforms)
         else model.transforms.get(name, TargetTransform(shift=(0.0,) * len(mask), scale=(1.0,) * len(mask)))
         for name, target in recipe.targets.items()
     }
+    assert part.graphs.descriptors is not None
+    model.fit_descriptors(part.graphs.descriptors, mask)
     done = out / f"stage-{index}-{stage.name}.safetensors"
     if done.is_file():
         model.load_state_dict(load_file(done), strict=True)
@@ -317,14 +441,22 @@ def _properties(model: Model, stage: Stage, replicas: Replicas, *, shared: bool)
     return model.select(members, tuple(t for t in stage.targets if t != "kappa"))
 
 
-def _claim(out: Path, recipe: Recipe) -> None:
-    out.mkdir(parents=True, exist_ok=True)
+def _refuse_another_run(out: Path, recipe: Recipe) -> None:
     path = out / "recipe.yml"
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
     begun = any(out.glob("stage-*"))  # a run that stopped before its first training leaves the folder free
     if begun and path.is_file() and _read_recipe(path) != recipe:
         raise RecipeError(f"{out} holds a run of another recipe ({path}); give another --out or remove that folder")
-    _write_atomic(path, text)
+
+
+def _claim(out: Path, recipe: Recipe, data: list[StageSet], replicas: Replicas) -> None:
+    """Mark the folder as that of this run; refuse to go on with weights that were trained on other rows."""
+    mark = out / "data.json"
+    now = json.dumps({"data": {d.dataset.name: d.hash for d in data}, "split": split_hash(replicas.splits)}, indent=1)
+    if any(out.glob("stage-*")) and mark.is_file() and mark.read_text(encoding="utf-8") != now:
+        raise RecipeError(f"{out} holds a run on other data or another split; give another --out or remove that folder")
+    out.mkdir(parents=True, exist_ok=True)
+    _write_atomic(mark, now)
+    _write_atomic(out / "recipe.yml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
 
 
 def _read_recipe(path: Path) -> Recipe | None:

@@ -12,7 +12,7 @@ import pytest
 from paraisite.crystals import read
 from paraisite.graphs import build
 from paraisite.model.checkpoint import Checkpoint, CheckpointError
-from paraisite.model.descriptors import descriptors
+from paraisite.model.descriptors import described, descriptors
 from paraisite.model.tensors import GraphTensors
 from paraisite.prediction import Predictor
 from paraisite.training import run as runner
@@ -27,7 +27,7 @@ def recipe(folder: Path) -> Recipe:
             "name": "small",
             "seed": 3,
             "members": 2,
-            "head": {"attach": "vector", "hidden": [16]},
+            "head": {"attach": "vector", "hidden": [16], "descriptors": True},
             "targets": {"kappa": {}, "debye_temperature": {"weight": 0.1}},
             "split": {"folds": 3, "seed": 1},
             "stages": [
@@ -48,10 +48,10 @@ def trained(rocksalts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_predictions_are_those_of_the_kernel_on_the_networks(trained: Path, rocksalts: Path) -> None:
     crystals = list(read([rocksalts]))
     checkpoint = Checkpoint.load(trained / "model")
-    graphs = build(crystals)[0]
+    graphs = described(crystals, build(crystals)[0])
     values, vector = checkpoint.kappa.predict(GraphTensors.from_batch(graphs))
     network = np.log10(values["kappa"])
-    log_kappa = checkpoint.kernel.log_kappa(network, vector.numpy(), descriptors(crystals, graphs))
+    log_kappa = checkpoint.kernel.log_kappa(network, vector.numpy(), graphs.descriptors)
     assert np.abs(log_kappa - network).mean() > 0.05
     predictor = Predictor(checkpoint)
     rows = predictor.predict(crystals, properties=["debye_temperature"])

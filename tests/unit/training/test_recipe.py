@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
+from pydantic import BaseModel
 
-from paraisite.training.recipe import Recipe, RecipeError, load_recipe, shipped_recipes
+from paraisite.model.model import HeadConfig
+from paraisite.training.recipe import Recipe, RecipeError, SplitConfig, Stage, Target, load_recipe, shipped_recipes
 
 MINIMAL = "name: own\nstages:\n  - {name: only, dataset: somewhere}\n"
 
@@ -66,13 +70,14 @@ def test_a_setting_that_fits_nowhere_is_named(setting: str) -> None:
         ("name: [", "not valid YAML"),
         ("name: x", "stages: Field required"),
         ("name: x\nstages: []", "stages"),
-        (MINIMAL + "mebmers: 2", "mebmers: Extra inputs"),
+        (MINIMAL + "mebmers: 2", "mebmers: unknown key, did you mean members"),
         (MINIMAL + "members: 0", "members"),
-        (MINIMAL + "targets: {debye_temperature: {}}", "kappa is missing"),
+        (MINIMAL + "targets: {debye_temperature: {}}", "  targets: kappa is missing"),
         ("name: x\nstages: [{name: a, dataset: b, targets: [kappa, gamma]}]", "gamma"),
         ("name: x\nstages: [{name: a, dataset: b, epochs: 0}]", "stages.0.epochs"),
         ("name: x\nstages: [{name: a, dataset: b, loss: rmse}]", "stages.0.loss"),
-        ("name: x\nstages: [{name: a, dataset: b, fit: kernel}]", "last of several"),
+        ("name: x\nstages: [{name: a, dataset: b, fit: kernel}]", "stage a: fit: kernel .* initial: kappa-mix"),
+        ("name: x\ninitial: megnet-mp-2018.6.1-eform\nstages: [{name: a, dataset: b, fit: kernel}]", "kappa-mix"),
         (
             "name: x\nstages: [{name: a, dataset: b}, {name: c, dataset: b, fit: kernel}, {name: d, dataset: b}]",
             "stage",
@@ -89,6 +94,12 @@ def test_a_setting_that_fits_nowhere_is_named(setting: str) -> None:
         ),
         (MINIMAL + "split: {kind: holdout}", "grouped"),
         (MINIMAL + "split: {group: row}", "grouped"),
+        (MINIMAL + "split: {kind: saved}", "file"),
+        (MINIMAL + "split: {file: a.json}", "kind: saved"),
+        (MINIMAL + "split: {kind: saved, file: a.json, earlier: grouped}", "grouped"),
+        (MINIMAL + "split: {fold: 3}", "split.fold: unknown key, did you mean folds"),
+        (MINIMAL + "targets: {kappa: {tranform: log10}}", "targets.kappa.tranform: .*transform"),
+        (MINIMAL + "head: {zzz: 1}", "head.zzz: unknown key; there are attach, hidden"),
     ],
 )
 def test_mistakes_are_named_with_their_place(tmp_path: Path, text: str, says: str) -> None:
@@ -97,6 +108,46 @@ def test_mistakes_are_named_with_their_place(tmp_path: Path, text: str, says: st
     with pytest.raises(RecipeError, match=says) as caught:
         load_recipe(path)
     assert "wrong.yml" in str(caught.value)
+    assert "Value error" not in str(caught.value)
+
+
+def test_a_misspelt_key_is_all_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yml"
+    path.write_text("name: x\nstages: [{name: a, dataset: b, epoch: 2}]")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert str(caught.value) == f"{path}: not a valid recipe\n  stages.0.epoch: unknown key, did you mean epochs?"
+
+
+def test_a_saved_split_hides_shared_formulas_if_nothing_else_is_said() -> None:
+    assert SplitConfig.model_validate({"kind": "saved", "file": "a.json"}).earlier == "no_overlap"
+    assert SplitConfig.model_validate({"kind": "saved", "file": "a.json", "earlier": "all"}).earlier == "all"
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "recipes.md"
+
+
+@pytest.mark.parametrize(
+    ("section", "model"),
+    [
+        ("## Keys of a recipe", Recipe),
+        ("### `head`", HeadConfig),
+        ("### `targets`", Target),
+        ("### `stages`", Stage),
+        ("### `split`", SplitConfig),
+    ],
+)
+def test_every_key_is_documented(section: str, model: type[BaseModel]) -> None:
+    text = PAGE.read_text(encoding="utf-8").partition(f"\n{section}\n")[2].partition("\n##")[0]
+    assert set(re.findall(r"^\| `(\w+)`", text, re.M)) == set(model.model_fields)
+
+
+def test_the_examples_of_the_page_and_the_readme_are_recipes() -> None:
+    for page, least in ((PAGE, 3), (PAGE.parents[1] / "README.md", 1)):
+        examples = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+        assert len(examples) >= least
+        for example in examples:
+            Recipe.model_validate(yaml.safe_load(example))
 
 
 def test_an_unknown_name_lists_the_shipped_recipes() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from paraisite.crystals import Crystal
-from paraisite.datasets import Dataset
+from paraisite.datasets import Dataset, Split
 from paraisite.training.recipe import SplitConfig
 from paraisite.training.replicas import plan
 
@@ -104,3 +104,21 @@ def test_the_same_configuration_gives_the_same_plan(stages: list[Dataset]) -> No
 def test_a_stage_that_would_train_on_held_out_rows_is_refused(stages: list[Dataset]) -> None:
     with pytest.raises(ValueError, match="held-out rows of small"):
         plan(SplitConfig(folds=3, group="formula", earlier="all"), 1, [stages[1], stages[1]])
+
+
+@pytest.mark.parametrize("earlier", ["no_overlap", "all"])
+def test_saved_folds_hold_a_formula_out_only_as_a_whole(stages: list[Dataset], earlier: str) -> None:
+    # rows 0 and 8 have one formula, rows 1 and 9 another; rows 0, 8 and 2 are held out twice
+    rows = [[0, 8, 2], [1, 3], [0, 8, 2, 4]]
+    saved = [Split(np.setdiff1d(np.arange(10), r), np.array(r)) for r in rows]
+    split = SplitConfig.model_validate({"kind": "saved", "file": "a.json", "earlier": earlier})
+    replicas = plan(split, 2, stages, saved)
+    assert replicas.fold.tolist() == [0, 0, 1, 1, 2, 2]
+    fold = {stages[1].formulas[i]: f for i, f in {0: 0, 2: 0, 3: 1, 4: 2}.items()}
+    if earlier == "all":  # the first stage has seen all of them
+        fold = {}
+    assert {formula: f for formula, f in replicas.formula_fold.items() if f >= 0} == fold
+    for f, r in enumerate(rows):
+        assert np.flatnonzero(~replicas.training[1][f]).tolist() == sorted(r)
+        hidden = {stages[1].formulas[i] for i in r} if earlier == "no_overlap" else set()
+        assert {n for n, m in zip(stages[0].formulas, replicas.training[0][f], strict=True) if not m} == hidden
