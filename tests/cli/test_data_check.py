@@ -39,7 +39,7 @@ def test_rejected_lines_fail(invoke: Invoke, folder: Path) -> None:
     (folder / "KBr.cif").write_text("nothing")
     out = invoke("data", "check", folder, code=1).stdout
     assert "mine: 34 good rows, 3 rejected" in out
-    assert f"{table}::line 38: MgO: no MgO.cif" in out
+    assert f"{table}::line 38 (MgO): no MgO.cif" in out
     assert "must be positive and finite; correct it" in out
     assert "KBr.cif" in out
 
@@ -63,7 +63,7 @@ def test_an_impossible_crystal_fails(invoke: Invoke, tmp_path: Path) -> None:
     stored = write_dataset(Dataset("mine", (overlapping,), {}, ("mine",)), tmp_path / "stored")
     out = invoke("data", "check", stored, code=1).stdout
     assert "mine: 0 good rows, 1 rejected" in out
-    assert "row 1 (bad.cif): bad: site 1 (Na) and site 2 (Cl) overlap" in out
+    assert "row 1 (bad.cif): site 1 (Na) and site 2 (Cl) overlap" in out
 
 
 def test_damage_fails(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
@@ -98,6 +98,15 @@ def test_a_folder_called_like_a_registered_set_must_hold_it(invoke: Invoke, fold
 
 def test_there_is_no_such_set(invoke: Invoke, tmp_path: Path) -> None:
     assert "neither a known data set nor a folder" in invoke("data", "check", tmp_path / "none", code=2).stderr
+
+
+@pytest.mark.data
+def test_a_folder_beside_a_name(invoke: Invoke, mirror: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.rename(folder.parent / "l96")
+    monkeypatch.chdir(folder.parent)
+    result = invoke("data", "check", "l96", "--mirror", mirror)
+    assert result.stderr == "note: the registered l96 is meant; the folder is ./l96\n"
+    assert invoke("data", "check", "./l96", "--mirror", mirror, code=1).stderr == ""
 
 
 @pytest.mark.data

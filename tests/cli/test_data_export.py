@@ -53,7 +53,7 @@ def test_what_is_left_out_or_changed_is_said(invoke: Invoke, tiny_dataset: Path,
     result = invoke("data", "export", stored, "--format", "id_prop", "-o", tmp_path / "out")
     assert "2 crystals" in result.stdout
     assert "left out: 1 rows without a value" in result.stderr
-    assert "changed: 1 ids" in result.stderr
+    assert "changed: 1 ids that cannot be file names, or stand on several rows: LiF -> LiF-2\n" in result.stderr
 
 
 def test_wrong_usage(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None:
@@ -72,3 +72,11 @@ def test_help_says_what_is_not_exact(invoke: Invoke) -> None:
     assert "not its orientation" in out
     assert "CGCNN" in out
     assert "ALIGNN" in out
+
+
+def test_a_stored_data_set_among_crystals_is_explained(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None:
+    from paraisite.crystals import read
+
+    stored = write_dataset(load(tiny_dataset), tmp_path / "stored")
+    (found,) = read([stored])
+    assert "this is a data set of ParAIsite: use it by its folder with paraisite evaluate, or export it" in found.reason

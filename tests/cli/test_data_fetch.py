@@ -84,6 +84,14 @@ def test_info_of_weights_and_of_nothing(invoke: Invoke) -> None:
     assert "l97: no such data set; there are l96, hh143" in invoke("data", "info", "l97", code=2).stderr
 
 
+def test_info_of_a_folder(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None:
+    assert f"see paraisite data check {tiny_dataset}" in invoke("data", "info", tiny_dataset, code=2).stderr
+    invoke("data", "import", tiny_dataset, "-o", tmp_path / "out")
+    out = invoke("data", "info", tmp_path / "out").stdout
+    assert "rows: 36 crystals" in out
+    assert f"content hash: {load(tiny_dataset).content_hash}" in out
+
+
 def test_unknown_names_are_wrong_usage(invoke: Invoke, file_server: FileServer) -> None:
     result = invoke("data", "fetch", "l96", "l97", code=2)
     assert "l97: no such data set; there are l96" in result.stderr
@@ -96,11 +104,16 @@ def test_fetch_from_a_mirror_and_over_http_is_the_same(
     invoke: Invoke, mirror: Path, cache: Path, file_server: FileServer
 ) -> None:
     folder = cache / "datasets" / "l96"
-    assert invoke("data", "fetch", "l96", "--mirror", mirror).stdout == f"{folder}\n"
+    result = invoke("data", "fetch", "l96", "--mirror", mirror)
+    assert result.stdout == f"{folder}\n"
+    assert result.stderr == f"l96: 95 rows, from the mirror {mirror}, content verified\n"
+    assert "in the cache already" in invoke("data", "fetch", "l96", "--mirror", mirror).stderr
     assert file_server.asked == []
     first = load("l96")
     serve(file_server, "l96", mirror / "legacy")
-    assert invoke("data", "fetch", "Dataset1", "--force").stdout == f"{folder}\n"
+    result = invoke("data", "fetch", "Dataset1", "--force")
+    assert result.stdout == f"{folder}\n"
+    assert "l96: 95 rows, downloaded, content verified" in result.stderr
     assert len(file_server.asked) == 2
     assert load("l96").content_hash == first.content_hash == registry()["l96"].content_hash
     assert load("l96").ids == first.ids

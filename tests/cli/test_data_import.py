@@ -143,7 +143,7 @@ def test_values_where_others_put_them(invoke: Invoke, own: Path, tmp_path: Path)
     assert data.ids == ("x-0", "mp-1", "7")
     assert data.kappa.tolist() == [2.5, 3.5, 4.5]
     assert f"{tmp_path / 'x.jsonl'}#4 (x-3): kappa is -1.0, but must be positive" in result.stderr
-    assert f"{tmp_path / 'x.jsonl'}#5 (x-4): no value for kappa" in result.stderr
+    assert f"{tmp_path / 'x.jsonl'}#5 (x-4): carries no kappa (looked for klat)" in result.stderr
 
 
 def test_a_folder_of_files_that_carry_values(invoke: Invoke, own: Path, tmp_path: Path) -> None:
@@ -189,6 +189,9 @@ def test_crystals_without_values(invoke: Invoke, own: Path, tmp_path: Path) -> N
     (own / "id_prop.csv").unlink()
     result = invoke("data", "import", own, "-o", tmp_path / "out", code=1)
     assert "no conductivities; the files carry no numbers beside their crystals. Give a table" in result.stderr
+    result = invoke("data", "import", own, "--kappa-column", "-", "-o", tmp_path / "bare")
+    assert "imported 36 rows as own, 0 not" in result.stderr
+    assert read_dataset(tmp_path / "bare").targets == {}
     (tmp_path / "empty").mkdir()
     result = invoke("data", "import", tmp_path / "empty", "-o", tmp_path / "out", code=1)
     assert "no row can be imported" in result.stderr
@@ -199,9 +202,13 @@ def test_a_table_alone(invoke: Invoke, own: Path, tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     table = (own / "id_prop.csv").rename(tmp_path / "alone" / "mine.csv")
     result = invoke("data", "import", table, "-o", tmp_path / "out", code=1)
-    assert (
-        "no crystal file lies beside this table; give the crystals as INPUT and the table as TARGETS" in result.stderr
+    assert f"no crystal file lies beside this table; name the crystals first: paraisite data import FOLDER {table}" in (
+        result.stderr
     )
+    shutil.copy(own / "LiF.cif", tmp_path / "alone" / "another.cif")
+    result = invoke("data", "import", table, "-o", tmp_path / "out", code=1)
+    assert "none of its 36 ids (LiF, LiCl, LiBr, …) was found beside mine.csv" in result.stderr
+    assert f"name the crystals first: paraisite data import FOLDER {table}" in result.stderr
     result = invoke("data", "import", table, own, "-o", tmp_path / "out", code=1)
     assert "give the table of targets here (.csv), and the crystals as the first input" in result.stderr
 
@@ -222,6 +229,57 @@ def test_what_is_there_is_not_overwritten(invoke: Invoke, own: Path, tmp_path: P
     assert "is a stored data set already" in result.stderr
     result = invoke("data", "import", own, "-o", own / "LiF.cif", code=2)
     assert "is a file; name a folder" in result.stderr
+
+
+def test_a_header_of_other_names(invoke: Invoke, own: Path, tmp_path: Path) -> None:
+    rows = cells(own)
+    lines = ["sample,klat_300K,comment", *(f"{row[0]},{row[1]},ours" for row in rows)]
+    (own / "id_prop.csv").write_text("\n".join(lines))
+    result = invoke("data", "import", own, "-o", tmp_path / "out", code=1)
+    assert "no column for ids; the header names sample, klat_300K, comment: say --id-column and" in result.stderr
+    assert result.stderr.count("\n") == 1
+    options = ["--id-column", "sample", "--kappa-column", "klat_300K"]
+    (own / "id_prop.csv").write_text("\n".join([*lines, "XeF,-2,bad"]))
+    result = invoke("data", "import", own, *options, "--unit", "mW/m/K", "-o", tmp_path / "out")
+    assert "kappa is -2 mW/m/K, but must be positive" in result.stderr
+    (own / "id_prop.csv").write_bytes("\n".join(lines).encode("utf-16"))
+    assert "not UTF-8 but perhaps UTF-16; save it as CSV UTF-8" in invoke(
+        "data", "import", own, *options, "-o", tmp_path / "other", code=1
+    ).stderr  # fmt: skip
+
+
+def test_ids_that_match_nothing_or_stand_twice(invoke: Invoke, own: Path, tmp_path: Path) -> None:
+    expected = load(own)
+    export(expected, tmp_path / "x.extxyz", "extxyz")
+    (tmp_path / "byname.csv").write_text("id,name,kappa\n1,lithium fluoride,3\n2,halite,4\n")
+    table = [tmp_path / "x.extxyz", tmp_path / "byname.csv", "--id-column", "name"]
+    result = invoke("data", "import", *table, "-o", tmp_path / "out", code=1)
+    assert "none of its 2 ids (lithium fluoride, halite) was found among the crystals" in result.stderr
+    assert "look like LiF, LiCl, LiBr, …; an id is the field material_id, mp_id, id" in result.stderr
+    (tmp_path / "x.extxyz").write_text((tmp_path / "x.extxyz").read_text().replace("=LiCl ", "=LiF "))
+    result = invoke("data", "import", tmp_path / "x.extxyz", "-o", tmp_path / "out")
+    assert "warning: ids on several rows, all of which are kept: LiF (2)" in result.stderr
+    assert "imported 36 rows" in result.stderr
+
+
+def test_more_than_diamond_is_told(invoke: Invoke, own: Path, tmp_path: Path) -> None:
+    assert "warning" not in invoke("data", "import", own, "-o", tmp_path / "fine").stderr
+    said = f"values of kappa are above 3500 W/m/K, more than diamond has (LiF {load(own).kappa[0] * 1000:.4g}, LiCl"
+    result = invoke("data", "import", own, "--unit", "kW/m/K", "-o", tmp_path / "out")
+    assert said in result.stderr
+    assert "--unit" in result.stderr
+    assert said in invoke("data", "check", tmp_path / "out").stdout
+
+
+def test_of_many_rejections_the_first_are_listed(invoke: Invoke, own: Path, tmp_path: Path) -> None:
+    table = own / "id_prop.csv"
+    table.write_text(table.read_text() + "".join(f"no{i},1,1\n" for i in range(11)))
+    result = invoke("data", "import", own, "-o", tmp_path / "out")
+    assert result.stderr.count("not imported: ") == 6
+    assert f"not imported: and 6 more, all in {tmp_path / 'out' / 'card.json'}" in result.stderr
+    out = invoke("data", "check", own, code=1).stdout
+    assert out.count("no crystal of this id") + out.count(".cif in") == 5
+    assert "  and 6 more\n" in out
 
 
 def test_wrong_usage(invoke: Invoke, own: Path, tmp_path: Path) -> None:
@@ -292,4 +350,6 @@ def test_the_study_s_own(invoke: Invoke, mirror: Path, tmp_path: Path, study: st
     assert data.ids == expected.ids
     assert data.kappa.tolist() == expected.kappa.tolist()
     assert data.formulas == expected.formulas
+    assert data.content_hash == expected.content_hash
+    assert f"the content of the registered {name}" in invoke("data", "check", tmp_path / "out").stdout
     assert name in read_card(tmp_path / "out").licence

@@ -89,7 +89,14 @@ def test_licences_and_units(invoke: Invoke, other: Path, tmp_path: Path) -> None
 def test_wrong_use(invoke: Invoke, tiny_dataset: Path, other: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     complaint = invoke("data", "merge", tiny_dataset, other, "-o", out, "--prefer", "l96", code=2).stderr
-    assert "cannot prefer l96: the data sets are rocksalts, other" in complaint
+    assert "--prefer l96: the sets given are rocksalts, other" in complaint
+    elsewhere = tmp_path / "elsewhere" / "other"
+    assert f"--prefer {elsewhere}: " in invoke(
+        "data", "merge", tiny_dataset, other, "-o", out, "--prefer", elsewhere, code=2
+    ).stderr  # fmt: skip
+    (tmp_path / "x.csv").write_text("id,gap\nmp-1,1\nmp-2,2\n")
+    complaint = invoke("data", "merge", tiny_dataset, "-o", out, "--join", tmp_path / "x.csv", code=2).stderr
+    assert "nothing could be joined: none of its 2 ids is one of the result, which look like LiF, LiCl" in complaint
     assert "given twice" in invoke("data", "merge", other, other, "-o", out, code=2).stderr
     assert "is read itself" in invoke("data", "merge", tiny_dataset, other, "-o", other, code=2).stderr
     assert "none.csv" in invoke("data", "merge", other, "-o", out, "--join", tmp_path / "none.csv", code=2).stderr

@@ -134,6 +134,8 @@ def test_a_page_for_people(invoke: Invoke, tmp_path: Path) -> None:
     assert "asked: http://127" in result.stderr
     assert "AFLOW is moving house" in result.stderr
     assert "check the address" in result.stderr
+    assert "(nothing came)" in result.stderr
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(invoke: Invoke, tmp_path: Path, tiny_dataset: Path) -> None:
@@ -150,7 +152,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(invoke: Invoke, tmp_pa
     [
         (["aflow", "--elements", "Quartz"], "'Quartz' is not the symbol of an element"),
         (["aflow", "--filter", "Egap(1*"], "a bracket too many or too few"),
-        (["optimade", "--provider", "example.org"], "begins with https"),
+        (["optimade", "--provider", "mp"], "https://www.optimade.org/providers-dashboard/"),
         (["phonix", "--endpoint", "ftp://example.org"], "begins with https"),
         (["mp", "--stable"], "set MP_API_KEY"),
     ],

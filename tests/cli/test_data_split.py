@@ -124,3 +124,9 @@ def test_a_named_data_set_is_only_shown(invoke: Invoke, mirror: Path, tmp_path: 
     ]
     invoke("data", "split", "mix", "--by", "paper", "--mirror", mirror, "-o", tmp_path)
     assert (tmp_path / "paper-1-9.json").is_file()
+
+
+def test_elements_that_are_too_rare_are_named(invoke: Invoke, tiny_dataset: Path) -> None:
+    result = invoke("data", "split", tiny_dataset, "--by", "element", "--elements", "Li,F", "--min-rows", "20", code=2)
+    assert "fewer than 20 rows with or without it (Li: 4 of 36 rows contain it; F: 9 of 36" in result.stderr
+    assert "choose other elements or a lower --min-rows" in result.stderr

@@ -22,7 +22,7 @@ R = TypeVar("R")
 def fail(message: str, status: int = USAGE) -> NoReturn:
     """End with a message on standard error."""
     typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(message, err=True)
+    typer.echo(message.replace("Value error, ", ""), err=True)  # pydantic's words before those of a validator
     raise typer.Exit(status)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paraisite.cli.console import console
+from paraisite.cli.data.folders import load_dataset
 from paraisite.cli.errors import fail, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import Device, DeviceOption, LevelOption, MirrorOption
 from paraisite.cli.scores import LEGEND, scores_table
@@ -24,7 +25,8 @@ EXAMPLES = """Examples:
   paraisite evaluate kappa-mix mix --mirror data/ --split held-out
   paraisite evaluate runs/step3/model my_data/ --split unseen -o scores/
 
-A data set is a name (l96, hh143, mix, aflow_agl) or a folder with id_prop.csv (id, kappa in W/m/K) and CIFs."""
+A data set is a name (l96, hh143, mix, aflow_agl), a folder that `paraisite data` wrote, or one with id_prop.csv
+(id, kappa in W/m/K) and CIFs."""
 
 
 class Split(StrEnum):
@@ -62,7 +64,6 @@ def evaluate(
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
 
-        from paraisite.datasets import load
         from paraisite.evaluation.evaluate import EvaluationError, check_held_out
         from paraisite.evaluation.evaluate import evaluate as score
         from paraisite.prediction import Predictor
@@ -71,7 +72,7 @@ def evaluate(
         predictor.predict([], level=level)
         if split == Split.held_out:
             check_held_out(predictor.card)
-        data = load(dataset, mirror)
+        data = load_dataset(dataset, mirror)
     try:
         found = score(predictor, data, split=split.value, level=level)
     except EvaluationError as error:

@@ -58,7 +58,13 @@ def read_json(text: str, *, id: str, source: str, disorder: Disorder = "reject")
         return
     found = records(document)
     if found is None:
-        yield Rejection(id, source, f"the JSON holds no structure; {_REMEDY}")
+        reason = f"the JSON holds no structure; {_REMEDY}"
+        if isinstance(document, dict) and {"content_hash", "rows", "sha256"} <= document.keys():
+            reason = (
+                "this is a data set of ParAIsite: use it by its folder with paraisite evaluate, or export it first "
+                "(paraisite data export)"
+            )
+        yield Rejection(id, source, reason)
         return
     single = len(found) == 1
     for key, record in found:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -76,15 +78,23 @@ class Description:
         }
 
 
-def describe(datasets: Sequence[Dataset], say: Callable[[str], None] = lambda what: None) -> Description:
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, and how many of how many steps are."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Say nothing."""
+
+
+def describe(datasets: Sequence[Dataset], progress: Progress = silent) -> Description:
     """Summarise data sets and compare them with each other.
 
     Parameters
     ----------
     datasets : sequence of Dataset
         Of different names.
-    say : callable
-        Told what is being done.
+    progress : callable
+        See `Progress`.
 
     Raises
     ------
@@ -96,13 +106,12 @@ def describe(datasets: Sequence[Dataset], say: Callable[[str], None] = lambda wh
         raise ValueError(f"two data sets are called {', '.join(twice)}; rename a folder, or describe them one by one")
     summaries = {}
     for dataset in datasets:
-        say(dataset.name)
-        summaries[dataset.name] = summarise(dataset)
+        summaries[dataset.name] = summarise(dataset, progress)
     same: dict[tuple[str, str], list[list[int]]] = {}
     for i, first in enumerate(datasets):
         for second in datasets[i + 1 :]:
-            say(f"{first.name} and {second.name}")
-            there = partners(first.crystals, second.crystals)
+            comparing = partial(progress, f"crystals of {first.name} and {second.name}")
+            there = partners(first.crystals, second.crystals, progress=comparing)
             same[first.name, second.name] = there
             same[second.name, first.name] = reverse(there, len(second))
     crystals = {dataset.name: dataset.crystals for dataset in datasets}
@@ -110,10 +119,15 @@ def describe(datasets: Sequence[Dataset], say: Callable[[str], None] = lambda wh
     return Description(summaries, found, _shared_kappa(datasets, same))
 
 
-def summarise(dataset: Dataset) -> dict[str, Any]:
+def summarise(dataset: Dataset, progress: Progress = silent) -> dict[str, Any]:
     """Numbers of one data set, ready for JSON."""
+    done = count(1)
     n_sites = [crystal.n_sites for crystal in dataset.crystals]
-    kinds = Counter(prototypes(dataset.crystals))
+    kinds = Counter(
+        prototypes(
+            dataset.crystals, advance=lambda: progress(f"prototypes of {dataset.name}", next(done), len(dataset))
+        )
+    )
     symbols = Counter(symbol for crystal in dataset.crystals for symbol in elements(crystal))
     return {
         "rows": len(dataset),

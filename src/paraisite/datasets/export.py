@@ -59,12 +59,12 @@ _TAKEN = (ID_KEY, "structure", "provenance", "lattice", "sites", "properties", "
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written: the path, its rows, and how many rows were left out or got another id."""
+    """What was written: the path, its rows, how many were left out, and ids before and after where they changed."""
 
     path: Path
     rows: int
     left_out: int = 0
-    renamed: int = 0
+    renamed: tuple[tuple[str, str], ...] = ()
 
 
 def export(
@@ -172,7 +172,7 @@ def _write_id_prop(
                 values = [repr(value) if (value := column[i].item()) == value else "" for column in targets.values()]
                 label = f"{name}.cif" if file_names else name
                 writer.writerow([label, *([dataset.formulas[i]] if header else []), *values])
-    renamed = sum(id_ != name for id_, name in zip(ids, names, strict=True))
+    renamed = tuple((id_, name) for id_, name in zip(ids, names, strict=True) if id_ != name)
     return Exported(out, len(rows), left_out=len(dataset) - len(rows), renamed=renamed)
 
 
@@ -277,7 +277,7 @@ def _write_extxyz(dataset: Dataset, targets: Targets, stream: IO[str]) -> None:
     # not by ase.io.extxyz, which rounds positions to 8 decimals and does not escape all texts
     for crystal, record in _records(dataset, targets):
         lattice = " ".join(map(repr, crystal.cell.ravel().tolist()))
-        pairs = " ".join(_xyz_pair(key, value) for key, value in record.items())
+        pairs = " ".join(_xyz_pair(key, value) for key, value in record.items() if value != "" or key == ID_KEY)
         stream.write(f'{crystal.n_sites}\nLattice="{lattice}" Properties=species:S:1:pos:R:3 {pairs} pbc="T T T"\n')
         for z, row in zip(crystal.numbers.tolist(), (crystal.positions @ crystal.cell).tolist(), strict=True):
             stream.write(f"{SYMBOLS[z]:<2} {row[0]!r} {row[1]!r} {row[2]!r}\n")

@@ -27,7 +27,12 @@ Progress = Callable[[str, int, int], object]
 
 
 def fetch(
-    name: str, mirror: str | Path | None = None, *, force: bool = False, progress: Progress | None = None
+    name: str,
+    mirror: str | Path | None = None,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+    say: Callable[[str], object] = lambda line: None,
 ) -> Path:
     """Put a named data set into the cache, where `load` finds it, and return its folder.
 
@@ -45,6 +50,8 @@ def fetch(
         Make it anew though it is in the cache (files that are downloaded and verified are used again).
     progress : callable, optional
         See `Progress`.
+    say : callable
+        Told in a line what the cache holds now, and where it comes from.
 
     Raises
     ------
@@ -57,9 +64,14 @@ def fetch(
     folder = cached_folder(card)
     for part in card.parts:
         fetch(part, mirror, force=force, progress=progress)
+    rows = f"{card.name}: {card.rows} rows"
     if not force and _is_here(card, folder):
+        say(f"{rows}, in the cache already, content verified")
         return folder
     root = mirror_folder(mirror)
+    whence = (
+        f"made of {' and '.join(card.parts)}" if card.parts else f"from the mirror {root}" if root else "downloaded"
+    )
     if card.holds == "formulas":
         if root and not in_mirror(card, root):
             raise DatasetError(not_in_mirror(card, root))
@@ -69,6 +81,7 @@ def fetch(
         for path in paths:
             with replacing(folder / path.name) as aside:
                 shutil.copyfile(path, aside)
+        say(f"{rows}, {whence}, content verified")
         return folder
     if card.parts:
         dataset = load(card.name, mirror)
@@ -77,9 +90,11 @@ def fetch(
     else:
         dataset = with_fidelity(_convert(card, _download(card, progress)), card)
     origin = str(root) if root else [upstream.url for upstream in card.upstream]
-    return write_dataset(
+    written = write_dataset(
         dataset, folder, notes=card.notes, licence=card.licence, citation=card.citation, origin={"made of": origin}
     )
+    say(f"{rows}, {whence}, content verified")
+    return written
 
 
 def _is_here(card: DatasetCard, folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -54,23 +55,36 @@ def space_group(crystal: Crystal, symprec: float = SYMPREC) -> int:
     symprec : float
         In Å.
     """
+    return _space_group(crystal.cell.tobytes(), crystal.positions.tobytes(), crystal.numbers.tobytes(), symprec)
+
+
+@lru_cache(maxsize=20_000)  # data sets that are compared share most crystals
+def _space_group(cell: bytes, positions: bytes, numbers: bytes, symprec: float) -> int:
+    import numpy as np
     import spglib
 
+    vectors, sites = np.frombuffer(cell).reshape(3, 3), np.frombuffer(positions).reshape(-1, 3)
     try:
-        cell = crystal.cell.tolist(), crystal.positions.tolist(), crystal.numbers.tolist()
-        found = spglib.get_symmetry_dataset(cell, symprec=symprec)
+        crystal = vectors.tolist(), sites.tolist(), np.frombuffer(numbers, dtype=np.int64).tolist()
+        found = spglib.get_symmetry_dataset(crystal, symprec=symprec)
     except spglib.SpglibError:  # some versions raise, others return None
         found = None
     return 0 if found is None else int(found.number)
 
 
-def prototypes(crystals: Sequence[Crystal], symprec: float = SYMPREC) -> tuple[str, ...]:
+def prototypes(
+    crystals: Sequence[Crystal], symprec: float = SYMPREC, advance: Callable[[], object] = lambda: None
+) -> tuple[str, ...]:
     """Anonymous formula and space group of each crystal, such as ``AB-225`` for rocksalt.
 
     Coarser than a crystallographer's structure type: which positions are occupied does not enter, so that two types
-    with the same formula and space group are one prototype. Takes some 5 ms a crystal.
+    with the same formula and space group are one prototype. Takes some 5 ms a crystal; `advance` is called after each.
     """
-    return tuple(f"{anonymous_formula(crystal)}-{space_group(crystal, symprec)}" for crystal in crystals)
+    found = []
+    for crystal in crystals:
+        found.append(f"{anonymous_formula(crystal)}-{space_group(crystal, symprec)}")
+        advance()
+    return tuple(found)
 
 
 def same_crystals(crystals: Sequence[Crystal]) -> tuple[int, ...]:

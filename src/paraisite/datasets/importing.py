@@ -19,11 +19,13 @@ from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.carried import Carried
 from paraisite.datasets.dataset import KAPPA, Dataset
 from paraisite.datasets.load import per_atom
+from paraisite.datasets.registry import registry
 from paraisite.datasets.store import TABLE, is_dataset_folder
 from paraisite.datasets.table import (
     ID_COLUMNS,
     KAPPA_COLUMNS,
     LABEL_COLUMNS,
+    MISSING,
     DatasetError,
     Table,
     is_numeric,
@@ -96,14 +98,14 @@ def import_dataset(
             raise DatasetError(f"{path}: there is no such file or folder; check the path")
     name = name or (source.resolve().name if source.is_dir() else split_name(source.name)[0])
     if _is_pickle(source) or (targets is not None and _is_pickle(targets)):
-        dataset = _read_pickles(source, targets, name, id_column, kappa_column, advance)
+        dataset = _as_registered(_read_pickles(source, targets, name, id_column, kappa_column, advance))
     elif (table := _table(source, targets)) is not None:
-        inputs = [source] if targets is not None else _beside(table)
-        dataset = _read_labelled(table, inputs, name, id_column, kappa_column, advance)
+        apart = source if targets is not None else None
+        dataset = _read_labelled(table, apart, name, id_column, kappa_column, "" if factor == 1 else unit, advance)
     else:
         if id_column is not None:
             raise DatasetError(f"{source}: carries its ids in fields of known names; --id-column is for tables")
-        dataset = _read_carrying(source, name, kappa_column, advance)
+        dataset = _read_carrying(source, name, kappa_column, "" if factor == 1 else unit, advance)
     if factor == 1 or KAPPA not in dataset.targets:
         return dataset
     scaled = dataset.kappa * factor.numerator / factor.denominator
@@ -155,10 +157,12 @@ def _beside(table: Path) -> list[Path]:
     """Crystal files in the folder of a table, not below it."""
     found = sorted(path for path in table.parent.iterdir() if is_wanted(path.name) and path.is_file())
     if not found:
-        raise DatasetError(
-            f"{table}: no crystal file lies beside this table; give the crystals as INPUT and the table as TARGETS"
-        )
+        raise DatasetError(f"{table}: no crystal file lies beside this table; {_crystals_first(table)}")
     return found
+
+
+def _crystals_first(table: Path) -> str:
+    return f"name the crystals first: paraisite data import FOLDER {table}"
 
 
 def _read_pickles(
@@ -186,17 +190,35 @@ def _read_pickles(
     )
 
 
+def _as_registered(dataset: Dataset) -> Dataset:
+    """Return pickles of the study in the form of the registry where they hold a registered data set, others as read.
+
+    The neutral copies, and with them the registered content, went through CIFs of ten digits (see `upstream`).
+    """
+    hashes = {card.content_hash for card in registry().values() if card.rows == len(dataset)}
+    if not hashes or dataset.content_hash in hashes:
+        return dataset
+    from paraisite.datasets.upstream import through_cif
+
+    try:
+        same = replace(dataset, crystals=tuple(map(through_cif, dataset.crystals)))
+    except DatasetError:  # a crystal that the reader of CIFs refuses: none of ours
+        return dataset
+    return same if same.content_hash in hashes else dataset
+
+
 def _read_labelled(
     path: Path,
-    inputs: Sequence[Path],
+    source: Path | None,
     name: str,
     id_column: str | None,
     kappa_column: str | None,
+    unit: str,
     advance: Callable[[], None],
 ) -> Dataset:
-    """Join a table with crystals by id."""
+    """Join a table with crystals, those beside it if `source` is None, by id."""
     without = kappa_column == NO_KAPPA
-    table = read_table(path, id_column=id_column, kappa_column=None if without else kappa_column)
+    table = read_table(path, id_column=id_column, kappa_column=None if without else kappa_column, unit=unit)
     names = tuple(target for target in table.targets if target != KAPPA or not without)
     if not without and table.rows and all(np.isnan(row.targets.get(KAPPA, np.nan)) for row in table.rows):
         others = ", ".join(target for target in names if target != KAPPA) or "nothing else"
@@ -204,7 +226,10 @@ def _read_labelled(
             f"{path}: no column holds the conductivity under the name {' or '.join(KAPPA_COLUMNS)}; there is {others}: "
             f"name it by --kappa-column, or say --kappa-column {NO_KAPPA} where there is none"
         )
+    inputs = [source] if source is not None else _beside(path)
     found = _Found(inputs, advance)
+    if table.rows and not any(found.has(row.id) for row in table.rows) and found.ids():
+        raise _none_matches(table, found.ids(), beside=source is None)
     crystals: list[Crystal] = []
     rows = []
     rejections = list(table.rejections)
@@ -236,6 +261,21 @@ def _read_labelled(
     )
 
 
+def _none_matches(table: Table, ids: Sequence[str], *, beside: bool) -> DatasetError:
+    def some(all_: Sequence[str]) -> str:
+        return ", ".join(all_[:3]) + (", …" if len(all_) > 3 else "")
+
+    wanted = [row.id for row in table.rows]
+    none = f"{table.path}: none of its {len(wanted)} ids ({some(wanted)}) was found"
+    look = f"the ids there look like {some(ids)}"
+    if beside:
+        return DatasetError(f"{none} beside {table.path.name}, where {look}; {_crystals_first(table.path)}")
+    return DatasetError(
+        f"{none} among the crystals: {look}; an id is the field {', '.join(ID_KEYS)} of a crystal, else the name of "
+        "its file: correct the ids, or say --id-column"
+    )
+
+
 class _Found:
     """Crystals by id, and by the stem of their file."""
 
@@ -248,6 +288,14 @@ class _Found:
             self.items.append(item)
             self._by_id.setdefault(item.id, []).append(i)
             self._by_stem.setdefault(_stem(item.source), []).append(i)
+
+    def has(self, id: str) -> bool:
+        """Tell whether anything has this id."""
+        return id in self._by_id or id in self._by_stem
+
+    def ids(self) -> list[str]:
+        """Ids of the crystals."""
+        return [item.id for item in self.items if isinstance(item, Crystal)]
 
     def take(self, id: str) -> Crystal | Rejection | None:
         """Return the one item with this id, a rejection where there are several, None where there is none."""
@@ -278,7 +326,9 @@ def _stem(source: str) -> str:
     return split_name(inside.partition("#")[0])[0]
 
 
-def _read_carrying(source: Path, name: str, kappa_column: str | None, advance: Callable[[], None]) -> Dataset:
+def _read_carrying(
+    source: Path, name: str, kappa_column: str | None, unit: str, advance: Callable[[], None]
+) -> Dataset:
     """Read crystals with the values that their files carry."""
     carried = Carried()
     items: list[Crystal | Rejection] = []
@@ -301,11 +351,14 @@ def _read_carrying(source: Path, name: str, kappa_column: str | None, advance: C
             raise DatasetError(
                 f"{source}: no conductivities; {_carries(numeric)}. Give a table of id,kappa as TARGETS"
                 + (f" or name the conductivity by --kappa-column ({NO_KAPPA} for none)" if numeric else "")
+                + ("" if numeric else f", or say --kappa-column {NO_KAPPA} to have the crystals alone")
             )
         columns |= dict.fromkeys(found[:1], KAPPA)
     else:
         columns.pop(KAPPA, None)
     targets = tuple(sorted(columns.values(), key=lambda target: target != KAPPA))
+    looked = ", ".join(key for key, target in columns.items() if target != KAPPA)
+    looked = ", ".join([kappa_column or ", ".join(KAPPA_COLUMNS), *([looked] if looked else [])])
     crystals: list[Crystal] = []
     rows = []
     rejections: list[Rejection] = []
@@ -314,7 +367,13 @@ def _read_carrying(source: Path, name: str, kappa_column: str | None, advance: C
             rejections.append(item)
             continue
         try:
-            row = row_values(list(columns.values()), targets, [cells[key][i] for key in columns])
+            own = [cells[key][i] for key in columns]
+            if all(cell.casefold() in MISSING for cell in own):
+                if kappa_column != NO_KAPPA:
+                    raise ValueError(f"carries no {' or '.join(targets)} (looked for {looked}); add it")
+                row = dict.fromkeys(targets, np.nan)
+            else:
+                row = row_values(list(columns.values()), targets, own, unit)
         except ValueError as error:
             rejections.append(Rejection(item.id, item.source, str(error)))
         else:

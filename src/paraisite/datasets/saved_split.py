@@ -230,7 +230,11 @@ def _by_element(
         else:
             named[symbol] = split
     if not named:
-        raise ValueError(f"{dataset.name}: every element has fewer than {min_rows} rows with or without it")
+        few = f"fewer than {min_rows} rows with or without it"
+        if wanted is not None:
+            reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in skipped.items())
+            raise ValueError(f"{dataset.name}: {few} ({reasons}); choose other elements or a lower --min-rows")
+        raise ValueError(f"{dataset.name}: every element has {few}")
     return named, skipped
 
 

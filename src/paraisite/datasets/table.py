@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import math
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ def place(path: Path, line: int) -> str:
     return f"{path}::line {line}"
 
 
-def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | None = None) -> Table:
+def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | None = None, unit: str = "") -> Table:
     """Read ids and targets of an `id_prop.csv`.
 
     Without a header the columns are id and kappa. With one (known by an `id` or `kappa` column), `kappa` (or `target`)
@@ -63,16 +64,21 @@ def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | 
     path : Path
     id_column, kappa_column : str, optional
         Columns of the header that hold the ids and the conductivities, where they have other names than these.
+    unit : str
+        Of the conductivities, for the reasons of rejections.
 
     Raises
     ------
     DatasetError
-        If the file cannot be opened, holds no line, or its header is unusable.
+        If the file cannot be opened, is no UTF-8, holds no line, or its header is unusable.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        content = path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}); a data set needs this table") from error
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or content[1:4:2] == b"\0\0":
+        raise DatasetError(f"{path}: not UTF-8 but perhaps UTF-16; save it as CSV UTF-8")
+    text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     # Line by line, so that an unbalanced quote spoils its own line and not the rest of the file.
     lines = [
         (number, _cells(line))
@@ -92,11 +98,16 @@ def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | 
     named = id_column is not None or kappa_column is not None
     if named or header[0] in ID_COLUMNS or any(cell in KAPPA_COLUMNS for cell in header):
         columns = _columns(path, lines.pop(0)[1], id_column, kappa_column)
+    elif len(first) > 2 and _names_numbers(first, [cells for _, cells in lines[1:]]):
+        raise DatasetError(
+            f"{path}: no column for ids; the header names {', '.join(first)}: say --id-column and --kappa-column (or "
+            "call them id and kappa)"
+        )
     else:
         columns = ["id", KAPPA]
     complete = [cells for _, cells in lines if len(cells) == len(columns)]
     numeric = {column for i, column in enumerate(columns) if is_numeric([cells[i] for cells in complete])}
-    labels = {column for column in columns if column.casefold() in ("id", *LABEL_COLUMNS)}
+    labels = {column for column in columns if column.casefold() in ("id_", *ID_COLUMNS, *LABEL_COLUMNS)}
     targets = tuple(column for column in columns if column == KAPPA or column in numeric - labels)
     if not targets:
         raise DatasetError(f"{path}: no column of numbers besides the id; name the conductivity (W/m/K) `kappa`")
@@ -107,7 +118,7 @@ def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | 
     for number, cells in lines:
         id_ = cells[columns.index("id")].removesuffix(".cif") if len(cells) > columns.index("id") else ""
         try:
-            values = row_values(columns, targets, cells)
+            values = row_values(columns, targets, cells, unit)
             if not id_:
                 raise ValueError("the id is empty; write the name of the CIF without .cif")
             if id_ in line_of:
@@ -134,7 +145,9 @@ def _columns(path: Path, header: list[str], id_column: str | None, kappa_column:
         if given is not None:
             if given not in columns:
                 raise DatasetError(f"{path}: there is no column {given!r}; the header names {', '.join(header)}")
-            columns[columns.index(given)] = name
+            place = columns.index(given)
+            columns = [f"{name}_" if column == name else column for column in columns]  # this one is not meant
+            columns[place] = name
             continue
         folded = [column.casefold() for column in columns]
         found = next((folded.index(column) for column in known if column in folded), None)
@@ -148,6 +161,14 @@ def _columns(path: Path, header: list[str], id_column: str | None, kappa_column:
             f"{path}: the header names {', '.join(map(repr, twice))} twice; every column needs its own name"
         )
     return columns
+
+
+def _names_numbers(header: Sequence[str], lines: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a first line of words alone stands above lines with numbers: a header of other names than ours."""
+    if any(_is_number(cell) or cell.casefold() in MISSING for cell in header):
+        return False
+    below = [cells for cells in lines if len(cells) == len(header)]
+    return any(is_numeric([cells[i] for cells in below]) for i in range(len(header)))
 
 
 def is_numeric(cells: list[str]) -> bool:
@@ -164,8 +185,10 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def row_values(columns: Sequence[str], targets: Sequence[str], cells: Sequence[str]) -> dict[str, float]:
-    """Return the targets of a line; a ValueError says what is wrong with it."""
+def row_values(
+    columns: Sequence[str], targets: Sequence[str], cells: Sequence[str], unit: str = ""
+) -> dict[str, float]:
+    """Return the targets of a line (`unit`: of its conductivity); a ValueError says what is wrong with it."""
     if len(cells) != len(columns):
         hint = "" if len(columns) > 2 else "; a first line with the names of the columns allows more than two"
         raise ValueError(f"{len(cells)} columns where {len(columns)} are expected ({','.join(columns)}){hint}")
@@ -180,7 +203,8 @@ def row_values(columns: Sequence[str], targets: Sequence[str], cells: Sequence[s
             values[target] = float(cell)
             if not math.isfinite(values[target]) or (target == KAPPA and values[target] <= 0):
                 demand = "positive and finite" if target == KAPPA else "finite"
-                raise ValueError(f"{target} is {cell}, but must be {demand}; correct it or leave it empty")
+                shown = f"{cell} {unit}" if unit and target == KAPPA else cell
+                raise ValueError(f"{target} is {shown}, but must be {demand}; correct it or leave it empty")
     if all(math.isnan(value) for value in values.values()):
         raise ValueError(f"no value for {' or '.join(targets)}; fill one in or delete the line")
     return values

@@ -69,7 +69,7 @@ def _study(name: str, files: Mapping[str, Path]) -> Dataset:
     study = read_study(structures, targets, name)
     if study.rejections:
         raise DatasetError(f"{study.rejections[0].source}: {study.rejections[0].reason}")
-    crystals = [_through_cif(crystal) for crystal in study.crystals]
+    crystals = [through_cif(crystal) for crystal in study.crystals]
     named = [replace(crystal, source=crystal.source.replace(str(structures), url)) for crystal in crystals]
     return replace(study, crystals=tuple(named))
 
@@ -147,7 +147,7 @@ def _crystals(items: Iterable[Crystal | Rejection]) -> list[Crystal]:
     return found
 
 
-def _through_cif(crystal: Crystal) -> Crystal:
+def through_cif(crystal: Crystal) -> Crystal:
     """Return what is left of a crystal after it was written as a CIF without symmetry, with ten digits, and read.
 
     The neutral copies were made so. The content hash counts to 1e-6, and some lengths lie on the edge between two such

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paraisite.cli.console import console
+from paraisite.cli.data.folders import beyond_diamond, listed, load_dataset, note_namesake
 from paraisite.cli.errors import FAILED, fail, guarded
 from paraisite.cli.options import MirrorOption
 
@@ -38,7 +39,7 @@ def check(
     mirror: MirrorOption = None,
 ) -> None:
     """Check a data set: rows and rejected lines, units, content hash, crystals with equal formulas."""
-    from paraisite.datasets import DatasetError, load
+    from paraisite.datasets import DatasetError
     from paraisite.datasets.registry import find
 
     card = find(dataset)
@@ -48,18 +49,21 @@ def check(
         if card is not None and card.holds == "formulas":
             from paraisite.datasets.formulas import load_formulas
 
+            note_namesake(dataset)
             table = load_formulas(dataset, mirror)
             typer.echo(f"{table.name}: {len(table)} formulas, as registered (content {table.content_hash[:12]})")
             return
-        data = load(dataset, mirror)
+        data = load_dataset(dataset, mirror)
     except DatasetError as error:
         fail(str(error), FAILED)
     rejected = [*data.rejections, *_impossible(data)]
     typer.echo(f"{data.name}: {len(data) - len(rejected) + len(data.rejections)} good rows, {len(rejected)} rejected")
-    for rejection in rejected:
-        typer.echo(f"  {rejection.source}: {f'{rejection.id}: ' if rejection.id else ''}{rejection.reason}")
     path = Path(dataset).expanduser()
     folder = None if card is not None else path if path.is_dir() else path.parent
+    for line in listed(rejected):
+        typer.echo(line)
+    for line in beyond_diamond(data):
+        typer.echo(line)
     if data.targets:
         console().print(_targets(data, _units(data, folder)))
     for line in (*_repeated("formulas", data.formulas), *_repeated("ids", data.ids)):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paraisite.cli.console import console
-from paraisite.cli.data.folders import ForceOption, check_output
+from paraisite.cli.data.folders import ForceOption, check_output, load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
 
@@ -61,12 +61,11 @@ def clean(
     """Drop, merge or flag rows that cannot be right, and say why for each."""
     with wrong_usage():
         from paraisite.datasets.cleaning_rules import Rules, load_rules
-        from paraisite.datasets.load import load
         from paraisite.datasets.store import inherited
 
         check_output(output, force, [dataset])
         rules = load_rules(config) if config is not None else Rules()
-        data = load(dataset, mirror)
+        data = load_dataset(dataset, mirror)
         terms = inherited([dataset])
 
     from paraisite.datasets.clean import clean as apply

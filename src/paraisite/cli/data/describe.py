@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,10 +46,11 @@ def describe(
     from paraisite.datasets.describe import markdown
     from paraisite.replacing import replacing
 
-    with wrong_usage(), console(stderr=True).status("reading") as status:
+    with wrong_usage():
         loaded = load_all(datasets, mirror)
         output.mkdir(parents=True, exist_ok=True)
-        found = describe_datasets(loaded, say=lambda what: status.update(f"describing {what}"))
+        with _progress() as progress:
+            found = describe_datasets(loaded, progress)
     figures = []
     if find_spec("matplotlib") is not None:
         figures = _draw(loaded, found, output)
@@ -60,6 +64,33 @@ def describe(
     typer.echo(
         f"written: {', '.join(str(output / name) for name in ('summary.md', 'summary.json', *figures))}", err=True
     )
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show on standard error how far each step is; off a terminal only name it."""
+    if not sys.stderr.isatty():
+        named: set[str] = set()
+
+        def name(what: str, done: int, total: int) -> None:
+            if what not in named:
+                named.add(what)
+                typer.echo(f"{what} …", err=True)
+
+        yield name
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    tasks: dict[str, TaskID] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield show
 
 
 def _draw(loaded: list[Dataset], found: Description, folder: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from paraisite.cli.data.folders import FIRST, load_dataset
 from paraisite.cli.errors import fail, guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
 
@@ -77,11 +78,10 @@ def export(
     if format is not Format.id_prop and (no_header or loose or file_names):
         fail("--no-header, --loose and --file-names belong to --format id_prop")
     with wrong_usage():
-        from paraisite.datasets import load
         from paraisite.datasets.export import export as export_dataset
 
         written = export_dataset(
-            load(dataset, mirror),
+            load_dataset(dataset, mirror),
             output,
             format.value,
             targets=target,
@@ -93,4 +93,7 @@ def export(
     if written.left_out:
         typer.echo(f"left out: {written.left_out} rows without a value", err=True)
     if written.renamed:
-        typer.echo(f"changed: {written.renamed} ids that cannot be file names, or stand on several rows", err=True)
+        n = len(written.renamed)
+        shown = ", ".join(f"{before} -> {after}" for before, after in written.renamed[:FIRST])
+        typer.echo(f"changed: {n} ids that cannot be file names, or stand on several rows: {shown}", nl=False, err=True)
+        typer.echo(f" and {n - FIRST} more" if n > FIRST else "", err=True)

@@ -44,9 +44,10 @@ def fetch(
     failed = False
     for name in names:
         try:
+            lines: list[str] = []
             with download_bar() as progress:
                 if find(name) is not None:
-                    folder = datasets.fetch(name, mirror, force=force, progress=progress)
+                    folder = datasets.fetch(name, mirror, force=force, progress=progress, say=lines.append)
                 else:
                     folder = models.fetch(name, mirror, progress)
         except (ValueError, OSError) as error:
@@ -54,6 +55,8 @@ def fetch(
             typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
             typer.echo(str(error), err=True)
         else:
+            for line in lines:
+                typer.echo(line, err=True)
             typer.echo(folder)
     if failed:
         raise typer.Exit(FAILED)

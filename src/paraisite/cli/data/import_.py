@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paraisite.cli.console import console
-from paraisite.cli.data.folders import ForceOption, check_output
+from paraisite.cli.data.folders import FIRST, ForceOption, beyond_diamond, check_output, listed
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
 
 if TYPE_CHECKING:
@@ -29,14 +30,13 @@ EXAMPLES = """Examples:
 INPUT is one of
   a table DATA.csv of id,kappa with the crystals (CIF or any other format) beside it, or a folder with id_prop.csv;
   crystals that carry their values: extended XYZ, ASE database, pymatgen JSON with kappa beside each structure;
-  any crystals, with a table of id,kappa as TARGETS;
+  any crystals, with a table of id,kappa as TARGETS; the id of a crystal is its field material_id, mp_id, id, _id,
+  task_id, jid, identifier or mat_id (info of extended XYZ, entry of JSON), else the name of its file;
+  any crystals without values, with --kappa-column -;
   a pickle of the study, nothing of which is run: a list of structures, or a table of them, with TARGETS.pkl.
 
 \b
 Exit status: 0 if something was imported; 1 if nothing could be; 2 on wrong usage."""
-
-SHOWN = 20
-"""Rejections that are printed; the card holds all."""
 
 
 @guarded
@@ -63,7 +63,7 @@ def import_(
         typer.Option(
             "--kappa-column",
             metavar="NAME",
-            help="Column (or field of the crystals) of the conductivities; - if there are none.",
+            help="Column (or field of the crystals) of the conductivities; - where there are none (not for pickles).",
             show_default="kappa",
         ),
     ] = None,
@@ -120,11 +120,11 @@ def _summary(dataset: Dataset, folder: Path) -> Iterator[str]:
     import numpy as np
 
     rejected = dataset.rejections
-    for rejection in rejected[:SHOWN]:
-        label = f" ({rejection.id})" if rejection.id and rejection.id not in rejection.source else ""
-        yield f"not imported: {rejection.source}{label}: {rejection.reason}"
-    if len(rejected) > SHOWN:
-        yield f"not imported: {len(rejected) - SHOWN} more, all in {folder / 'card.json'}"
+    yield from listed(rejected, "not imported: ", f", all in {folder / 'card.json'}")
+    if twice := [f"{id_} ({n})" for id_, n in Counter(dataset.ids).items() if n > 1]:
+        named = ", ".join(twice[:FIRST]) + (f" and {len(twice) - FIRST} more" if len(twice) > FIRST else "")
+        yield f"warning: ids on several rows, all of which are kept: {named}"
+    yield from beyond_diamond(dataset)
     yield f"imported {len(dataset)} rows as {dataset.name}, {len(rejected)} not: {folder}"
     for target, values in dataset.targets.items():
         known = values[np.isfinite(values)]

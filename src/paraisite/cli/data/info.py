@@ -23,10 +23,12 @@ EXAMPLES = """Examples:
 
 @guarded
 def info(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `paraisite data list`.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name of `paraisite data list`, or the folder of a stored data set.")
+    ],
     mirror: MirrorOption = None,
 ) -> None:
-    """Show what is known of a named data set: rows, units, licence, what to cite, and the files it is made from."""
+    """Show what is known of a named or stored data set: rows, units, licence, what to cite, where it comes from."""
     from paraisite.datasets.registry import find, registry
     from paraisite.model.registry import registry as models
 
@@ -37,10 +39,36 @@ def info(
         model_info(name, mirror)
         return
     with wrong_usage():
+        if card is None and Path(name).expanduser().exists():
+            for line in _stored(name):
+                typer.echo(line)
+            return
         if card is None:
             raise ValueError(f"{name}: no such data set; there are {', '.join(registry())}")
     for line in _lines(card, mirror):
         typer.echo(line)
+
+
+def _stored(given: str) -> Iterator[str]:
+    """What the card of a stored data set says."""
+    from paraisite.datasets.store import dataset_folder, is_dataset_folder, read_card
+
+    folder = dataset_folder(given)
+    if not is_dataset_folder(folder):
+        raise ValueError(f"{given}: holds no stored data set, which has a card; see paraisite data check {given}")
+    card = read_card(folder)
+    yield f"{card.name}: {folder}"
+    yield f"rows: {card.rows} crystals" + (f", {len(card.rejections)} rejected" if card.rejections else "")
+    yield f"targets: {', '.join(f'{name} ({unit})' for name, unit in card.units.items()) or 'none'}"
+    yield f"licence: {card.licence or 'not known'}"
+    for text in card.citation:
+        yield f"cite: {text}"
+    for text in card.notes:
+        yield f"note: {text}"
+    for key, value in card.origin.items():
+        yield f"{key}: {value}"
+    yield f"content hash: {card.content_hash}"
+    yield f"more: paraisite data check {given}"
 
 
 def _lines(card: DatasetCard, mirror: Path | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from paraisite.cli.console import console
 from paraisite.cli.data.clean import WorkersOption, comparing, processes
-from paraisite.cli.data.folders import ForceOption, check_output, load_all
+from paraisite.cli.data.folders import ForceOption, check_output, load_all, load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
 
@@ -75,7 +76,6 @@ def merge(
 ) -> None:
     """Merge data sets, and say for every row where it went."""
     with wrong_usage():
-        from paraisite.datasets.load import load
         from paraisite.datasets.merge import join as fill
         from paraisite.datasets.merge import merge as combine
         from paraisite.datasets.merge import note_join, write_merging
@@ -87,12 +87,16 @@ def merge(
         check_output(output, force, inputs)
         terms = inherited(inputs)
         parts = load_all(datasets, mirror)
+        names = [part.name for part in parts]
         wanted = [given.strip() for given in prefer.split(",") if given.strip()]
         called = {
             name: part.name for given, part in zip(datasets, parts, strict=True) for name in (given, _last(given))
         }
-        best = [called.get(given) or (card.name if (card := find(given)) else _last(given)) for given in wanted]
-        others = [Path(given) if given in tables else load(given, mirror) for given in join or []]
+        called |= {part.name: part.name for part in parts}
+        best = [called.get(given) or (card.name if (card := find(given)) else given) for given in wanted]
+        if unknown := [given for given, name in zip(wanted, best, strict=True) if name not in names]:
+            raise ValueError(f"--prefer {', '.join(unknown)}: the sets given are {', '.join(names)}")
+        others = [Path(given) if given in tables else load_dataset(given, mirror) for given in join or []]
         options: dict[str, Any] = {"workers": processes(workers)}
         title = name or output.expanduser().resolve().name
         with comparing() as options["progress"]:
@@ -100,6 +104,8 @@ def merge(
         for other in others:
             with comparing() as options["progress"]:
                 merged, report = fill(merged, other, **options)
+            if reason := _not_joined(report, merged.ids):
+                raise ValueError(f"--join {report['from']}: nothing could be joined: {reason}")
             account = note_join(account, merged, report)
         write_merging(merged, account, output, terms)
 
@@ -117,6 +123,19 @@ def merge(
         typer.echo(f"{report['unmatched']} of its rows match nothing, {report['broken']} are broken")
     typer.echo(f"content: {summary['content_hash']['merged'][:12]}")
     typer.echo(f"written: {output} (row by row: {output / 'merging.csv'})", err=True)
+
+
+def _not_joined(report: dict[str, Any], ids: Sequence[str]) -> str:
+    """Why nothing came of a join; empty where something did, or where all that could be filled is there already."""
+    if not report["filled"]:
+        return "it has no targets" + ("" if report["by"] == "id" else " but kappa, which is not joined (merge it)")
+    if report["matched"]:
+        return ""
+    broken = f" ({report['broken']} lines are broken)" if report["broken"] else ""
+    if report["by"] == "crystal":
+        return f"none of its {report['unmatched']} crystals is among those of the result{broken}"
+    named = ", ".join(ids[:3])
+    return f"none of its {report['unmatched']} ids is one of the result, which look like {named}{broken}"
 
 
 def _last(given: str) -> str:

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paraisite.cli.console import console
+from paraisite.cli.data.folders import listed
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
 
 if TYPE_CHECKING:
@@ -249,7 +250,16 @@ def _store(
         rows = getattr(sources, f"query_{source}")(**asked, client=client)
         pages.mkdir(parents=True, exist_ok=True)
         (pages / "query.json").write_text(json.dumps(origin), encoding="utf-8")
-    keeps = f"what came is kept in {pages}; the same command goes on"
+
+    def kept() -> str:
+        """Say where pages are kept; where none came, leave nothing behind."""
+        if any(path.name != "query.json" for path in pages.rglob("*") if path.is_file()):
+            return f"what came is kept in {pages}; the same command goes on"
+        shutil.rmtree(pages, ignore_errors=True)
+        with suppress(OSError):  # it held something before
+            folder.rmdir()
+        return "nothing came"
+
     arrived: list[Row] = []
     try:
         with _progress(source, client, shown=not quiet and sys.stderr.isatty()) as watched:
@@ -257,10 +267,10 @@ def _store(
         incomplete = any(isinstance(row, sources.Shortfall) for row in arrived)
         dataset = sources.collect(arrived, name)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: {keeps}", err=True)
+        typer.echo(f"interrupted: {kept()}", err=True)
         raise
     except sources.SourceError as error:
-        fail(f"{error} ({keeps})", FAILED)
+        fail(f"{error} ({kept()})", FAILED)
     except DatasetError as error:
         if not incomplete:
             shutil.rmtree(pages)
@@ -270,7 +280,7 @@ def _store(
     if not quiet:
         _summarise(dataset.rejections, len(dataset), folder)
     if incomplete:
-        fail(f"the answer is not complete; {keeps}", FAILED)
+        fail(f"the answer is not complete; {kept()}", FAILED)
     shutil.rmtree(pages)
 
 
@@ -291,10 +301,8 @@ def _check_folder(folder: Path, pages: Path, origin: Mapping[str, Any], *, holds
 
 def _summarise(given: Sequence[Rejection], n: int, folder: Path) -> None:
     typer.echo(f"{folder}: {n} crystals, {len(given)} rejected", err=True)
-    for rejection in given[:10]:
-        typer.echo(f"  {rejection.source}: {rejection.reason}", err=True)
-    if len(given) > 10:
-        typer.echo(f"  and {len(given) - 10} more, in card.json", err=True)
+    for line in listed(given, more=", in card.json"):
+        typer.echo(line, err=True)
 
 
 @contextmanager

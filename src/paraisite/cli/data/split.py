@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paraisite.cli.console import console
+from paraisite.cli.data.folders import load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
 
@@ -116,11 +117,10 @@ def split(
         }
         given = {parameter: value for parameter, value in parameters.items() if value is not None}
 
-        from paraisite.datasets import load
         from paraisite.datasets.saved_split import make_split, write_split
 
         with console(stderr=True).status("reading") as status:
-            data = load(dataset, mirror)
+            data = load_dataset(dataset, mirror)
             made = make_split(
                 data, by.value, name=name, say=lambda kind: status.update(f"comparing by {kind}"), **given
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -113,7 +114,7 @@ class Session(requests.Session):
                 if attempt == self.attempts:
                     came = f"{error.came} ({attempt} times)"
                     raise SourceError(error.asked, came, error.remedy) from None
-                self.say(f"{urlsplit(error.asked).hostname}: {error.came}; asking again in {min(wait, MAX_WAIT):.0f} s")
+                self.say(f"{urlsplit(error.asked).hostname}: {error.came}; asking again in {min(wait, MAX_WAIT):.3g} s")
                 time.sleep(min(wait, MAX_WAIT))
         raise AssertionError
 
@@ -283,4 +284,7 @@ def _cause(error: Exception) -> str:
     """What went wrong, without the address again."""
     reason = error.args[0] if error.args else error
     reason = getattr(reason, "reason", None) or reason
-    return shorten(f"{type(error).__name__}: {reason}", 160)
+    # urllib3 begins with the object or the host: "HTTPSConnection(host='…', port=443): Failed to resolve …"
+    text = re.sub(r"^(<[^>]*>|\w+\(host=[^)]*\)): ", "", str(reason))
+    text = re.sub(r"\[Errno -?\d+\] ", "", text)
+    return shorten(f"{type(error).__name__}: {text}", 120)

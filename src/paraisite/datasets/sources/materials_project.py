@@ -161,6 +161,9 @@ def _explain(asked: str, error: Exception, key: str) -> SourceError:
     if status and status[1] in ("401", "403"):
         came = f"HTTP {status[1]}"
         return SourceError(asked, came, f"the key in {KEY} is not accepted; copy it again from {WHERE}")
+    if re.search(r"Connection|Max retries|resolve|timed out", f"{type(error).__name__}: {text}") and not status:
+        host = urlsplit(asked.split()[0]).hostname
+        return SourceError(asked, f"no connection to {host} ({type(error).__name__})", "check the network")
     said = text.partition("with message:")[2] or text  # the client puts the whole address before it
     came = f"{f'HTTP {status[1]}' if status else type(error).__name__}: {shorten(said)}"
     return SourceError(asked, came, "correct the conditions, update mp-api, or try again later")

@@ -23,6 +23,7 @@ from paraisite.datasets.sources.http import Client, SourceError, check_address, 
 from paraisite.datasets.sources.rows import Shortfall, check_elements, crystal_or_rejection
 from paraisite.datasets.table import DatasetError
 
+DASHBOARD = "https://www.optimade.org/providers-dashboard/"
 FIELDS = "lattice_vectors,cartesian_site_positions,species,species_at_sites,dimension_types,structure_features"
 
 Page = tuple[list[Any], str | None, int | None]
@@ -87,6 +88,11 @@ def base_address(provider: str) -> str:
     DatasetError
         If it is not an address of a provider.
     """
+    if "://" not in provider:
+        raise DatasetError(
+            f"{shorten(provider)!r} is not an address, such as https://optimade.materialsproject.org; the providers "
+            f"and their addresses: {DASHBOARD}"
+        )
     address = check_address(provider.strip()).rstrip("/")
     if "?" in address or "#" in address:
         raise DatasetError(f"{shorten(address)!r} is more than a provider's address; leave out what follows the ? or #")
