@@ -255,7 +255,7 @@ def claim(out: Path, settings: Settings, *, resume: bool) -> None:
     """
     mark = out / "settings.json"
     text = settings.model_dump_json(indent=1) + "\n"
-    if any(out.glob("*/run*")):
+    if any(out.glob("*/run*")) or any(out.glob("stage-*")):
         if not resume:
             raise RecipeError(f"{out} holds results; go on with --resume, or give another --output")
         if not mark.is_file() or Settings.model_validate_json(mark.read_text(encoding="utf-8")) != settings:
