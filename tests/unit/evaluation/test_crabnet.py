@@ -11,7 +11,15 @@ from paraisite.evaluation.study.crabnet import SPLIT, reduced
 
 @pytest.mark.parametrize(
     ("published", "ours"),
-    [("Al1N1Zr2", "Zr2AlN"), ("C1Mo4Ni2", "Ni2Mo4C"), ("Mg2O2", "MgO"), ("Na1Nb1S2", "NaNbS2"), ("Si1", "Si")],
+    [
+        ("Al1N1Zr2", "Zr2AlN"),
+        ("C1Mo4Ni2", "Ni2Mo4C"),
+        ("Mg2O2", "MgO"),
+        ("Na1Nb1S2", "NaNbS2"),
+        ("Si1", "Si"),
+        ("N0.2V0.6Zn0.4", "V3Zn2N"),
+        ("Os0.67W1.33", "OsW2"),
+    ],
 )
 def test_published_formulas_are_reduced(published: str, ours: str) -> None:
     assert reduced(published) == ours

@@ -6,8 +6,10 @@ formula from the formula alone. We predict every crystal of a formula and take t
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from paraisite.training.run import StageSet, initial_model, train_stage
 from paraisite.versions import versions
 
 SPLIT = "crabnet_agl_split"
+SITES = 12
+"""Largest denominator of a share; some are rounded: 0.33 and 0.333 stand for a third."""
 
 
 def run_crabnet(
@@ -88,14 +92,17 @@ def run_crabnet(
 
 
 def reduced(formula: str) -> str:
-    """Reduced formula as `Crystal.formula` writes it, from elements that are each followed by a count.
+    """Reduced formula as `Crystal.formula` writes it, from elements that are each followed by a count or a share.
 
     Raises
     ------
     ValueError
         If the text is no such formula.
     """
-    found = re.findall(r"([A-Z][a-z]?)(\d+)", formula)
+    found = re.findall(r"([A-Z][a-z]?)(\d+(?:\.\d+)?)", formula)
     if "".join(symbol + count for symbol, count in found) != formula or not found:
         raise ValueError(f"{formula!r}: expected elements with their counts, such as Al1N1Zr2")
-    return reduced_formula([NUMBERS[symbol] for symbol, count in found for _ in range(int(count))])
+    shares = [Fraction(count).limit_denominator(SITES) for _, count in found]
+    whole = math.lcm(*(share.denominator for share in shares))
+    counts = [int(share * whole) for share in shares]
+    return reduced_formula([NUMBERS[symbol] for (symbol, _), n in zip(found, counts, strict=True) for _ in range(n)])
