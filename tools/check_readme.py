@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from make_cleaning import cleaning
 from make_overlap import overlap
-from make_study import baselines, cross, steps, study
+from make_study import baselines, crabnet, cross, steps, study
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -141,6 +141,7 @@ def newformulas() -> str:
 BLOCKS = {
     "study": study,
     "cross": cross,
+    "crabnet": crabnet,
     "baselines": baselines,
     "steps": steps,
     "overlap": overlap,
