@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
+import signal
+import subprocess
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,3 +88,43 @@ def test_a_folder_without_results(invoke: Invoke, tmp_path: Path) -> None:
 def test_baselines_that_are_not_there(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("study", "baselines", "-o", tmp_path, "--names", "oracle", code=2)
     assert "oracle is not a baseline" in result.output
+
+
+def _session(leader: int) -> list[int]:
+    """Processes of the session of a process that has ended, as Linux lists them."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == leader and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_an_interrupted_study_stops_its_trainings_and_goes_on(
+    start: Callable[..., subprocess.Popen[str]], invoke: Invoke, mirror: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+    args = ("study", "run", "--steps", "II", "--train", "l96", "--runs", "2", "-o", out, "--mirror", mirror)
+    few = ("--set", "small.epochs=150")
+    process = start(*args, *few, env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True)
+    assert process.stderr is not None
+    watchdog = threading.Timer(120, process.kill)
+    watchdog.start()
+    state = out / "II-l96-paper/runs-2/stage-0-l96/state.ckpt"
+    while process.poll() is None and not state.is_file():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    err = process.stderr.read()
+    code = process.wait()
+    watchdog.cancel()
+    assert code == 130, err
+    assert "Traceback" not in err
+    deadline = time.monotonic() + 20
+    while _session(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _session(process.pid)  # no training goes on
+    assert "1 trainings of 1 runs" in invoke(*args, *few, "--resume").output
+    assert (out / "II-l96-paper/run-2.json").is_file()

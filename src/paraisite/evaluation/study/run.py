@@ -300,8 +300,9 @@ def run_study(
     waiting = list(trainings)
     failed: dict[Training, str] = {}
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _one_thread if workers > 1 else None) as pool:
-        at_work: dict[Future[list[str]], Training] = {}
+    pool = ProcessPoolExecutor(workers, context, _one_thread if workers > 1 else None)
+    at_work: dict[Future[list[str]], Training] = {}
+    try:
         while waiting or at_work:
             for training in list(waiting):
                 if training.start in failed:
@@ -320,6 +321,12 @@ def run_study(
                 except Exception as error:
                     failed[training] = f"{training.name}: {type(error).__name__}: {error}"
                     say(failed[training])
+    except BaseException:  # interrupted: a training under way would go on for minutes
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
     return list(failed.values())
 
 
