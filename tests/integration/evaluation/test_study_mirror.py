@@ -62,7 +62,9 @@ def test_steps_follow_each_other_and_a_study_goes_on(mirror: Path, tmp_path: Pat
     assert {(g.better.step, g.better.protocol) for g in gains(made)} == {("III", "paper"), ("III", "nested")}
     kernel = results(tmp_path, which[3], 4)
     assert kernel["protocols"]["paper"] == kernel["protocols"]["nested"]  # there is no epoch to choose
-    assert kernel["protocols"]["nested"]["l96"]["mape"] < 1.0  # after one epoch on AGL a line mends most of it
+    agl = results(tmp_path, which[1], 4)
+    before, after = (found["protocols"]["nested"]["l96"]["male"] for found in (agl, kernel))
+    assert after < 0.6 * before  # a few dozen good values mend what one epoch on AGL says
     with pytest.raises(RecipeError, match="go on with --resume"):
         claim(tmp_path, load_settings(changes=QUICK), resume=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from paraisite.graphs import GraphBatch, build
 EXAMPLES = settings(max_examples=25, deadline=None)
 CRYSTALS = [*some_crystals(), supercell(some_crystals()[0], (2, 2, 2))]
 PLAIN, MERGED = (build(CRYSTALS, tolerance=t)[0] for t in (None, 1e-3))
+MERGED = replace(MERGED, descriptors=np.random.default_rng(0).normal(size=(len(MERGED), 3)))
 EITHER = st.sampled_from([PLAIN, MERGED])
 INDICES = st.lists(st.integers(0, len(CRYSTALS) - 1), max_size=12)
 
@@ -22,6 +24,9 @@ INDICES = st.lists(st.integers(0, len(CRYSTALS) - 1), max_size=12)
 def assert_equal(a: GraphBatch, b: GraphBatch) -> None:
     for name in GraphBatch.__slots__:
         left, right = getattr(a, name), getattr(b, name)
+        assert (left is None) == (right is None), name
+        if left is None:
+            continue
         assert left.dtype == right.dtype, name
         np.testing.assert_array_equal(left, right, err_msg=name)
 

@@ -22,7 +22,7 @@ from make_crystals import (
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import electronegativity
 from paraisite.graphs import build
-from paraisite.model.descriptors import BLOCKS, NAMES, PROPERTIES, _table, descriptors, primitive_sites
+from paraisite.model.descriptors import BLOCKS, NAMES, PROPERTIES, descriptors, element_table, primitive_sites
 
 EXAMPLES = settings(max_examples=25, deadline=None)
 BONDED = crystals().filter(lambda c: len(build([c])[1]) == 1)
@@ -172,7 +172,7 @@ def test_the_table_agrees_with_ase_and_pymatgen() -> None:
     from ase.data import atomic_masses, chemical_symbols, covalent_radii
     from pymatgen.core import Element
 
-    table = _table()
+    table = element_table()
     assert table.shape == (95, len(PROPERTIES))
     assert np.isfinite(table).all()
     columns = dict(zip(PROPERTIES, table.T, strict=True))
