@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from paraisite.graphs import GraphBatch
 from paraisite.model.model import Model
 from paraisite.model.tensors import GraphTensors
 
 MAX_EDGES = 16_384
+
+
+def place(device: str) -> str:
+    """Return ``cuda`` where it is there and `device` ("auto", "cpu" or "cuda") does not rule it out, else ``cpu``."""
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def apply(model: Model, graphs: GraphBatch, where: str) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from paraisite.datasets import split_hash
 from paraisite.evaluation.metrics import coverage, interval_score, interval_width, scores
@@ -19,7 +18,7 @@ from paraisite.model.descriptors import BLOCKS
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.replacing import replacing
-from paraisite.training.apply import apply
+from paraisite.training.apply import apply, place
 from paraisite.training.recipe import Recipe
 from paraisite.training.replicas import Replicas
 from paraisite.versions import versions
@@ -69,7 +68,7 @@ def finish(
     Checkpoint
     metrics : dict
     """
-    where = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    where = place(device)
     if model.config.members != len(replicas.fold):
         model = model.select(np.tile(np.arange(recipe.members), replicas.folds).tolist())
     by_kernel = recipe.stages[-1].fit == "kernel"

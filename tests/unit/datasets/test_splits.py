@@ -114,19 +114,23 @@ def test_paper_split_of_parts_side_by_side() -> None:
     assert_partition(both, 238)
 
 
+def _printed(code: str) -> set[str]:
+    """What some code prints in processes of different hash seeds."""
+    return {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+
+
 def test_splits_are_those_of_every_other_process() -> None:
     # Frozen numbers: they may not depend on the process (hash seed), the machine or the version of NumPy.
     code = (
         "from paraisite.datasets.splits import *;"
         "print(split_hash(kfold(238, 5, 7)), split_hash(grouped_kfold([f'f{i % 170}' for i in range(238)], 5, 7)))"
     )
-    printed = {
-        subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        for seed in ("1", "2")
-    }
-    assert printed == {
+    assert _printed(code) == {
         "5bdd7a0188d8be0e9cabede3b5bfd0b7b6ffc3a9c76105a2c3f4df42898a2ff0 "
         "662c13624aa641f290bdcd3d5d278df8e917e0313dad3f5fc9680dbfb5c411f7"
     }
@@ -197,13 +201,7 @@ def test_element_and_tail_splits_are_those_of_every_other_process() -> None:
         "print(split_hash(tail_splits(x, 0.1)), split_hash(range_split(x, 1.0, 2.0)),"
         "split_hash(leave_out(labels, 'c')))"
     )
-    printed = {
-        subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        for seed in ("1", "2")
-    }
-    assert printed == {
+    assert _printed(code) == {
         "0692953547da15112f9e92c88801362156040b31b5f5df666acb4a8c57fa2468 "
         "a67bf38a730f3bebe7e022e2f17972cca40961efb8df9f2a06c3803d8d8206ee "
         "5940be2cd0ea79113e8645ecd88e7ef7fd72d182dfbb9dc70daebf78f29a4341"

@@ -6,7 +6,6 @@ is chosen on that part, so all of this is protocol ``nested``.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from paraisite.datasets import Dataset, split_hash
-from paraisite.evaluation.metrics import scores
+from paraisite.datasets import split_hash
 from paraisite.evaluation.study import estimators
 from paraisite.evaluation.study.estimators import Regressor
 from paraisite.evaluation.study.features import Features
 from paraisite.evaluation.study.plan import AGL, DATASETS, Folds, Training
-from paraisite.replacing import replacing
+from paraisite.evaluation.study.table import fold_scores, write_result
 from paraisite.versions import versions
 
 if TYPE_CHECKING:
@@ -150,10 +148,7 @@ def run_baselines(
                 if not folds.training_mask(training, run).any():  # one prototype, and it is held out
                     say(f"{training.name}: run {run} has nothing to train on")
                     continue
-                result = _result(training, run, features)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with replacing(path) as aside:
-                    aside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+                write_result(path, _result(training, run, features))
                 done += 1
             say(f"baselines: run {run}: {done} of {len(todo)} fitted in {time.monotonic() - started:.0f} s")
 
@@ -190,7 +185,7 @@ def _result(training: Training, run: int, features: Features) -> dict[str, Any]:
     seconds = time.monotonic() - started
     own = folds.datasets[training.trained_on]
     train = folds.training_mask(training, run) & (own.kappa > 0)
-    tested = {name: _scores(folds.datasets[name], *rows_and_values) for name, rows_and_values in found.items()}
+    tested = {name: fold_scores(folds.datasets[name].kappa[rows], values) for name, (rows, values) in found.items()}
     scored = found[training.trained_on][0] if training.trained_on in found else ()
     return {
         "step": training.step,
@@ -205,8 +200,3 @@ def _result(training: Training, run: int, features: Features) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "versions": versions(),
     }
-
-
-def _scores(dataset: Dataset, rows: np.ndarray, log_kappa: np.ndarray) -> dict[str, float]:
-    found = scores(dataset.kappa[rows], 10**log_kappa)
-    return {metric: float(f"{value:.6g}") for metric, value in found.items()}

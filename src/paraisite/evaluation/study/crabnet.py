@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from paraisite.crystals.elements import NUMBERS, reduced_formula
 from paraisite.datasets import load
@@ -22,7 +21,7 @@ from paraisite.datasets.formulas import load_formulas
 from paraisite.evaluation.metrics import scores
 from paraisite.evaluation.study.plan import AGL, Training
 from paraisite.evaluation.study.settings import Settings
-from paraisite.training.apply import apply
+from paraisite.training.apply import apply, place
 from paraisite.training.run import StageSet, initial_model, train_stage
 from paraisite.versions import versions
 
@@ -61,7 +60,7 @@ def run_crabnet(
     out.mkdir(parents=True, exist_ok=True)
     mask = np.tile(training, (members, 1))
     model = train_stage(model, recipe, 0, part, mask, out, device=device, loggers=(), say=say)
-    where = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    where = place(device)
 
     crystals: dict[str, list[int]] = {}
     for row, formula in enumerate(part.dataset.formulas):

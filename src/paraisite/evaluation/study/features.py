@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +55,6 @@ class Features:
         self.sets, self.folds, self.mirror = sets, folds, mirror
         # caches of the instance, so that tables go when it goes
         self._composition = cache(lambda name: composition(sets[name].dataset.crystals))
-        self._structure = cache(self._make_structure)
         self._vector = cache(self._make_vector)
         self._agl = cache(self._make_agl)
         self._slack = lru_cache(maxsize=1)(self._make_slack)
@@ -81,7 +80,7 @@ class Features:
         """
         if kind == "slack":
             return self._slack(run)[name]
-        makers = {
+        makers: dict[str, Callable[[str], np.ndarray]] = {
             "composition": self._composition,
             "structure": self._structure,
             "vector": self._vector,
@@ -89,7 +88,7 @@ class Features:
         }
         return makers[kind](name)
 
-    def _make_structure(self, name: str) -> np.ndarray:
+    def _structure(self, name: str) -> np.ndarray:
         found = self.sets[name].graphs.descriptors
         assert found is not None
         return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import resource
@@ -20,16 +19,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from paraisite.datasets import load, split_hash
-from paraisite.evaluation.metrics import scores
 from paraisite.evaluation.study.best_epoch import BEST, BestEpoch
 from paraisite.evaluation.study.plan import AGL, DATASETS, Folds, Training
 from paraisite.evaluation.study.settings import Settings
+from paraisite.evaluation.study.table import fold_scores, write_result
 from paraisite.model.descriptors import BLOCKS
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.model.targets import TargetTransform
 from paraisite.replacing import replacing
-from paraisite.training.apply import apply
+from paraisite.training.apply import apply, place
 from paraisite.training.recipe import RecipeError
 from paraisite.training.run import StageSet, initial_model, train_stage
 from paraisite.versions import versions
@@ -184,9 +183,7 @@ class Study:
             "peak_memory_MB": round(_peak_memory()),
             "versions": versions(),
         }
-        self.result(training, run).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self.result(training, run)) as aside:
-            aside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_result(self.result(training, run), result)
 
     @staticmethod
     def _layout(runs: Sequence[int], device: str) -> dict[str, Any]:
@@ -195,7 +192,7 @@ class Study:
 
     def _apply(self, model: Model, name: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Log10 kappa of the networks, their vectors, and the descriptors, on some rows of a dataset."""
-        where = "cuda" if self.device != "cpu" and torch.cuda.is_available() else "cpu"
+        where = place(self.device)
         graphs = self.sets[name].graphs.take(rows)
         assert graphs.descriptors is not None
         values, vectors = apply(model.to(where), graphs, where)
@@ -212,10 +209,7 @@ class Study:
                 log_kappa, vectors, features = self._apply(model, name, rows)
                 if kernel is not None:
                     log_kappa = kernel.log_kappa(log_kappa, vectors, features)
-                found[name] = {
-                    metric: float(f"{value:.6g}")
-                    for metric, value in scores(kappa[rows], 10 ** log_kappa.mean(axis=0)).items()
-                }
+                found[name] = fold_scores(kappa[rows], log_kappa.mean(axis=0))
         return found
 
     def _load_start(self, model: Model, start: Training, runs: Sequence[int]) -> None:
@@ -301,7 +295,7 @@ def run_study(
     failed: dict[Training, str] = {}
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, _one_thread if workers > 1 else None)
-    at_work: dict[Future[list[str]], Training] = {}
+    at_work: dict[Future[str], Training] = {}
     try:
         while waiting or at_work:
             for training in list(waiting):
@@ -316,8 +310,7 @@ def run_study(
             for future in finished:
                 training = at_work.pop(future)
                 try:
-                    for line in future.result():
-                        say(line)
+                    say(future.result())
                 except Exception as error:
                     failed[training] = f"{training.name}: {type(error).__name__}: {error}"
                     say(failed[training])
@@ -332,16 +325,14 @@ def run_study(
 
 def _work(
     training: Training, runs: list[int], out: Path, settings: Settings, mirror: str | Path | None, device: str
-) -> list[str]:
+) -> str:
     """Do one training in a process of a pool; data stay there for the next one."""
     study = Study(out, settings, mirror=mirror, device=device, split=training.split)
     todo = study.missing(training, runs)
     if not todo:
-        return [f"{training.name}: runs {_ranges(runs)} were done before"]
-    lines: list[str] = []
+        return f"{training.name}: runs {_ranges(runs)} were done before"
     study.train(training, todo, lambda line: print(line, file=sys.stderr, flush=True))
-    lines.append(f"{training.name}: runs {_ranges(todo)} done")
-    return lines
+    return f"{training.name}: runs {_ranges(todo)} done"
 
 
 def _one_thread() -> None:

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from paraisite.evaluation.metrics import scores
 from paraisite.evaluation.study.plan import DATASETS, STEPS, VARIANTS
+from paraisite.replacing import replacing
 
 METRICS = ("mape", "median_ape", "male", "spearman")
 KEYS = ("step", "trained_on", "tested_on", "protocol", "agl", "split")
@@ -42,6 +44,18 @@ class Cell(NamedTuple):
             found[f"{metric}_mean"] = float(values.mean())
             found[f"{metric}_std"] = float(values.std(ddof=1)) if len(values) > 1 else 0.0
         return found
+
+
+def fold_scores(kappa: np.ndarray, log_kappa: np.ndarray) -> dict[str, float]:
+    """The metrics of predicted log10 kappa on a fold, to the six digits that a result file keeps."""
+    return {metric: float(f"{value:.6g}") for metric, value in scores(kappa, 10**log_kappa).items()}
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """Write the result file of one run, and the folder it stands in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as aside:
+        aside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
