@@ -108,11 +108,43 @@ class KernelHead:
         """
         rows = []
         for m, network, vector in zip(self.members, network_log_kappa, vectors, strict=True):
-            x = (np.concatenate([vector, descriptors], axis=1) - m.centre) / m.scale
-            distances = _distances(x, m.points.astype(np.float64), self.widths)
-            covariance = sum(_matern(d, *m.theta[2 * i : 2 * i + 2])[0] for i, d in enumerate(distances))
+            covariance = self._covariance(m, self._inputs(m, vector, descriptors), m.points.astype(np.float64))
             rows.append(m.mean[0] + m.mean[1] * network + covariance @ m.alpha)
         return np.array(rows)
+
+    def log_std(self, vectors: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
+        """Standard deviation of each prediction of log10 kappa, the noise of the labels included.
+
+        Parameters
+        ----------
+        vectors : numpy.ndarray, shape (members, crystals, width)
+        descriptors : numpy.ndarray, shape (crystals, q)
+
+        Returns
+        -------
+        numpy.ndarray, shape (members, crystals), float64
+            Square root of eq. 2.26 of Rasmussen and Williams plus the noise.
+        """
+        from scipy.linalg import cho_factor, cho_solve
+
+        rows = []
+        for m, vector in zip(self.members, vectors, strict=True):
+            points = m.points.astype(np.float64)
+            noise = float(np.exp(m.theta[-1]))
+            covariance = self._covariance(m, points, points) + noise * np.eye(len(points))
+            size = (covariance @ m.alpha).std()  # of the residuals that the kernels were scaled by
+            across = self._covariance(m, self._inputs(m, vector, descriptors), points)
+            known = (across * cho_solve(cho_factor(covariance, lower=True), across.T).T).sum(axis=1)
+            prior = np.exp(m.theta[:-1:2]).sum() + noise
+            rows.append(size * np.sqrt(np.maximum(prior - known, noise)))
+        return np.array(rows)
+
+    def _inputs(self, member: MemberKernel, vector: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
+        return (np.concatenate([vector, descriptors], axis=1) - member.centre) / member.scale
+
+    def _covariance(self, member: MemberKernel, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        kernels = enumerate(_distances(a, b, self.widths))
+        return sum((_matern(d, *member.theta[2 * i : 2 * i + 2])[0] for i, d in kernels), np.zeros((len(a), len(b))))
 
     def pack(self) -> dict[str, np.ndarray]:
         """Arrays from which `unpack` makes the same head, to the last bit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from paraisite.evaluation.study.plan import Training, trainings
@@ -46,11 +47,11 @@ def test_a_run_alone_gives_what_it_gives_beside_others(mirror: Path, tmp_path: P
 
 @pytest.mark.slow
 def test_steps_follow_each_other_and_a_study_goes_on(mirror: Path, tmp_path: Path) -> None:
-    which = trainings(("II", "III", "III-kernel"), ("l96",), ("no_overlap",))
-    assert [t.step for t in which] == ["II", "II", "III", "III-kernel"]
+    which = trainings(("II", "III", "III-kernel", "III-combined"), ("l96",), ("no_overlap",))
+    assert [t.step for t in which] == ["II", "II", "III", "III-kernel", "III-combined"]
     run(tmp_path, mirror, which, [4])
     stamp = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/run-4.json")}
-    assert len(stamp) == 4
+    assert len(stamp) == 5
     (tmp_path / which[2].name / "run-4.json").unlink()
     run(tmp_path, mirror, which, [4, 5])
     renewed = [path for path, before in stamp.items() if path.stat().st_mtime_ns != before]
@@ -59,12 +60,22 @@ def test_steps_follow_each_other_and_a_study_goes_on(mirror: Path, tmp_path: Pat
     made = cells(read_results(tmp_path))
     assert {cell.runs for cell in made} == {(4, 5)}
     assert {cell.tested_on for cell in made} == {"l96", "hh143", "mix", "aflow_agl"}
-    assert {(g.better.step, g.better.protocol) for g in gains(made)} == {("III", "paper"), ("III", "nested")}
+    later = ("III", "III-kernel", "III-combined")
+    expected = {(step, protocol) for step in later for protocol in ("paper", "nested")}
+    assert {(g.better.step, g.better.protocol) for g in gains(made)} == expected
     kernel = results(tmp_path, which[3], 4)
     assert kernel["protocols"]["paper"] == kernel["protocols"]["nested"]  # there is no epoch to choose
     agl = results(tmp_path, which[1], 4)
     before, after = (found["protocols"]["nested"]["l96"]["male"] for found in (agl, kernel))
     assert after < 0.6 * before  # a few dozen good values mend what one epoch on AGL says
+
+    tuned, median, combined = (results(tmp_path, t, 4)["predictions"]["l96"] for t in which[2:])
+    assert tuned["ids"] == median["ids"] == combined["ids"]
+    # the networks of III and III-combined are the same; of the density beside them its (-1)-median, below the median
+    relative = 2 * np.array(combined["log_kappa"]) - tuned["log_kappa"]
+    assert (relative < np.array(median["log_kappa"]) - 1e-4).all()
+    assert (relative > np.array(median["log_kappa"]) - 1.0).all()
+
     with pytest.raises(RecipeError, match="go on with --resume"):
         claim(tmp_path, load_settings(changes=QUICK), resume=False)
 

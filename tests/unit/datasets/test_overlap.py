@@ -140,19 +140,3 @@ def test_figures_are_drawn(tmp_path: Path) -> None:
         assert image.shape[1] > 600
         assert image[..., :3].std() > 0.05  # something is drawn
     assert "<svg" in (tmp_path / "overlap.svg").read_text()
-
-
-def test_every_element_has_a_place_of_its_own() -> None:
-    from paraisite.datasets.figures import _place
-
-    places = {_place(z) for z in range(1, 119)}
-    assert len(places) == 118
-    assert [_place(z) for z in (1, 2, 6, 26, 55, 79, 92)] == [
-        (0, 0),
-        (17, 0),
-        (13, 1),
-        (7, 3),
-        (0, 5),
-        (10, 5),
-        (5.5, 8.5),
-    ]

@@ -26,13 +26,13 @@ def made_up(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     return network, vectors, descriptors, log_true, training, BLOCKS
 
 
-def test_the_mean_is_that_of_scikit_learn() -> None:
+def test_mean_and_spread_are_those_of_scikit_learn() -> None:
     gaussian_process = pytest.importorskip("sklearn.gaussian_process")
     kernels = gaussian_process.kernels
     data = made_up()
     network, vectors, descriptors, log_true, training, _ = data
     head = KernelHead.fit(*data)
-    ours = head.log_kappa(network, vectors, descriptors)
+    ours, spreads = head.log_kappa(network, vectors, descriptors), head.log_std(vectors, descriptors)
     for m, member in enumerate(head.members):
         t = training[m]
         x = np.concatenate([vectors[m], descriptors], axis=1)
@@ -51,6 +51,10 @@ def test_the_mean_is_that_of_scikit_learn() -> None:
         square = sum(k(x[t], x[t]) for k in parts) + np.exp(member.theta[6]) * np.eye(t.sum())
         theirs = base + sum(k(x, x[t]) for k in parts) @ np.linalg.solve(square, residual)
         np.testing.assert_allclose(ours[m], theirs, atol=5e-3)  # points are stored in half precision
+        across = sum(k(x, x[t]) for k in parts)
+        variance = sum(np.diag(k(x, x)) for k in parts) + np.exp(member.theta[6])
+        variance = variance - np.einsum("ij,ji->i", across, np.linalg.solve(square, across.T))
+        np.testing.assert_allclose(spreads[m], residual.std() * np.sqrt(variance), rtol=2e-2)
 
 
 def test_hyperparameters_are_at_a_maximum_of_the_posterior() -> None:

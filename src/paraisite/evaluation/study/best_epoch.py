@@ -44,13 +44,23 @@ class BestEpoch(Callback):
         Folder that receives, when the training ends, `best.safetensors` with those weights, and `followed.json` with
         ``curve``, a list of [epoch, MAPE of each run, MALE of each run]; ``best``, a list of [epoch, MAPE] of each run;
         ``seconds`` and ``device``.
+    beside : numpy.ndarray, shape (runs, rows), optional
+        log10 kappa of another model for each run: what is scored is the mean with it.
     """
 
     def __init__(
-        self, graphs: GraphBatch, kappa: np.ndarray, held: np.ndarray, run_of: np.ndarray, every: int, out: Path
+        self,
+        graphs: GraphBatch,
+        kappa: np.ndarray,
+        held: np.ndarray,
+        run_of: np.ndarray,
+        every: int,
+        out: Path,
+        beside: np.ndarray | None = None,
     ) -> None:
         held = held & np.isfinite(kappa)
         rows = np.flatnonzero(held.any(axis=0))
+        self.beside = None if beside is None else beside[:, rows]
         self.graphs, self.kappa, self.held = graphs.take(rows), kappa[rows], held[:, rows]
         self.run_of, self.every, self.out = run_of, every, out
         self.curve: list[list[Any]] = []
@@ -83,7 +93,8 @@ class BestEpoch(Callback):
         relative, logarithmic = [], []
         for run, rows in enumerate(self.held):
             members = np.flatnonzero(self.run_of == run)
-            predicted = 10 ** log_kappa[members][:, rows].mean(axis=0)
+            own = log_kappa[members][:, rows].mean(axis=0)
+            predicted = 10 ** (own if self.beside is None else (own + self.beside[run, rows]) / 2)
             relative.append(mape(self.kappa[rows], predicted))
             logarithmic.append(male(self.kappa[rows], predicted))
             if relative[-1] < self.best[run][1]:

@@ -13,9 +13,10 @@ from paraisite.datasets.groups import prototypes
 DATASETS = ("l96", "hh143", "mix", "aflow_agl")
 """Trained and tested on, in the order of the study's tables."""
 
-STEPS = ("I", "II", "III", "III-kernel")
+STEPS = ("I", "II", "III", "III-kernel", "III-combined")
 """Nothing pretrained; the encoder pretrained on formation energies; that, then AGL values, then the small sets, which
-either change the weights, as in the study, or correct the networks by a `KernelHead`, as our shipped model does."""
+change the weights, as in the study, or correct the networks by a `KernelHead`, as our shipped model does, or both: the
+mean of log10 kappa of the two."""
 
 VARIANTS = ("all", "no_overlap")
 """AGL rows a run may train on: all of its training part, or those that share no formula with a scored fold."""
@@ -31,7 +32,7 @@ class Training:
 
     Attributes
     ----------
-    step : {"I", "II", "III", "III-kernel"}
+    step : {"I", "II", "III", "III-kernel", "III-combined"}
     trained_on : str
         Of `DATASETS`; step III is for the small ones only.
     agl : {"", "all", "no_overlap"}

@@ -171,13 +171,13 @@ def gain(better: Cell, worse: Cell, metric: str, test_share: float = 0.25) -> Ga
 
 
 def gains(made: Sequence[Cell], metric: str = "mape") -> list[Gain]:
-    """The gain of step II over I and III over II, train = test, in every protocol, variant and split there is."""
+    """The gain of step II over I, and of every III over II, train = test, in each protocol, variant and split."""
     found = []
     own = [cell for cell in made if cell.trained_on == cell.tested_on]
     for better in own:
         for worse in own:
             same = better[1:4] == worse[1:4] and better.split == worse.split and worse.agl in ("", better.agl)
-            if same and (worse.step, better.step) in (("I", "II"), ("II", "III")):
+            if same and (worse.step, better.step) in (("I", "II"), *(("II", step) for step in STEPS[2:])):
                 found.append(gain(better, worse, metric))
     return found
 
