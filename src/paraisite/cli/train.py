@@ -88,7 +88,7 @@ def train(
         if device == Device.cuda and not torch.cuda.is_available():
             raise ValueError("--device cuda: no CUDA device is visible to torch; use --device cpu")
 
-    _silence_lightning()
+    silence_lightning()
     from paraisite.datasets import DatasetError
     from paraisite.model.checkpoint import CheckpointError
     from paraisite.model.registry import ModelError
@@ -115,7 +115,7 @@ def train(
     typer.echo(f"predict with it: paraisite predict --model {shlex.quote(str(folder / 'model'))} structure.cif")
 
 
-def _silence_lightning() -> None:
+def silence_lightning() -> None:
     """Keep Lightning to warnings that concern the user of a recipe."""
     import lightning.pytorch  # noqa: F401  # its loggers take their level on import
 

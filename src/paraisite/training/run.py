@@ -103,7 +103,7 @@ def run(
     _refuse_another_run(out, recipe)
     _loggers(loggers, out, "")  # complains now if one is not installed
     _refuse_missing_data(recipe)
-    saved = _read_split(recipe)
+    saved = saved_split_of(recipe)
     started = time.monotonic()
     sets: dict[str, StageSet] = {}
     for stage in recipe.stages:
@@ -116,7 +116,7 @@ def run(
     for stage, part in zip(recipe.stages, data, strict=True):
         for target in stage.targets:
             _usable(part.dataset, target, recipe)
-    replicas = _plan(recipe, data, saved)
+    replicas = plan_folds(recipe, data, saved)
     say(f"{len(replicas.fold)} networks: {replicas.folds} folds of {recipe.members}")
     _claim(out, recipe, data, replicas)
     seen = sum(formula in formulas for formula in data[-1].dataset.formulas)
@@ -267,7 +267,8 @@ def _refuse_missing_data(recipe: Recipe) -> None:
             )
 
 
-def _read_split(recipe: Recipe) -> SavedSplit | None:
+def saved_split_of(recipe: Recipe) -> SavedSplit | None:
+    """Read the split that the recipe names by its file, if it does."""
     if recipe.split.file is None:
         return None
     path = Path(recipe.split.file).expanduser()
@@ -279,7 +280,7 @@ def _read_split(recipe: Recipe) -> SavedSplit | None:
     return read_split(path)
 
 
-def _plan(recipe: Recipe, data: list[StageSet], saved: SavedSplit | None) -> Replicas:
+def plan_folds(recipe: Recipe, data: list[StageSet], saved: SavedSplit | None) -> Replicas:
     """Draw the folds, and make sure that enough rows are held out to calibrate an interval on."""
     last = data[-1].dataset
     known = np.isfinite(last.kappa)
