@@ -9,7 +9,18 @@ from collections.abc import Callable
 import pytest
 from typer.testing import Result
 
-VERBS = ["demo", "predict", "evaluate", "train", "models", "models list", "models info", "models fetch"]
+VERBS = [
+    "demo",
+    "predict",
+    "screen",
+    "pack",
+    "evaluate",
+    "train",
+    "models",
+    "models list",
+    "models info",
+    "models fetch",
+]
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from paraisite.cli import data, demo, evaluate, models, predict, study, train
+from paraisite.cli import data, demo, evaluate, models, pack, predict, report, screen, study, train, tune, verify
 from paraisite.cli.errors import guarded
 
 EXAMPLES = """Examples:
@@ -58,8 +58,13 @@ def paraisite(
 
 app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.command(epilog=predict.EXAMPLES)(predict.predict)
+app.command(epilog=screen.EXAMPLES)(screen.screen)
+app.command(epilog=pack.EXAMPLES)(pack.pack)
+app.command(epilog=report.EXAMPLES)(report.report)
+app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=train.EXAMPLES)(train.train)
+app.command(epilog=tune.EXAMPLES)(tune.tune)
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")

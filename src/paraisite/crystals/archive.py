@@ -7,7 +7,7 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
 from paraisite.crystals.files import ARCHIVES, MAX_FILE_BYTES, MAX_JSON_BYTES, split_name
@@ -39,19 +39,11 @@ def read_zip(file: IO[bytes], id: str, source: str) -> Iterator[Member | Rejecti
         if len(infos) > MAX_MEMBERS:
             yield Rejection(id, source, f"the archive has {len(infos)} members, more than {MAX_MEMBERS}; split it")
             return
-        total = 0
-        for info in infos:
+        for info in wanted_members(infos, source):
+            if isinstance(info, Rejection):
+                yield info
+                continue
             name = info.filename
-            if info.is_dir() or not is_wanted(name):
-                continue
-            reason = _objection(name, info.file_size, info.compress_size)
-            if not reason and info.flag_bits & 1:
-                reason = "the member is encrypted; unpack it with its password first"
-            if not reason and total + info.file_size > MAX_TOTAL_BYTES:
-                reason = f"the archive unpacks to more than {MAX_TOTAL_BYTES >> 30} GiB; split it"
-            if reason:
-                yield _rejection(name, source, reason)
-                continue
             try:
                 with archive.open(info) as member:
                     data = member.read(_limit(name) + 1)
@@ -66,9 +58,25 @@ def read_zip(file: IO[bytes], id: str, source: str) -> Iterator[Member | Rejecti
             ) as error:
                 yield _rejection(name, source, f"the member cannot be unpacked ({error}); pack the archive again")
                 continue
-            total += len(data)
             reason = _objection(name, len(data), info.compress_size)
             yield _rejection(name, source, reason) if reason else (name, data)
+
+
+def wanted_members(infos: Iterable[zipfile.ZipInfo], source: str) -> Iterator[zipfile.ZipInfo | Rejection]:
+    """Yield the crystal files of a zip archive, or a rejection in place of one that is not to be read."""
+    total = 0
+    for info in infos:
+        name = info.filename
+        if info.is_dir() or not is_wanted(name):
+            continue
+        reason = _objection(name, info.file_size, info.compress_size)
+        if not reason and info.flag_bits & 1:
+            reason = "the member is encrypted; unpack it with its password first"
+        if not reason and total + info.file_size > MAX_TOTAL_BYTES:
+            reason = f"the archive unpacks to more than {MAX_TOTAL_BYTES >> 30} GiB; split it"
+        if not reason:
+            total += info.file_size
+        yield _rejection(name, source, reason) if reason else info
 
 
 def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int]) -> Iterator[Member | Rejection]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
+import math
 
 import numpy as np
 
 from paraisite.crystals.elements import SYMBOLS, reduced_formula
 from paraisite.crystals.rejection import CrystalError
+from paraisite.crystals.spacings import plane_spacings
 
 MAX_SITES = 5000
 """Largest number of sites of a cell that is accepted."""
@@ -17,6 +18,7 @@ MIN_DISTANCE = 0.5
 
 _MAX_IMAGES = 2000
 _BLOCK = 1 << 16
+_HERE = np.zeros((1, 3))
 
 
 def check(cell: np.ndarray, numbers: np.ndarray, positions: np.ndarray) -> None:
@@ -100,11 +102,10 @@ def _closest_below(cell: np.ndarray, positions: np.ndarray, cutoff: float) -> tu
     Where every spacing exceeds twice the cutoff that is below one half, so the difference wrapped into [-1/2, 1/2] is
     that vector and one image suffices; flatter cells get as many images as they need.
     """
-    spacings = 1.0 / np.sqrt((np.linalg.inv(cell) ** 2).sum(axis=0))
-    reach = [0 if d > 2 * cutoff else int(cutoff / d + 0.5) for d in spacings.tolist()]
-    shifts = np.array(list(product(*(range(-r, r + 1) for r in reach))), dtype=float)
-    if len(shifts) > _MAX_IMAGES:
+    reach = [0 if d > 2 * cutoff else int(cutoff / d + 0.5) for d in plane_spacings(cell)]
+    if math.prod(2 * r + 1 for r in reach) > _MAX_IMAGES:
         raise CrystalError("the cell is nearly flat; give a reduced (Niggli) cell")
+    shifts = np.indices([2 * r + 1 for r in reach]).reshape(3, -1).T - np.array(reach, float) if any(reach) else _HERE
     if len(shifts) > 1:
         lengths = np.sqrt(((shifts @ cell) ** 2).sum(axis=1))
         lengths[(shifts == 0).all(axis=1)] = np.inf
@@ -116,11 +117,11 @@ def _closest_below(cell: np.ndarray, positions: np.ndarray, cutoff: float) -> tu
         block = positions[start : start + rows, None] - positions[None, start:]
         block -= np.rint(block)
         for shift in shifts:
-            vectors = (block + shift) @ cell
-            squares = np.einsum("ijk,ijk->ij", vectors, vectors)
-            np.fill_diagonal(squares, np.inf)
+            vectors = ((block + shift) if len(shifts) > 1 else block).reshape(-1, 3) @ cell
+            squares = np.einsum("ij,ij->i", vectors, vectors)
+            squares[:: n - start + 1] = np.inf  # each site itself
             k = int(squares.argmin())
-            i, j = divmod(k, squares.shape[1])
-            if squares[i, j] < cutoff * cutoff:
-                return start + i, start + j, float(np.sqrt(squares[i, j]))
+            if squares[k] < cutoff * cutoff:
+                i, j = divmod(k, n - start)
+                return start + i, start + j, float(np.sqrt(squares[k]))
     return None

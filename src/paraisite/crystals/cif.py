@@ -56,8 +56,8 @@ def read_cif(text: str, *, id: str, source: str, disorder: Disorder = "reject") 
         try:
             yield _crystal(block, label, place, disorder)
         except CrystalError as error:
-            content = _content(block.find_value("_chemical_formula_sum") or "")
-            yield Rejection(label, place, str(error), _formula(content), None, len(content) or None)
+            stated = block.find_value("_chemical_formula_sum") or ""
+            yield Rejection(label, place, str(error), _stated_formula(stated), None, len(_content(stated)) or None)
 
 
 def _has_sites(block: cif.Block) -> bool:
@@ -80,8 +80,8 @@ def _crystal(block: cif.Block, id: str, source: str, disorder: Disorder) -> Crys
         sites = _expand(sites, ops, cell)
     sites = _merge_shared(sites, cell)
     numbers, positions = order(sites, disorder)
-    if not sites.notes and (content := _content(block.find_value("_chemical_formula_sum") or "")):
-        given, found = _formula(content), reduced_formula(numbers)
+    if not sites.notes and (given := _stated_formula(block.find_value("_chemical_formula_sum") or "")):
+        found = reduced_formula(numbers)
         if given != found:
             sites.notes.append(f"the file states {given}, but its sites give {found}: atoms may be missing")
     if group == UNSTATED:
@@ -183,7 +183,10 @@ def _content(formula_sum: str) -> dict[int, float]:
     return {} if 0 in content else content
 
 
-def _formula(content: Mapping[int, float]) -> str:
+@lru_cache(maxsize=4096)
+def _stated_formula(formula_sum: str) -> str:
+    """Reduced formula that `_chemical_formula_sum` gives, empty if it cannot be read."""
+    content = _content(formula_sum)
     if all(n == int(n) for n in content.values()):
         return reduced_formula(z for z, n in content.items() for _ in range(min(int(n), MAX_SITES)))
     return "".join(f"{SYMBOLS[z]}{n:g}" for z, n in content.items())

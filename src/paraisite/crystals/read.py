@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from paraisite.crystals import files
-from paraisite.crystals.archive import is_wanted, read_tar, read_zip
+from paraisite.crystals.archive import Member, is_wanted, read_tar, read_zip
 from paraisite.crystals.check import check, summary
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import CrystalError, Rejection
@@ -69,7 +69,7 @@ def count(inputs: Iterable[str | Path]) -> int | None:
     """Estimate how many items `read` will give, cheaply; None where that takes reading (JSON, XYZ, tar, ``-``)."""
     total = 0
     for item in [inputs] if isinstance(inputs, (str, Path)) else inputs:
-        for path in _paths(str(item)):
+        for path in paths(str(item)):
             n = 1 if isinstance(path, Rejection) else _count_file(path)
             if n is None:
                 return None
@@ -96,8 +96,8 @@ def _count_file(path: Path) -> int | None:
     return 1
 
 
-def _paths(item: str) -> Iterator[Path | Rejection]:
-    """Files that an input stands for; ``-`` stays as it is."""
+def paths(item: str) -> Iterator[Path | Rejection]:
+    """Files that an input stands for, in order; ``-`` stays as it is."""
     path = Path(item)
     id = files.split_name(item)[0]
     try:
@@ -113,7 +113,7 @@ def _paths(item: str) -> Iterator[Path | Rejection]:
                 yield Rejection(id, item, "no file matches the pattern; check it, and quote it if the shell expands it")
             for match in matches:
                 if "**" not in item or not Path(match).is_dir():
-                    yield from _paths(match)
+                    yield from paths(match)
         else:
             yield Rejection(id, item, "there is no such file or folder; check the path")
     except (OSError, ValueError) as error:
@@ -151,7 +151,7 @@ def _walk(folder: Path) -> Iterator[Path | Rejection]:
 
 
 def _read_input(item: str, disorder: Disorder) -> Iterator[Item]:
-    for path in _paths(item):
+    for path in paths(item):
         if isinstance(path, Rejection):
             yield path
             continue
@@ -159,7 +159,7 @@ def _read_input(item: str, disorder: Disorder) -> Iterator[Item]:
         id = "stdin" if source == "-" else files.split_name(path.name)[0]
         try:
             for found in _read_stdin(disorder) if source == "-" else _read_path(path, disorder):
-                yield _checked(found)
+                yield checked(found)
         except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
             reason = f"the file cannot be read ({_cause(error)}); check permissions, or copy or pack it again"
             yield Rejection(id, source, reason)
@@ -168,7 +168,8 @@ def _read_input(item: str, disorder: Disorder) -> Iterator[Item]:
             yield Rejection(id, source, reason)
 
 
-def _checked(item: Item) -> Item:
+def checked(item: Item) -> Item:
+    """Return a crystal that can be one, else the rejection."""
     if isinstance(item, Rejection):
         return item
     try:
@@ -283,20 +284,47 @@ def _read_archive(
         if isinstance(member, Rejection):
             yield member
             continue
-        name, data = member
-        label, place = files.split_name(name)[0], f"{source}::{name}"
-        try:
-            if files.sniff(data[: files.HEAD_BYTES]) in files.ARCHIVES:
-                yield Rejection(label, place, _NESTED)
-            else:
-                yield from _read_stream(io.BytesIO(data), name, label, place, disorder)
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-            yield Rejection(label, place, f"the member cannot be unpacked ({error}); pack it again")
-        except Exception as error:  # one bad member never stops its archive
-            reason = f"the member cannot be read ({type(error).__name__}: {error}); please report it with the file"
-            yield Rejection(label, place, reason)
+        yield from read_member(*member, source, disorder)
     if not found:
         yield Rejection(id, source, f"the archive holds no crystal file; known formats: {files.KNOWN}")
+
+
+def read_member(name: str, data: bytes, source: str, disorder: Disorder = "reject") -> Iterator[Item]:
+    """Yield what one member of an archive holds, not `checked` yet; whatever goes wrong costs its row only.
+
+    Parameters
+    ----------
+    name, data : str, bytes
+        The member, unpacked.
+    source : str
+        The archive.
+    disorder : {"reject", "majority"}
+    """
+    label, place = files.split_name(name)[0], f"{source}::{name}"
+    try:
+        if files.sniff(data[: files.HEAD_BYTES]) in files.ARCHIVES:
+            yield Rejection(label, place, _NESTED)
+        else:
+            yield from _read_stream(io.BytesIO(data), name, label, place, disorder)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        yield Rejection(label, place, f"the member cannot be unpacked ({error}); pack it again")
+    except Exception as error:  # one bad member never stops its archive
+        reason = f"the member cannot be read ({type(error).__name__}: {error}); please report it with the file"
+        yield Rejection(label, place, reason)
+
+
+def tar_members(path: Path) -> Iterator[Member | Rejection]:
+    """Yield the members of a .tar, packed or not: name and content, or a rejection in its place.
+
+    Nothing comes of a file that is no tar.
+    """
+    id, source = files.split_name(path.name)[0], str(path)
+    with path.open("rb") as file:
+        raw = _Prefixed(file)
+        unpack = next((unpack for magic, unpack in _UNPACKERS.items() if raw.head.startswith(magic)), None)
+        stream = _Prefixed(unpack(raw)) if unpack else raw
+        if files.sniff(stream.head) == "tar":
+            yield from read_tar(cast("IO[bytes]", stream), id, source, lambda: raw.consumed)
 
 
 def _cause(error: Exception) -> str:

@@ -45,15 +45,13 @@ class Operators:
     ----------
     rotations : numpy.ndarray, shape (n_operators, 3, 3)
     translations : numpy.ndarray, shape (n_operators, 3)
+    is_identity : bool
+        Whether the identity is the only operator.
     """
 
     rotations: np.ndarray
     translations: np.ndarray
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether the identity is the only operator."""
-        return len(self.rotations) == 1 and np.array_equal(self.rotations[0], np.eye(3)) and not self.translations.any()
+    is_identity: bool
 
 
 def operators(block: cif.Block, cell: gemmi.UnitCell) -> tuple[list[Operators], str]:
@@ -188,7 +186,8 @@ def _expand(group: gemmi.GroupOps) -> Operators:
 def _arrays(ops: list[gemmi.Op]) -> Operators:
     rotations = np.array([op.rot for op in ops], dtype=float) / gemmi.Op.DEN
     translations = np.array([op.tran for op in ops], dtype=float) / gemmi.Op.DEN
-    return Operators(rotations, translations)
+    identity = len(ops) == 1 and np.array_equal(rotations[0], np.eye(3)) and not translations.any()
+    return Operators(rotations, translations, identity)
 
 
 _IDENTITY = _arrays([gemmi.Op("x,y,z")])

@@ -46,7 +46,7 @@ def build(
     found: list[Neighbours] = []
     rejections: dict[int, Rejection] = {}
     for index, crystal in enumerate(crystals):
-        neighbours = find_neighbours(crystal, cutoff)
+        neighbours = find_neighbours(crystal, cutoff, shifts=False)
         if len(neighbours.src) == 0:
             rejections[index] = Rejection(
                 crystal.id,

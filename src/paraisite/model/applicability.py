@@ -85,8 +85,8 @@ class Applicability:
 
     def __init__(self, maps: list[Map]) -> None:
         self.maps = maps
-        self._trained = [m.points[m.trained] for m in maps]
-        self._known = [m.points[m.known[m.trained[m.known]]] for m in maps]
+        self._trained = [_Points(m.points[m.trained]) for m in maps]
+        self._usable = [m.trained[m.known] for m in maps]
 
     def score(self, vectors: np.ndarray) -> np.ndarray:
         """Applicability of crystals.
@@ -103,19 +103,51 @@ class Applicability:
         shares = []
         for m, trained in zip(self.maps, self._trained, strict=True):
             if len(m.held_out_distance):
-                distance = _nearest(m.project(vectors[m.member]), trained)
+                distance = trained.nearest(m.project(vectors[m.member]))
                 below = np.searchsorted(m.held_out_distance, distance, side="left")
                 shares.append(1.0 - below / len(m.held_out_distance))
         return np.mean(shares, axis=0) if shares else np.full(vectors.shape[1], np.nan)
 
     def nearest_trained_known(self, vectors: np.ndarray) -> np.ndarray:
         """Distance to the nearest known compound that a map's member was trained on, shape (maps, crystals)."""
-        pairs = zip(self.maps, self._known, strict=True)
-        return np.stack([_nearest(m.project(vectors[m.member]), known) for m, known in pairs])
+        return self.known(vectors)[0]
 
     def known_distances(self, vectors: np.ndarray) -> np.ndarray:
         """Distances to the known compounds, averaged over the maps, shape (crystals, n_known)."""
-        return np.mean([_distances(m.project(vectors[m.member]), m.points[m.known]) for m in self.maps], axis=0)
+        return self.known(vectors)[1]
+
+    def known(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What `nearest_trained_known` and `known_distances` return, for the price of one of them."""
+        nearest = np.full((len(self.maps), vectors.shape[1]), np.inf)
+        mean = np.zeros((vectors.shape[1], len(self.maps[0].known) if self.maps else 0))
+        for row, m, usable in zip(nearest, self.maps, self._usable, strict=True):
+            distance = _distances(m.project(vectors[m.member]), m.points[m.known])
+            np.min(distance, axis=1, where=usable, initial=np.inf, out=row)
+            mean += distance
+        return nearest, mean / max(len(self.maps), 1)
+
+
+class _Points:
+    """Points among which the nearest is looked for.
+
+    Which is the nearest is found in single precision, by one product of matrices; how far it is, in double precision.
+    Of points that are equally near but for some 1e-3, any may be taken for the nearest.
+    """
+
+    def __init__(self, points: np.ndarray) -> None:
+        self._points = points.astype(np.float64)
+        square = (self._points**2).sum(axis=1)
+        self._matrix = np.ascontiguousarray(np.column_stack([-2.0 * self._points, square]).T, dtype=np.float32)
+
+    def nearest(self, points: np.ndarray) -> np.ndarray:
+        """Distance of each point to the nearest of these, shape (len(points),)."""
+        found = np.empty(len(points))
+        for i in range(0, len(points), 64):
+            part = points[i : i + 64]
+            square = np.column_stack([part, np.ones(len(part), part.dtype)]) @ self._matrix  # less that of the point
+            apart = part.astype(np.float64) - self._points[square.argmin(axis=1)]
+            found[i : i + 64] = np.sqrt((apart**2).sum(axis=1))
+        return found
 
 
 def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

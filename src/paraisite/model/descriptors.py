@@ -188,8 +188,9 @@ def shortest_bonds(graphs: GraphBatch) -> np.ndarray:
 
 def primitive_sites(crystal: Crystal) -> int:
     """Number of sites of the primitive cell; those of the cell as given if spglib finds none."""
-    counts = np.unique(crystal.numbers, return_counts=True)[1]
-    if math.gcd(*counts.tolist()) == 1:  # a multiple of a smaller cell has a multiple of each of its elements
+    if (
+        math.gcd(*np.bincount(crystal.numbers).tolist()) == 1
+    ):  # a multiple of a smaller cell has a multiple of each of its elements
         return crystal.n_sites
     if crystal.n_sites <= 100 and not _may_repeat(crystal):  # most cells of databases; spglib finds all of the symmetry
         return crystal.n_sites
@@ -205,17 +206,22 @@ def primitive_sites(crystal: Crystal) -> int:
 
 def _may_repeat(crystal: Crystal) -> bool:
     """Whether a translation within the cell takes every site to one of its element, twice `SYMPREC` being allowed."""
-    groups = sorted((crystal.positions[crystal.numbers == z] for z in np.unique(crystal.numbers)), key=len)
+    counts = np.bincount(crystal.numbers)
+    elements = sorted(np.flatnonzero(counts).tolist(), key=lambda z: counts[z])
 
     def fits(shift: np.ndarray) -> bool:
-        for sites in groups:
+        for z in elements:
+            sites = crystal.positions[crystal.numbers == z]
             gap = sites[:, None] + shift - sites[None]
-            gap -= np.round(gap)
-            if (np.linalg.norm(gap @ crystal.cell, axis=2).min(axis=1) > 2 * SYMPREC).any():
+            gap -= np.rint(gap)
+            vectors = gap.reshape(-1, 3) @ crystal.cell
+            square = np.einsum("ij,ij->i", vectors, vectors).reshape(len(sites), -1)
+            if square.min(axis=1).max() > (2 * SYMPREC) ** 2:
                 return False
         return True
 
-    return any(fits(site - groups[0][0]) for site in groups[0][1:])
+    first = crystal.positions[crystal.numbers == elements[0]]
+    return any(fits(site - first[0]) for site in first[1:])
 
 
 @cache

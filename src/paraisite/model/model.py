@@ -109,8 +109,14 @@ class Model(nn.Module):
             self.descriptor_scale[m, 0] = torch.as_tensor(spread)
 
     @torch.inference_mode()
-    def predict(self, g: GraphTensors) -> tuple[dict[str, np.ndarray], Tensor]:
+    def predict(self, g: GraphTensors, vector: Tensor | None = None) -> tuple[dict[str, np.ndarray], Tensor]:
         """Predict physical values.
+
+        Parameters
+        ----------
+        g : GraphTensors
+        vector : Tensor, shape (members, G, 160), optional
+            Crystal vectors, where they are known already.
 
         Returns
         -------
@@ -119,7 +125,8 @@ class Model(nn.Module):
         vector : Tensor, shape (members, G, 160)
         """
         self.eval()
-        vector = self.encoder(g)
+        if vector is None:
+            vector = self.encoder(g)
         out = self.outputs(vector, g)
         values = {name: self.transforms[name].inverse(out[:, :, i]) for i, name in enumerate(self.config.targets)}
         return values, vector

@@ -1,6 +1,19 @@
 """Crystals to predictions: `Predictor`, `Prediction`."""
 
-from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS, Prediction
-from paraisite.prediction.predictor import Predictor, PropertyError
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["COLUMNS", "PROPERTY_COLUMNS", "Prediction", "Predictor", "PropertyError"]
+from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS, Prediction
+from paraisite.prediction.prepared import Prepared
+
+if TYPE_CHECKING:
+    from paraisite.prediction.predictor import Predictor, PropertyError
+
+__all__ = ["COLUMNS", "PROPERTY_COLUMNS", "Prediction", "Predictor", "Prepared", "PropertyError"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Predictor", "PropertyError"):  # only on use, for it imports torch
+        from paraisite.prediction import predictor
+
+        return getattr(predictor, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

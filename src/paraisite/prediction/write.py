@@ -8,10 +8,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol, TextIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
 
 from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS
 from paraisite.replacing import replacing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DIGITS = 6
 """Significant digits of numbers written as text; single precision holds no more."""
@@ -106,6 +109,17 @@ class JsonWriter:
         self._stream.write("[]\n" if self._before == "[" else "\n]\n")
 
 
+def arrow_schema(columns: Sequence[str]) -> pa.Schema:
+    """Types of the columns, and their units in the metadata of the fields."""
+    import pyarrow as pa
+
+    def field(name: str) -> pa.Field:
+        kind = pa.string() if name in TEXT else pa.int32() if name in INTEGERS else pa.float64()
+        return pa.field(name, kind, metadata={"unit": UNITS[name]} if name in UNITS else None)
+
+    return pa.schema([field(name) for name in columns])
+
+
 class ParquetWriter:
     """Parquet with the types of the columns, and their units in the metadata of the fields.
 
@@ -116,14 +130,9 @@ class ParquetWriter:
     """
 
     def __init__(self, file: BinaryIO, columns: Sequence[str]) -> None:
-        import pyarrow as pa
         from pyarrow import parquet
 
-        def field(name: str) -> Any:
-            kind = pa.string() if name in TEXT else pa.int32() if name in INTEGERS else pa.float64()
-            return pa.field(name, kind, metadata={"unit": UNITS[name]} if name in UNITS else None)
-
-        self._schema = pa.schema([field(name) for name in columns])
+        self._schema = arrow_schema(columns)
         self._writer = parquet.ParquetWriter(file, self._schema)
         self._rows: list[dict[str, Any]] = []
 

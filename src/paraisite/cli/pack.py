@@ -1,0 +1,106 @@
+"""`paraisite pack`: crystals with their graphs in one file, to be screened again and again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paraisite.cli.errors import FAILED, guarded, wrong_usage
+from paraisite.cli.predict import Disorder
+from paraisite.cli.screen import (
+    DisorderOption,
+    Engine,
+    EngineOption,
+    FilterOption,
+    InputsArgument,
+    LimitOption,
+    MpOption,
+    OptimadeOption,
+    OverwriteOption,
+    PartSizeOption,
+    QuietOption,
+    RayAddressOption,
+    ResumeOption,
+    WorkersOption,
+    carried_out,
+    check_places,
+    say,
+    sources_of,
+)
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite pack archive.zip -o graphs.parquet
+  paraisite pack --mp 'elements=Mg,O stable' -o oxides.parquet
+  paraisite screen graphs.parquet -o out.parquet
+
+\b
+Exit status: 0 if a crystal was packed; 1 if none was, or if the work broke off; 2 on wrong usage."""
+
+
+@guarded
+def pack(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="STORE.parquet", help="Graph store to write.")],
+    inputs: InputsArgument = None,
+    optimade: OptimadeOption = None,
+    filter: FilterOption = "",
+    mp: MpOption = None,
+    limit: LimitOption = None,
+    cutoff: Annotated[
+        float, typer.Option("--cutoff", metavar="Å", min=0.5, max=20, help="Neighbours are closer than this, in Å.")
+    ] = 4.0,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", metavar="Å", min=0, max=0.5, help="Distances count as equal within this.")
+    ] = 1e-3,
+    disorder: DisorderOption = Disorder.reject,
+    workers: WorkersOption = None,
+    engine: EngineOption = Engine.processes,
+    ray_address: RayAddressOption = None,
+    part_size: PartSizeOption = 512,
+    resume: ResumeOption = False,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Build the graphs of crystals once and keep them, with the crystals, for `paraisite screen`.
+
+    The defaults of --cutoff and --tolerance are those of the models that ship. A model that wants other graphs builds
+    them from the crystals in the store.
+    """
+    with wrong_usage():
+        check_places(inputs, output, resume=resume, overwrite=overwrite)
+
+        from paraisite.screening.packing import Packing
+        from paraisite.screening.run import How
+        from paraisite.screening.run import pack as run
+
+        sources = sources_of(inputs, optimade, filter, mp, limit, disorder)
+        work = Packing(cutoff, tolerance, disorder.value)
+    with carried_out(sources, output, quiet=quiet) as tell:
+        how = How(
+            workers=workers,
+            engine=engine.value,
+            part_size=part_size,
+            resume=resume,
+            overwrite=overwrite,
+            tell=tell,
+            say=say(quiet),
+            address=ray_address,
+        )
+        run(sources, output, work, how)
+
+    from pyarrow import parquet
+
+    file = parquet.ParquetFile(output)
+    rejected = 0
+    for group in range(file.num_row_groups):
+        reasons = file.read_row_group(group, columns=["reason"]).column("reason").to_pylist()
+        rejected += sum(bool(reason) for reason in reasons)
+    packed = file.metadata.num_rows - rejected
+    if not quiet:
+        typer.echo(f"{packed} packed, {rejected} rejected", err=True)
+        typer.echo(f"written: {output}", err=True)
+    if not packed:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,192 @@
+"""`paraisite verify`: conductivities from lattice dynamics, beside the predicted ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
+from paraisite.cli.options import Device, DeviceOption, MirrorOption
+
+EXAMPLES = """Examples:
+
+\b
+  paraisite verify crystal.cif -o verified/
+  paraisite verify l96 -o l96/ --workers 2 --resume
+  paraisite verify --from screen.parquet --top 10 -o verified/
+  paraisite verify crystal.cif --potential ase.calculators.emt:EMT --reference --mesh 19 -o emt/
+
+Each crystal gets a folder of its own (input and relaxed structure, force constants that phonopy and phono3py read,
+kappa-*.hdf5, bands, result.json, figures), and a row of summary.csv. The same command with --resume goes on where an
+interrupted one stopped; docs/verify.md has the rest.
+
+\b
+Exit status: 0 if something has a conductivity or is shown to be unstable; 1 if everything failed; 2 on wrong usage."""
+
+
+@guarded
+def verify(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT", help="Files, folders, archives, or a data set's name.", show_default=False),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results.")] = Path(
+        "verified"
+    ),
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", exists=True, dir_okay=False, help="Take the best rows of a screen's FILE.parquet."
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Rows to take with --from.")] = 10,
+    above: Annotated[
+        float | None, typer.Option("--above", help="With --from: look for kappa above this, the highest first.")
+    ] = None,
+    potential: Annotated[
+        str | None,
+        typer.Option(
+            "--potential",
+            metavar="NAME|MODULE:FACTORY",
+            help="A registered potential, or what makes an ASE calculator.",
+            show_default="nequix-mp-1-pft",
+        ),
+    ] = None,
+    temperatures: Annotated[
+        str, typer.Option("--temperatures", metavar="FIRST:LAST:STEP|LIST", help="In K; 300 is always among them.")
+    ] = "100:1000:100",
+    mesh: Annotated[
+        str, typer.Option("--mesh", metavar="auto|N|NxNxN", help="Wave vectors along each axis; auto converges.")
+    ] = "auto",
+    supercell: Annotated[
+        str, typer.Option("--supercell", metavar="auto|NxNxN", help="Multiples of the conventional cell.")
+    ] = "auto",
+    max_atoms: Annotated[int | None, typer.Option("--max-atoms", min=1, help="Of a supercell.", show_default="100")] = (
+        None
+    ),
+    length: Annotated[
+        float | None,
+        typer.Option("--supercell-length", metavar="ANGSTROM", help="Enough for a supercell.", show_default="12"),
+    ] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Finite displacements instead of random snapshots.")
+    ] = False,
+    snapshots: Annotated[int | None, typer.Option("--snapshots", min=1, help="Random snapshots.")] = None,
+    fc3_cutoff: Annotated[
+        float | None, typer.Option("--fc3-cutoff", metavar="ANGSTROM", help="Range of third-order force constants.")
+    ] = None,
+    lbte: Annotated[
+        bool, typer.Option("--lbte", help="Solve the linearised Boltzmann equation, not its relaxation-time form.")
+    ] = False,
+    coherence: Annotated[
+        bool, typer.Option("--coherence/--no-coherence", help="The coherence term of the Wigner transport equation.")
+    ] = True,
+    isotopes: Annotated[bool, typer.Option("--isotopes", help="Scattering by the natural isotopes.")] = False,
+    born: Annotated[
+        Path | None,
+        typer.Option(
+            "--born", metavar="FILE|DIR", exists=True, help="Born charges (phonopy's BORN); a folder has ID.BORN."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="A conductivity in spite of imaginary modes.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Of the random snapshots.")] = 0,
+    max_hours: Annotated[float, typer.Option("--max-hours", help="Bound for one crystal.")] = 1.0,
+    max_memory: Annotated[float, typer.Option("--max-memory", metavar="GB", help="Bound for one crystal.")] = 6.0,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Crystals at a time.")] = 1,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Of each worker.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what DIR holds.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="With --resume: try failed crystals again.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME|DIR", help="Model to compare with.", show_default="kappa-mix-by-formula"),
+    ] = None,
+    no_predict: Annotated[bool, typer.Option("--no-predict", help="Compare with no prediction.")] = False,
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures.")] = True,
+    device: DeviceOption = Device.cpu,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    mirror: MirrorOption = None,
+) -> None:
+    """Compute lattice thermal conductivities with an interatomic potential and phono3py, beside predicted ones."""
+    load_libraries()
+    with wrong_usage():
+        from paraisite.phonons.potentials import full_name
+        from paraisite.phonons.settings import DEFAULT_POTENTIAL, Settings
+        from paraisite.phonons.subject import HELD_OUT_MODEL, shortlisted, subjects
+        from paraisite.phonons.verify import Verification, missing_packages
+
+        missing_packages()
+        if not inputs and table is None:
+            raise ValueError("name crystals to verify, a data set, or a table with --from")
+        chosen: dict[str, Any] = {
+            "potential": full_name(potential or DEFAULT_POTENTIAL),
+            "temperatures": _temperatures(temperatures),
+            "reference": reference,
+            "snapshots": snapshots,
+            "fc3_cutoff": fc3_cutoff,
+            "lbte": lbte,
+            "coherence": coherence,
+            "isotopes": isotopes,
+            "force": force,
+            "seed": seed,
+            "max_hours": max_hours,
+            "max_memory_GB": max_memory,
+            "mesh": _multiples(mesh, "--mesh"),
+            "supercell": _multiples(supercell, "--supercell"),
+        }
+        chosen |= {
+            k: v for k, v in {"max_supercell_atoms": max_atoms, "supercell_length": length}.items() if v is not None
+        }
+        settings = Settings(**chosen)
+        if table is not None:
+            from paraisite.screening.shortlist import Wish
+
+            found = shortlisted(table, Wish(above=above, top=top), inputs or ())
+        else:
+            found = subjects(inputs or (), mirror, None if no_predict else model or HELD_OUT_MODEL)
+        if not found:
+            raise ValueError("there is nothing to verify: the inputs hold no crystal")
+        verification = Verification(
+            found,
+            output,
+            settings,
+            mirror=mirror,
+            device="cuda" if device is Device.cuda else "cpu",
+            born=born,
+            figures=figures,
+            resume=resume,
+            retry=retry,
+        )
+    with wrong_usage():
+        for event in verification.run(workers=workers, threads=threads):
+            if not quiet:
+                typer.echo(event, err=True)
+    if not quiet:
+        typer.echo(f"written: {verification.summary}", err=True)
+    if not verification.useful:
+        raise typer.Exit(FAILED)
+
+
+def _temperatures(text: str) -> tuple[float, ...]:
+    """Parse ``FIRST:LAST:STEP`` or a list."""
+    try:
+        if ":" not in text:
+            return tuple(float(part) for part in text.split(","))
+        first, last, step = (float(part) for part in text.split(":"))
+        if step <= 0 or last < first:
+            raise ValueError
+        return tuple(first + i * step for i in range(int((last - first) / step + 1e-9) + 1))
+    except ValueError:
+        raise ValueError(f"--temperatures {text}: write FIRST:LAST:STEP, such as 100:1000:100, or 300,600") from None
+
+
+def _multiples(text: str, option: str) -> tuple[int, int, int] | None:
+    """Parse ``auto``, ``N`` or ``NxNxN``."""
+    if text == "auto":
+        return None
+    parts = text.lower().split("x")
+    if len(parts) in (1, 3) and all(part.isdecimal() and int(part) > 0 for part in parts):
+        a, b, c = (int(part) for part in (parts * 3 if len(parts) == 1 else parts))
+        return a, b, c
+    raise ValueError(f"{option} {text}: write auto, a number such as 11, or three such as 11x11x7")

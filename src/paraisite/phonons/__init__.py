@@ -1,0 +1,1 @@
+"""Conductivity from lattice dynamics: relaxation, force constants and phonons with any ASE calculator."""

@@ -1,0 +1,1 @@
+"""Sources of any size to predictions in Parquet, resumable; engines that spread the work."""

@@ -1,0 +1,216 @@
+"""The engine of one machine: worker processes of one thread each, which are watched and replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from threading import Thread
+
+from paraisite.screening.engines import EngineError, WorkError, cores
+from paraisite.screening.engines.tasks import Task, Tasks
+from paraisite.screening.part import Part
+from paraisite.screening.work import Work, Worker
+
+MAX_DEATHS = 10
+"""Processes that may die one after the other without a part being done in between."""
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    """A worker process."""
+
+    process: BaseProcess
+    pipe: Connection
+    ready: bool = False
+    task: Task | None = None
+
+
+def run(work: Work, parts: Iterable[Part], *, workers: int | None = None) -> Iterator[tuple[Part, bytes]]:
+    """Carry out a work; see `Engine`. With `workers` 0 everything happens in this process."""
+    if workers == 0:
+        yield from _here(work, parts)
+        return
+    yield from _Team(work, parts, cores() if workers is None else workers).run()
+
+
+def _here(work: Work, parts: Iterable[Part]) -> Iterator[tuple[Part, bytes]]:
+    do = _start(work)
+    for part in parts:
+        try:
+            content = do(part)
+        except Exception as error:
+            raise EngineError(_failed(part, error)) from error
+        yield part, content
+
+
+def _start(work: Work) -> Worker:
+    try:
+        return work.worker()
+    except (ValueError, OSError) as error:
+        raise WorkError(str(error)) from error
+
+
+def _failed(part: Part, error: Exception) -> str:
+    return f"part {part.index} cannot be done ({type(error).__name__}: {error})"
+
+
+class _Team:
+    def __init__(self, work: Work, parts: Iterable[Part], workers: int) -> None:
+        self.work, self.size = work, workers
+        self.tasks = Tasks(work, parts)
+        self.members: list[_Member] = []
+        self.deaths = 0
+
+    def run(self) -> Iterator[tuple[Part, bytes]]:
+        try:
+            while True:
+                self._read_ahead()
+                self._assign()
+                busy = [m.pipe for m in self.members if m.task is not None or not m.ready]
+                if not self.tasks.waiting and not any(m.task for m in self.members):
+                    return
+                for pipe in wait(busy):
+                    member = next(m for m in self.members if m.pipe is pipe)
+                    if (task := self._hear(member)) is not None:
+                        yield task
+        finally:
+            self._end()
+
+    def _read_ahead(self) -> None:
+        """Take as many parts as there are workers without one, and one more for the next to come."""
+        self.tasks.read(self.size - sum(m.task is not None for m in self.members) + 1)
+
+    def _assign(self) -> None:
+        for member in self.members:
+            if member.ready and member.task is None and self.tasks.waiting:
+                member.task = self.tasks.waiting.popleft()
+                try:
+                    member.pipe.send(member.task.part)
+                except OSError:  # it died while it had nothing to do
+                    self.tasks.back(member.task)
+                    member.task = None
+                    self._bury(member)
+                    break
+        idle = sum(m.task is None for m in self.members)
+        for _ in range(min(self.size - len(self.members), len(self.tasks.waiting) - idle)):
+            self.members.append(_hire(self.work))
+
+    def _hear(self, member: _Member) -> tuple[Part, bytes] | None:
+        """Take what a worker says, or notice that it is dead; return a part that is done by that."""
+        try:
+            kind, content = member.pipe.recv()
+        except (EOFError, OSError):
+            return self._bury(member)
+        if kind == "ready":
+            member.ready = True
+            return None
+        if kind == "unusable":
+            raise WorkError(content)
+        if kind == "failed":
+            raise EngineError(content)
+        task, member.task = member.task, None
+        assert task is not None
+        self.deaths = 0
+        return self.tasks.done(task, content)
+
+    def _bury(self, member: _Member) -> tuple[Part, bytes] | None:
+        self.members.remove(member)
+        member.pipe.close()
+        member.process.join(5)
+        self.deaths += 1
+        how = _how(member.process.exitcode)
+        if self.deaths >= MAX_DEATHS:
+            raise EngineError(f"{self.deaths} workers died one after the other, the last one {how}")
+        return None if member.task is None else self.tasks.died(member.task, how)
+
+    def _end(self) -> None:
+        for member in self.members:
+            member.pipe.close()
+            member.process.terminate()
+        for member in self.members:
+            member.process.join(5)
+            if member.process.is_alive():
+                member.process.kill()
+                member.process.join()
+
+
+def _how(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return "was killed, as the system does when memory runs out"
+    if code is not None and code < 0:
+        return f"died of {signal.Signals(-code).name}"
+    return f"ended with status {code}"
+
+
+def _hire(work: Work) -> _Member:
+    context = get_context("spawn")  # a fork of a process that has threads, as those of arrow, may hang
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(work, theirs), daemon=True)
+    with _one_thread(), _deaf():
+        process.start()
+    theirs.close()
+    return _Member(process, ours)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Have what is started take one thread: the libraries read this as they are loaded."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Have what is started never hear Ctrl-C, which is for this process to deal with; the mask is inherited."""
+    hold = getattr(signal, "pthread_sigmask", None)  # not on Windows
+    before = hold(signal.SIG_BLOCK, {signal.SIGINT}) if hold else None
+    try:
+        yield
+    finally:
+        if hold:
+            hold(signal.SIG_SETMASK, before)
+
+
+def _leave_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()  # ends however the parent ends, killed or not
+    os._exit(1)
+
+
+def _serve(work: Work, pipe: Connection) -> None:
+    """Work until the other end of the pipe is closed, or the process there ends."""
+    Thread(target=_leave_with_parent, daemon=True).start()
+    try:
+        try:
+            do = _start(work)
+        except WorkError as error:
+            pipe.send(("unusable", str(error)))
+            return
+        pipe.send(("ready", ""))
+        while True:
+            part: Part = pipe.recv()
+            try:
+                content = do(part)
+            except Exception as error:
+                pipe.send(("failed", _failed(part, error)))
+                return
+            pipe.send(("done", content))
+    except (EOFError, OSError):
+        return

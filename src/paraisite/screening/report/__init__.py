@@ -1,0 +1,1 @@
+"""A screening as one page to look at, with its shortlist."""

@@ -1,0 +1,170 @@
+"""`write_report`: a table of predictions to a folder with a page, a shortlist and the crystals on it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from paraisite import arrow
+from paraisite.downloading import sha256
+from paraisite.replacing import replacing
+from paraisite.screening.report import figures
+from paraisite.screening.report.census import COLUMNS, Census
+from paraisite.screening.report.page import Figure, page
+from paraisite.screening.report.scene import scene
+from paraisite.screening.shortlist import ShortlistError, Wish, row_groups, shortlist, write_csv
+from paraisite.screening.structures import find_structures, write_cifs
+from paraisite.screening.unfinished import finished_manifest
+from paraisite.versions import versions
+
+PAGE, SHORTLIST, CIFS = "index.html", "shortlist.csv", "cifs"
+"""What a folder of a report holds."""
+
+UNCERTAIN = 10
+"""Rows with the widest intervals that are shown."""
+
+MOST_DRAWN = 1000
+"""Sites of the largest crystal that is drawn."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes
+    ----------
+    page : Path
+    table : pyarrow.Table
+        The shortlist.
+    not_found : tuple of str
+        Ids of the shortlist whose crystals are neither at their source nor anywhere else that was named.
+    """
+
+    page: Path
+    table: pa.Table
+    not_found: tuple[str, ...]
+
+
+def write_report(
+    path: Path,
+    out: Path,
+    wish: Wish = Wish(),  # noqa: B008
+    *,
+    structures: Sequence[str] = (),
+    where: str = "",
+    force: bool = False,
+) -> Report:
+    """Write a folder with ``index.html``, ``shortlist.csv`` and ``cifs``.
+
+    Parameters
+    ----------
+    path : Path
+        Predictions in Parquet.
+    out : Path
+        The folder; must be new or empty, or hold a report and `force` be given.
+    wish : Wish
+    structures : sequence of str
+        Where crystals are looked for that are no longer at their source.
+    where : str
+        What `wish.keep` asks, in words.
+    force : bool
+        Replace the report that `out` holds.
+
+    Raises
+    ------
+    ShortlistError
+        If the table cannot be used, or the folder must not be written to.
+    """
+    check_folder(out, force)
+    manifest = finished_manifest(path) or {}
+    table = shortlist(path, wish)
+    census = Census.of(row_groups(path, COLUMNS), wish, parquet.read_metadata(path).num_rows)
+    calibrated = np.isfinite(census.points[1]).any()
+    uncertain = shortlist(path, Wish(rank="uncertainty", top=UNCERTAIN)).to_pylist() if calibrated else []
+
+    rows = table.to_pylist()
+    crystals = find_structures(rows, [*structures, *_inputs(manifest)])
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out / CIFS, ignore_errors=True)
+    names = write_cifs(crystals, out / CIFS)
+    table = table.append_column("cif", arrow.texts(names))
+    write_csv(table, out / SHORTLIST)
+
+    with tempfile.TemporaryDirectory() as folder:
+        html = page(
+            census,
+            [row | {"rank": n, "cif": name} for n, (row, name) in enumerate(zip(rows, names, strict=True), start=1)],
+            [None if c is None or c.n_sites > MOST_DRAWN else scene(c) for c in crystals],
+            [row | {"rank": n} for n, row in enumerate(uncertain, start=1)],
+            _figures(census, table, Path(folder)),
+            _provenance(path, manifest, wish, where),
+            manifest.get("options", {}).get("level"),
+        )
+    with replacing(out / PAGE) as aside:
+        aside.write_text(html, encoding="utf-8", errors="backslashreplace")
+    return Report(out / PAGE, table, tuple(r["id"] for r, c in zip(rows, crystals, strict=True) if c is None))
+
+
+def check_folder(out: Path, force: bool) -> None:
+    """Raise a ShortlistError unless a report may be written to a folder."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ShortlistError(f"{out} is a file; name a folder with -o")
+    if (out / PAGE).is_file() and (out / SHORTLIST).is_file():
+        if not force:
+            raise ShortlistError(f"{out} holds a report already; --force replaces it, or name another folder with -o")
+    elif any(out.iterdir()):
+        raise ShortlistError(f"{out} is not empty and holds no report; name a new folder with -o")
+
+
+def _figures(census: Census, table: pa.Table, folder: Path) -> list[Figure]:
+    if not census.bins.any():
+        return []
+    chosen = np.stack([arrow.floats(table.column(name)) for name in ("kappa_W_mK", "log10_std")])
+    made = [Figure(folder / "histogram.png", f"{census.bins.sum():,} predicted crystals by conductivity.")]
+    figures.histogram(census, made[0].path)
+    kappa, std, _ = census.points
+    if np.isfinite(std).any():
+        sample = f"{len(kappa):,} crystals drawn at random" if len(kappa) < census.bins.sum() else "Each crystal"
+        made.append(Figure(folder / "uncertainty.png", f"{sample}, by conductivity and uncertainty."))
+        figures.uncertainty(census, chosen, made[1].path)
+    made.append(Figure(folder / "elements.png", "The elements of all predicted crystals.", wide=True))
+    figures.elements(census, made[-1].path)
+    return made
+
+
+def _inputs(manifest: Mapping[str, Any]) -> list[str]:
+    """Files that a screening read, by its manifest."""
+    groups = [s for s in manifest.get("sources", []) if isinstance(s, list)]
+    return [entry["input"] for group in groups for entry in group if isinstance(entry, dict) and "input" in entry]
+
+
+def _provenance(path: Path, manifest: Mapping[str, Any], wish: Wish, where: str) -> dict[str, str]:
+    wishes = {key: value for key, value in vars(replace(wish, keep=None)).items() if value is not None}
+    said = {"table": str(path), "its SHA-256": sha256(path)}
+    if manifest:
+        said["sources"] = "; ".join(
+            ", ".join(str(e.get("input", e)) for e in s) if isinstance(s, list) else _pairs(s)
+            for s in manifest.get("sources", [])
+        )
+        said["model and options"] = _pairs(manifest.get("options", {}))
+        said["SHA-256 of the model"] = _pairs(manifest.get("model", {}))
+        said["predicted with"] = _pairs(manifest.get("versions", {}))
+    else:
+        said["model and options"] = "the table does not say; `paraisite screen` notes them"
+    said["wishes"] = _pairs(wishes | ({"where": where} if where else {}))
+    said["report made with"] = _pairs(versions())
+    return said
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in values.items() if value not in (None, "", [], ()))

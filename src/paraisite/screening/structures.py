@@ -1,0 +1,134 @@
+"""`find_structures`: the crystals of some rows of a table of predictions, read again from where they came."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pyarrow import parquet
+
+from paraisite.crystals import Crystal
+from paraisite.crystals.write_cif import cif_text
+from paraisite.graphs.store import StoreError, open_store
+from paraisite.replacing import replacing
+from paraisite.screening import raw as raws
+from paraisite.screening.raw import Raw, Stored
+from paraisite.screening.sources import Files
+
+
+class Wanted(NamedTuple):
+    """What a row says of its crystal."""
+
+    id: str
+    source: str
+    formula: str
+    n_sites: int
+
+
+def find_structures(rows: Sequence[Mapping[str, Any]], places: Iterable[str] = ()) -> list[Crystal | None]:
+    """Read the crystals of rows, from their sources and then from other places.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        With `id`, `source`, `formula` and `n_sites`.
+    places : iterable of str
+        Files, folders, archives and graph stores, where the crystals that are not found at their source are looked for
+        by their id.
+
+    Returns
+    -------
+    list of Crystal or None
+        One for each row; None where no crystal of the same formula and number of sites was found.
+    """
+    wanted = [Wanted(r["id"], r["source"], r["formula"], r["n_sites"]) for r in rows]
+    found: dict[Wanted, Crystal] = {}
+    for path, some in _by_file(wanted).items():
+        if Path(path).exists():
+            _look(path, some, found, by_source=True)
+    for place in places:
+        missing = [w for w in wanted if w not in found]
+        if missing and Path(place).exists():
+            _look(place, missing, found, by_source=False)
+    return [found.get(w) for w in wanted]
+
+
+def write_cifs(crystals: Sequence[Crystal | None], folder: Path) -> list[str]:
+    """Write each crystal to a CIF called by its id; return the names of the files, empty where there is no crystal."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names: list[str] = []
+    for crystal in crystals:
+        if crystal is None:
+            names.append("")
+            continue
+        stem = re.sub(r"[^\w.+=-]|^\.", "_", crystal.id, flags=re.ASCII)[:100] or "crystal"
+        name, n = f"{stem}.cif", 1
+        while name.casefold() in map(str.casefold, names):  # some file systems do not tell Co.cif from CO.cif
+            n += 1
+            name = f"{stem}-{n}.cif"
+        with replacing(folder / name) as aside:
+            aside.write_text(cif_text(crystal, crystal.id or "crystal"), encoding="utf-8")
+        names.append(name)
+    return names
+
+
+def _by_file(wanted: Iterable[Wanted]) -> dict[str, list[Wanted]]:
+    """File of each source: what stands before the member of an archive or the number of a structure."""
+    files: dict[str, list[Wanted]] = defaultdict(list)
+    for w in wanted:
+        path = w.source.partition("::")[0]
+        while not Path(path).exists() and "#" in path:  # a file may have a # in its name, too
+            path = path.rpartition("#")[0]
+        files[path].append(w)
+    return files
+
+
+def _look(place: str, wanted: Sequence[Wanted], found: dict[Wanted, Crystal], *, by_source: bool) -> None:
+    """Add the crystals of a place to those found; anything that cannot be read is passed over."""
+    left = list(dict.fromkeys(wanted))
+    try:
+        for raw in Files((place,)).raw():
+            if isinstance(raw, Stored):
+                items = _of_store(raw, left)
+            elif _may_hold(raw, left, by_source):
+                items = raws.crystals(raw, "majority")  # an ordered crystal is read the same
+            else:
+                continue
+            for item in items:
+                match = next((w for w in left if isinstance(item, Crystal) and _is(item, w, by_source)), None)
+                if match is not None:
+                    found[match] = item
+                    left.remove(match)
+            if not left:
+                return
+    except (StoreError, OSError):
+        return
+
+
+def _of_store(raw: Stored, wanted: Sequence[Wanted]) -> Iterable[Any]:
+    ids = parquet.ParquetFile(raw.store).read_row_group(raw.group, columns=["id"]).column("id").to_pylist()
+    names = {w.id for w in wanted}
+    rows = [row for row, id in enumerate(ids) if id in names]
+    if not rows:
+        return []
+    stored = open_store(raw.store).read(raw.group)
+    return [stored.item(row) for row in rows]
+
+
+def _may_hold(raw: Raw, wanted: Sequence[Wanted], by_source: bool) -> bool:
+    """Whether an input can hold a wanted crystal, by its name: nothing is parsed in vain."""
+    if isinstance(raw, raws.File | raws.Zipped | raws.Unpacked):
+        named = raw.rejection("")
+        if by_source:
+            return any(w.source == named.source or w.source.startswith(f"{named.source}#") for w in wanted)
+        return any(w.id.startswith(named.id) for w in wanted)
+    return isinstance(raw, Crystal)
+
+
+def _is(crystal: Crystal, wanted: Wanted, by_source: bool) -> bool:
+    if crystal.source != wanted.source if by_source else crystal.id != wanted.id:
+        return False
+    return crystal.n_sites == wanted.n_sites and crystal.formula == wanted.formula
