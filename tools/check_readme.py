@@ -1,9 +1,10 @@
-"""Keep the figures of README.md and docs equal to results/: every block between markers is made from result files.
+"""Keep README.md and docs equal to results/: every block between markers, and every figure, is made from result files.
 
-    .venv/bin/python tools/check_readme.py           exits with 1 where a block is stale
-    .venv/bin/python tools/check_readme.py --write   renews the blocks
+    .venv/bin/python tools/check_readme.py           exits with 1 where a block or figure is stale
+    .venv/bin/python tools/check_readme.py --write   renews them
 
-A block stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
+A block stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``. A figure holds the fingerprint of the data it
+was drawn from.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from make_as_published import as_published, quirks, switches
 from make_cleaning import cleaning
 from make_overlap import overlap
-from make_study import baselines, crabnet, cross, steps, study
+from make_study import FIGURES, baselines, contradictions, crabnet, cross, figures, steps, study
+from make_tune import pictures as tune_figures
+from make_tune import space, tune, tuned
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -139,6 +143,12 @@ def newformulas() -> str:
 
 
 BLOCKS = {
+    "as-published": as_published,
+    "quirks": quirks,
+    "switches": switches,
+    "space": space,
+    "tune": tune,
+    "tuned": tuned,
     "study": study,
     "cross": cross,
     "crabnet": crabnet,
@@ -156,7 +166,7 @@ BLOCKS = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="renew the blocks instead of checking them")
+    parser.add_argument("--write", action="store_true", help="renew blocks and figures instead of checking them")
     arguments = parser.parse_args()
     stale = 0
     for page in PAGES:
@@ -172,10 +182,22 @@ def main() -> int:
             if arguments.write:
                 page.write_text(renewed, encoding="utf-8")
             print(f"{page.relative_to(ROOT)}: {'renewed' if arguments.write else 'disagrees with results/'}")
+    drawn = [*figures(), *tune_figures()]
+    for picture in drawn:
+        if not picture.is_current(FIGURES):
+            stale += 1
+            if arguments.write:
+                FIGURES.mkdir(exist_ok=True)
+                picture.save(FIGURES)
+            name = (FIGURES / picture.name).relative_to(ROOT)
+            print(f"{name}: {'drawn' if arguments.write else 'not drawn from what results/ hold'}")
+    if wrong := contradictions():
+        print("results/study_runs.csv and study_predictions.csv: " + "; ".join(wrong), file=sys.stderr)
+        return 1
     if stale and not arguments.write:
         print("run `.venv/bin/python tools/check_readme.py --write` and look at the difference", file=sys.stderr)
         return 1
-    print(f"{len(PAGES)} pages agree with results/")
+    print(f"{len(PAGES)} pages and {len(drawn)} figures agree with results/")
     return 0
 
 

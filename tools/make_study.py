@@ -1,20 +1,30 @@
-"""Gather the runs of a study into results/study_runs.csv; the blocks of docs/study.md are made of it.
+"""Gather the runs of a study into results/study_*.csv; the blocks and figures of docs/study.md are made of them.
 
-    .venv/bin/python tools/make_study.py STUDY_DIR...
+    PARAISITE_MIRROR=../shared/data .venv/bin/python tools/make_study.py STUDY_DIR...
+    .venv/bin/python tools/make_study.py --figures        draws docs/figures/study_*.png anew
 
-STUDY_DIR is what `paraisite study run` and `paraisite study baselines` wrote to.
+STUDY_DIR is what `paraisite study run` and `paraisite study baselines` wrote to. `check_readme.py --write` then renews
+the blocks, and the figures whose data have changed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+from itertools import groupby
 from pathlib import Path
 
+from paraisite.datasets import load
+from paraisite.evaluation.metrics import mape
+from paraisite.evaluation.study import curves, predictions
+from paraisite.evaluation.study.figures import Picture, load_source, pictures
 from paraisite.evaluation.study.plan import DATASETS, STEPS
 from paraisite.evaluation.study.table import Cell, Gain, as_runs, cells, gains, load_cells, read_results
 
-RUNS = Path(__file__).parents[1] / "results/study_runs.csv"
+ROOT = Path(__file__).parents[1]
+RUNS = ROOT / "results/study_runs.csv"
+FIGURES = ROOT / "docs/figures"
 PUBLISHED = {
     ("I", "l96"): "0.54 (0.22)", ("I", "hh143"): "0.38 (0.05)", ("I", "mix"): "0.67 (0.10)",
     ("I", "aflow_agl"): "0.60 (0.31)",
@@ -120,6 +130,27 @@ def steps() -> str:
     return "\n".join(lines) + "\n"
 
 
+def grouped() -> str:
+    """Train = test where whole formulas, or whole prototypes, are held out; nested protocol."""
+    cells = [c for c in load_cells(RUNS) if c.trained_on == c.tested_on and c.protocol == "nested"]
+    names = dict.fromkeys(c.step for c in cells if c.split != "paper")
+    lines = [
+        "| model | dataset | rows at random | whole formulas | whole prototypes |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for step in sorted(names, key=lambda s: (s in STEPS, STEPS.index(s) if s in STEPS else s)):
+        for dataset in dict.fromkeys(c.trained_on for c in cells if c.step == step and c.split != "paper"):
+            of = {
+                c.split: c for c in cells if (c.step, c.trained_on) == (step, dataset) and c.agl in ("", "no_overlap")
+            }
+            found = [
+                f"{shown(of[s], 'mape')}; {of[s].row()['male_mean']:.3f}" if s in of else "–"
+                for s in ("paper", "formula", "prototype")
+            ]
+            lines.append("| " + " | ".join([step, f"`{dataset}`", *found]) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def crabnet() -> str:
     """Our errors on CrabNet's test part beside the published ones."""
     found = json.loads((RUNS.parent / "crabnet.json").read_text(encoding="utf-8"))
@@ -140,12 +171,55 @@ def crabnet() -> str:
     return "\n".join(lines) + "\n" + note
 
 
+def figures() -> list[Picture]:
+    """The figures of docs/study.md, as the files of results/ have them."""
+    return pictures(load_source(RUNS))
+
+
+def contradictions() -> list[str]:
+    """Runs whose predictions have another error than the table says; predictions are kept to four digits."""
+    source = load_source(RUNS)
+    said = {
+        (*cell[:2], cell.agl, run): error
+        for cell in source.cells
+        if cell.trained_on == cell.tested_on
+        for run, error in zip(cell.runs, cell.values["mape"], strict=True)
+    }
+    found = []
+    for key, of in groupby(source.predictions, lambda p: (p.step, p.trained_on, p.agl, p.run)):
+        true, predicted = zip(*((p.kappa_W_mK, p.predicted_W_mK) for p in of), strict=True)
+        if abs(mape(true, predicted) - said.get(key, math.inf)) > 1e-3:
+            found.append(f"step {key[0]} on {key[1]}, run {key[3]}: predictions and scores are of different trainings")
+    return found
+
+
+def gather(folders: list[Path]) -> None:
+    results = [result for folder in folders for result in read_results(folder)]
+    own = [result for result in results if result["split"] == "paper"]
+    texts = {
+        "runs": as_runs(cells(results)),
+        "predictions": predictions.as_csv(predictions.gather(own, load)),
+        "curves": curves.as_csv(curves.gather(own)),
+    }
+    for what, text in texts.items():
+        path = RUNS.with_name(f"study_{what}.csv")
+        path.write_text(text, encoding="utf-8")
+        print(f"{path}: {text.count(chr(10)) - 1} lines of {len(results)} results")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
-    results = [result for folder in parser.parse_args().folders for result in read_results(folder)]
-    RUNS.write_text(as_runs(cells(results)), encoding="utf-8")
-    print(f"{RUNS}: {len(results)} results")
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--figures", action="store_true", help="draw the figures")
+    arguments = parser.parse_args()
+    if not (arguments.folders or arguments.figures):
+        parser.error("give folders of results, or --figures")
+    if arguments.folders:
+        gather(arguments.folders)
+    if arguments.figures:
+        FIGURES.mkdir(exist_ok=True)
+        for picture in figures():
+            print(picture.save(FIGURES))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,13 @@ app = typer.Typer(
 )
 
 
+class Variant(StrEnum):
+    """Which AGL rows a training saw."""
+
+    no_overlap = "no_overlap"
+    all = "all"
+
+
 class Format(StrEnum):
     """Of the table."""
 
@@ -42,10 +50,14 @@ class Format(StrEnum):
   paraisite study run --mirror data/ -o study/ --workers 2
   paraisite study run --steps II --train l96,hh143 --runs 1,4-6 --mirror data/ -o study/
   paraisite study run --split formula --set members=1 --set small.epochs=50 --mirror data/ -o grouped/ --resume
+  paraisite study run --as-published --steps II --train l96 --mirror data/ -o published/
+  paraisite study run --as-published --without foreign_scaler --train hh143 --mirror data/ -o published/ --resume
 
 Each training gets a folder with a run-N.json for each run: the four metrics on the scored fold of every dataset, under
 both protocols (paper: best epoch on that fold; nested: last epoch, that fold is never looked at), recipe, hashes,
-seconds. Step III trains what it starts from (step II on aflow_agl) by itself.""",
+seconds. Step III trains what it starts from (step II on aflow_agl) by itself. Quirks of --as-published, all on but
+those of --without: skip_pretrained, foreign_scaler, scaler_sees_fold, best_epoch_on_fold, schedule_twice,
+score_as_loss (docs/as-published.md).""",
 )
 @guarded
 def run(
@@ -73,12 +85,25 @@ def run(
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Trainings at a time, one thread each.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder that holds results.")] = False,
+    as_published: Annotated[
+        bool, typer.Option("--as-published", help="As the study's own code does it, quirks and all.")
+    ] = False,
+    without: Annotated[
+        str | None, typer.Option("--without", metavar="LIST", help="Quirks of --as-published to turn off.")
+    ] = None,
     device: DeviceOption = Device.cpu,
     mirror: MirrorOption = None,
 ) -> None:
     """Train the cells of the study's tables."""
     load_libraries()
+    if as_published:
+        if (agl, split, workers) != ("all,no_overlap", "paper", 1):
+            fail("--as-published has no --agl, --split or --workers: the study has all rows and its own splits")
+        _as_published(output, steps, train, runs, without, changes, settings_file, resume, device, mirror)
+        return
     with wrong_usage():
+        if without is not None:
+            raise ValueError("--without turns off a quirk of --as-published; give that too")
         from paraisite.evaluation.study.plan import trainings
         from paraisite.evaluation.study.run import claim, run_study
         from paraisite.evaluation.study.settings import load_settings
@@ -100,6 +125,38 @@ def run(
     if failed:
         fail("; ".join(failed), FAILED)
     typer.echo(f"{len(asked)} trainings of {len(numbers)} runs are in {output}; table: paraisite study report {output}")
+
+
+def _as_published(
+    output: Path,
+    steps: str,
+    train: str,
+    runs: str,
+    without: str | None,
+    changes: list[str] | None,
+    settings_file: Path | None,
+    resume: bool,
+    device: Device,
+    mirror: Path | None,
+) -> None:
+    from paraisite.cli.train import silence_lightning
+
+    silence_lightning()
+    with wrong_usage():
+        from paraisite.evaluation.study.as_published.run import SETTINGS, AsPublished
+        from paraisite.evaluation.study.as_published.table import as_markdown, summary
+        from paraisite.evaluation.study.as_published.variants import variants
+        from paraisite.evaluation.study.run import claim
+        from paraisite.evaluation.study.settings import load_settings
+        from paraisite.evaluation.study.table import read_results
+
+        settings = load_settings(settings_file or SETTINGS, changes)
+        asked = variants(_names(steps), _names(train), _names(without) if without else ())
+        numbers = _numbers(runs)
+        study = AsPublished(output, settings, mirror=mirror, device=device.value)
+        claim(output, settings, resume=resume)
+    study.run(asked, numbers, lambda line: typer.echo(line, err=True))
+    typer.echo(as_markdown(summary(read_results(output))), nl=False)
 
 
 @app.command(
@@ -223,6 +280,48 @@ def report(
                 f"{found.wins} of {found.runs} runs, p = {found.p_value:.2g}",
                 err=output is None,
             )
+
+
+@app.command(
+    epilog="""Examples:
+
+\b
+  paraisite study figures study/ --mirror data/ -o figures/
+  paraisite study figures results/study_runs.csv -o figures/
+
+Draws what there are data for: study_cross.png (trained on, tested on), study_gains.png (each step, paired by run, with
+the corrected t-test), study_curves.png (error over epochs), study_parity.png (held-out predictions),
+study_elements_NAME.png (error by element). Everything is of protocol nested. A file of `study report --format runs`
+holds only what the first two need; files beside it, called study_predictions.csv and study_curves.csv where it is
+study_runs.csv, hold the rest.""",
+)
+@guarded
+def figures(
+    path: Annotated[
+        Path, typer.Argument(metavar="DIR|CSV", exists=True, help="Results of `study run`, or a file of --format runs.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the figures.")] = Path(
+        "figures"
+    ),
+    agl: Annotated[Variant, typer.Option("--agl", help="Which AGL rows trained.")] = Variant.no_overlap,
+    split: Annotated[
+        str, typer.Option("--split", metavar="KIND", help="paper (the study's), formula or prototype.")
+    ] = "paper",
+    mirror: MirrorOption = None,
+) -> None:
+    """Draw the study's figures."""
+    if find_spec("matplotlib") is None:
+        fail("figures need matplotlib: pip install 'paraisite[train]'")
+    with wrong_usage():
+        from paraisite.evaluation.study.figures import load_source, pictures
+
+        source = load_source(path, split=split, agl=agl.value, mirror=mirror)
+        output.mkdir(parents=True, exist_ok=True)
+    for picture in pictures(source):
+        typer.echo(f"written: {picture.save(output)}", err=True)
+    for what, there in (("predictions", source.predictions), ("learning curves", source.curves)):
+        if not there:
+            typer.echo(f"no {what} with {path}: nothing is drawn of them", err=True)
 
 
 def _names(text: str) -> list[str]:

@@ -18,13 +18,12 @@ FOLDS = 5
 TREES = 100
 
 
-def debye_temperature(
+def sound_velocities(
     bulk: np.ndarray, shear: np.ndarray, mean_mass: np.ndarray, site_volume: np.ndarray
-) -> np.ndarray:
-    """Debye temperature of an isotropic elastic solid, in K.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Longitudinal and transverse velocity of sound of an isotropic elastic solid, in m/s.
 
-    ħ/k_B ∛(6π²/V) v with V the volume per atom and v the mean velocity of sound, 3/v³ = 1/v_l³ + 2/v_t³,
-    v_l = √((B + 4G/3)/ρ) and v_t = √(G/ρ): O. L. Anderson, J. Phys. Chem. Solids 24, 909 (1963).
+    v_l = √((B + 4G/3)/ρ) and v_t = √(G/ρ).
 
     Parameters
     ----------
@@ -35,12 +34,25 @@ def debye_temperature(
     site_volume : numpy.ndarray, shape (n,)
         Volume per atom in Å³.
     """
-    volume = site_volume * 1e-30
-    density = mean_mass * DALTON / volume
-    along = np.sqrt((bulk + 4 * shear / 3) * 1e9 / density)
-    across = np.sqrt(shear * 1e9 / density)
+    density = mean_mass * DALTON / (site_volume * 1e-30)
+    return np.sqrt((bulk + 4 * shear / 3) * 1e9 / density), np.sqrt(shear * 1e9 / density)
+
+
+def debye_temperature(along: np.ndarray, across: np.ndarray, site_volume: np.ndarray) -> np.ndarray:
+    """Debye temperature of an isotropic solid, in K.
+
+    ħ/k_B ∛(6π²/V) v with V the volume per atom and v the mean velocity of sound, 3/v³ = 1/v_l³ + 2/v_t³:
+    O. L. Anderson, J. Phys. Chem. Solids 24, 909 (1963).
+
+    Parameters
+    ----------
+    along, across : numpy.ndarray, shape (n,)
+        Velocities of sound v_l and v_t in m/s.
+    site_volume : numpy.ndarray, shape (n,)
+        Volume per atom in Å³.
+    """
     velocity = np.cbrt(3 / (along**-3 + 2 * across**-3))
-    return HBAR / K_B * np.cbrt(6 * np.pi**2 / volume) * velocity
+    return HBAR / K_B * np.cbrt(6 * np.pi**2 / (site_volume * 1e-30)) * velocity
 
 
 def gruneisen(bulk: np.ndarray, shear: np.ndarray) -> np.ndarray:
@@ -92,6 +104,6 @@ def _log_conductivity(descriptors: np.ndarray, bulk: np.ndarray, shear: np.ndarr
         descriptors[:, NAMES.index(name)] for name in ("mean_mass", "volume_per_site", "ln_primitive_sites")
     )
     sites = np.exp(ln_sites)
-    temperature = debye_temperature(bulk, shear, mass, site_volume)
+    temperature = debye_temperature(*sound_velocities(bulk, shear, mass, site_volume), site_volume)
     kappa = slack_conductivity(temperature, gruneisen(bulk, shear), mass, site_volume * sites, sites)
     return np.log10(kappa)[:, None]
