@@ -10,13 +10,15 @@ export PARAISITE_MIRROR ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types check bench clean
+.PHONY: help demo phonons test lint format types check bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 demo: .venv/.core ## predict the example crystals with the shipped model
 	@$(BIN)/paraisite demo
+
+phonons: .venv/.phonons ## what `paraisite verify` needs: phono3py and the potentials nequix (on the CPU) and TensorNet
 
 test: .venv/.dev ## all tests (two at a time, one thread each)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
@@ -47,6 +49,13 @@ clean: ## remove the environment, builds and caches
 	@echo 'Building .venv (a few minutes the first time)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -qq -c constraints.txt -e .
+	@touch $@
+
+# nequix asks for CUDA builds of jax and for wandb, matgl for what only its training needs: so without their dependencies.
+.venv/.phonons: .venv/.core constraints-phonons.txt
+	$(BIN)/python -m pip install -qq -c constraints.txt -c constraints-phonons.txt -e '.[phonons]' \
+		jax equinox e3nn-jax jraph matscipy torch-geometric lightning huggingface_hub
+	$(BIN)/python -m pip install -qq -c constraints-phonons.txt --no-deps nequix matgl
 	@touch $@
 
 .venv/.dev: .venv/.core

@@ -1,0 +1,304 @@
+"""`calculate`: one crystal, stage after stage, in a folder of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paraisite.crystals.crystal import Crystal
+from paraisite.phonons import stages
+from paraisite.phonons.cells import PhononError, StandardCell, choose_supercell, standard_cell
+from paraisite.phonons.cumulative import cumulative, write_cumulative
+from paraisite.phonons.estimate import check, estimate
+from paraisite.phonons.force_constants import (
+    Displacements,
+    displace,
+    fit,
+    measure,
+    new_phono3py,
+    read_force_constants,
+    write_force_constants,
+)
+from paraisite.phonons.mesh import change, converge
+from paraisite.phonons.relax import relax
+from paraisite.phonons.result import Result
+from paraisite.phonons.settings import Settings
+from paraisite.phonons.stability import BANDS, DOS, polar, stability, to_phonopy, write_harmonic
+from paraisite.replacing import replacing
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+    from phono3py import Phono3py
+
+Say = Callable[[str], None]
+
+INPUT = "input.json"
+
+
+class Clock:
+    """Seconds, and processor seconds, of each stage; an earlier, interrupted run's are kept with its stages."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, tuple[float, float]] = {}
+        self._start = self._now()
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
+
+    def lap(self, stage: str) -> tuple[float, float]:
+        """End a stage."""
+        now = self._now()
+        self.laps[stage] = (now[0] - self._start[0], now[1] - self._start[1])
+        self._start = now
+        return self.laps[stage]
+
+    def keep(self, stage: str, seconds: Sequence[float]) -> None:
+        """Take a stage over from an earlier run."""
+        self.laps[stage] = (seconds[0], seconds[1])
+        self._start = self._now()
+
+
+def fingerprint(crystal: Crystal, settings: Settings, born: str = "") -> str:
+    """Sha256 of what a result depends on; the bounds of time and memory are no part of it."""
+    made_of = {
+        "cell": crystal.cell.tolist(),
+        "numbers": crystal.numbers.tolist(),
+        "positions": crystal.positions.tolist(),
+        "settings": settings.model_dump(mode="json", exclude={"max_hours", "max_memory_GB"}),
+        "born": born,
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def calculate(
+    crystal: Crystal,
+    folder: Path,
+    calculator: Calculator,
+    settings: Settings,
+    *,
+    born: str = "",
+    say: Say = lambda text: None,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> Result:
+    """Compute the conductivity of one crystal; finished stages in the folder are not repeated.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    folder : Path
+        For this crystal alone.
+    calculator : ase.calculators.calculator.Calculator
+        Energy, forces and stress in ASE's units.
+    settings : Settings
+    born : str
+        Content of a BORN file (phonopy's format, for the standardised primitive cell); empty without one.
+    say, tick : callable
+        Told what begins, and how many supercells of how many are done.
+
+    Raises
+    ------
+    PhononError
+        If it cannot be done within the bounds, or not sensibly.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = fingerprint(crystal, settings, born)
+    _claim(crystal, folder, settings, mark)
+    clock = Clock()
+    result = Result(crystal.id, crystal.source, crystal.formula)
+    details = result.details = {"settings": settings.model_dump(mode="json"), "fingerprint": mark}
+
+    cell = _relaxed(crystal, folder, calculator, settings, details, clock, say)
+    result.space_group = cell.space_group
+    ph3 = _force_constants(cell, folder, calculator, settings, mark, details, clock, say, tick)
+    result.n_primitive = len(ph3.primitive)
+    if born:
+        ph3.nac_params = _nac(ph3, born)
+    elif polar(cell.numbers):
+        result.notes.append(
+            "without the non-analytical term: if the crystal is polar, its longitudinal optical modes near Γ are too "
+            "low; Born charges can be given with --born"
+        )
+
+    stable = _harmonic(ph3, folder, details, clock, say)
+    result.min_frequency_THz = stable["min_frequency"]
+    if stable["min_frequency"] < -settings.imaginary:
+        q = ", ".join(f"{x:.3g}" for x in stable["qpoint"])
+        result.status = "unstable"
+        result.reason = (
+            f"imaginary modes down to {stable['min_frequency']:.2f} THz at q = ({q}): this structure is no minimum "
+            "of the potential; look at the mode in result.json, or compute the conductivity all the same with --force"
+        )
+    if result.status == "ok" or settings.force:
+        _conductivity(ph3, folder, settings, result, details, clock, say)
+    details["seconds"] = {stage: [round(s, 3) for s in seconds] for stage, seconds in clock.laps.items()}
+    details["versions"] = _versions()
+    result.seconds, result.cpu_seconds = (round(sum(column), 3) for column in zip(*clock.laps.values(), strict=True))
+    return result
+
+
+def _claim(crystal: Crystal, folder: Path, settings: Settings, mark: str) -> None:
+    """Write what the folder is about; refuse one that is about something else."""
+    from paraisite.crystals.convert import to_ase
+
+    path = folder / INPUT
+    if path.is_file():
+        if json.loads(path.read_text(encoding="utf-8"))["fingerprint"] != mark:
+            raise PhononError(
+                f"{folder} holds a calculation of another structure or with other settings; remove it, or choose "
+                "another folder with -o"
+            )
+        return
+    with replacing(folder / "input.vasp") as aside:
+        to_ase(crystal).write(aside, format="vasp", direct=True)
+    made_of = {"id": crystal.id, "source": crystal.source, "formula": crystal.formula, "notes": crystal.notes}
+    record = made_of | {"settings": settings.model_dump(mode="json"), "fingerprint": mark}
+    with replacing(path) as aside:
+        aside.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _relaxed(
+    crystal: Crystal,
+    folder: Path,
+    calculator: Calculator,
+    settings: Settings,
+    details: dict[str, Any],
+    clock: Clock,
+    say: Say,
+) -> StandardCell:
+    kept = stages.read(folder, "relax")
+    if kept is None:
+        say("relaxation")
+        start = standard_cell(crystal.cell, crystal.numbers, crystal.positions, settings.symprec)
+        cell, how = relax(start, calculator, settings)
+        kept = {"cell": cell.record(), "relaxation": asdict(how), "seconds": clock.lap("relax")}
+        with replacing(folder / "relaxed.vasp") as aside:
+            cell.to_ase().write(aside, format="vasp", direct=True)
+        stages.write(folder, "relax", kept)
+    else:
+        clock.keep("relax", kept["seconds"])
+    details["cell"], details["relaxation"] = kept["cell"], kept["relaxation"]
+    return StandardCell.from_record(kept["cell"])
+
+
+def _force_constants(
+    cell: StandardCell,
+    folder: Path,
+    calculator: Calculator,
+    settings: Settings,
+    mark: str,
+    details: dict[str, Any],
+    clock: Clock,
+    say: Say,
+    tick: Callable[[int, int], None],
+) -> Phono3py:
+    multiples = choose_supercell(cell.cell, len(cell.numbers), cell.group_number, settings)
+    ph3 = new_phono3py(cell, multiples)
+    spacing = 1 / np.linalg.norm(np.linalg.inv(ph3.supercell.cell), axis=0)
+    kept = stages.read(folder, "force_constants")
+    if kept is not None and read_force_constants(ph3, folder):
+        clock.keep("forces", kept["seconds_forces"])
+        clock.keep("fit", kept["seconds_fit"])
+        plan = Displacements(**kept["displacements"])
+    else:
+        plan = displace(ph3, settings)
+        expected = estimate(ph3, calculator, plan, settings)
+        check(expected, settings)
+        say(
+            f"{plan.n_harmonic} + {plan.n_supercells} supercells of {plan.n_atoms} atoms, {plan.n_free} free elements "
+            f"(about {expected.forces_s + expected.fit_s:.0f} s, {expected.memory_GB:.1f} GB)"
+        )
+        measure(ph3, calculator, folder, mark, tick)
+        forces_s = clock.lap("forces")
+        say("force constants")
+        fit(ph3, plan)
+        write_force_constants(ph3, folder)
+        kept = {
+            "displacements": asdict(plan),
+            "estimate": asdict(expected),
+            "seconds_forces": forces_s,
+            "seconds_fit": clock.lap("fit"),
+        }
+        stages.write(folder, "force_constants", kept)
+    details["supercell"] = {
+        "multiples": list(multiples),
+        "n_atoms": plan.n_atoms,
+        "inscribed_sphere": float(spacing.min()),
+    }
+    details["displacements"] = kept["displacements"] | {"distance": settings.displacement, "seed": settings.seed}
+    details["estimate"] = kept["estimate"]
+    return ph3
+
+
+def _nac(ph3: Phono3py, born: str) -> Any:
+    """Read Born charges and the dielectric tensor for the primitive cell."""
+    from phonopy.file_IO import parse_BORN_from_strings
+
+    try:
+        return parse_BORN_from_strings(born, ph3.primitive)
+    except Exception as error:
+        raise PhononError(
+            f"the BORN file does not fit the primitive cell of relaxed.vasp ({error}); write one with "
+            "phonopy-vasp-born, or by hand: a factor, the dielectric tensor, a charge tensor for each independent atom"
+        ) from error
+
+
+def _harmonic(ph3: Phono3py, folder: Path, details: dict[str, Any], clock: Clock, say: Say) -> dict[str, Any]:
+    kept = stages.read(folder, "harmonic")
+    if kept is None or not ((folder / BANDS).is_file() and (folder / DOS).is_file()):
+        say("phonons")
+        phonopy = to_phonopy(ph3)
+        found = asdict(stability(phonopy))
+        write_harmonic(phonopy, folder)
+        kept = {"lowest_mode": found, "seconds": clock.lap("harmonic")}
+        stages.write(folder, "harmonic", kept)
+    else:
+        clock.keep("harmonic", kept["seconds"])
+    details["lowest_mode"] = kept["lowest_mode"]
+    lowest: dict[str, Any] = kept["lowest_mode"]
+    return lowest
+
+
+def _conductivity(
+    ph3: Phono3py,
+    folder: Path,
+    settings: Settings,
+    result: Result,
+    details: dict[str, Any],
+    clock: Clock,
+    say: Say,
+) -> None:
+    done, why = converge(ph3, folder, settings, say)
+    last = done[-1]
+    result.kappa_W_mK = last.at_room()
+    if last.coherence is not None:
+        result.kappa_coherence_W_mK = last.at_room() - last.at_room(total=False)
+    result.mesh = list(last.mesh)
+    result.mesh_change = change(done) if len(done) > 1 else None
+    if result.mesh_change is not None and result.mesh_change > settings.mesh_tolerance:
+        result.notes.append(f"kappa still changes by {result.mesh_change:.0%} with the mesh ({why})")
+    details["conductivity"] = [item.record() | {"isotropic": item.isotropic().tolist()} for item in done]
+    write_cumulative(*cumulative(folder / last.file), folder)
+    details["mesh"] = {"ended": why, "change": result.mesh_change}
+    clock.keep("conductivity", [sum(column) for column in zip(*(item.seconds for item in done), strict=True)])
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from paraisite.versions import versions
+
+    found = versions()
+    for package in ("phono3py", "phonopy", "symfc", "phonors", "matgl", "nequix", "jax"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

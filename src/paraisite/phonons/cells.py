@@ -1,0 +1,141 @@
+"""Standardised cells, and supercells of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paraisite.phonons.settings import Settings
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from phonopy.structure.atoms import PhonopyAtoms
+
+
+class PhononError(ValueError):
+    """A calculation cannot go on; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StandardCell:
+    """The conventional cell of a crystal in the standard setting of its space group (spglib's).
+
+    Attributes
+    ----------
+    cell : numpy.ndarray, shape (3, 3)
+        Lattice vectors as rows, in Å.
+    numbers : numpy.ndarray, shape (n,)
+    positions : numpy.ndarray, shape (n, 3)
+        Fractional.
+    space_group : str
+        International symbol and number.
+    group_number : int
+    centring : str
+        P, A, C, F, I or R, by which phonopy knows the primitive cell.
+    """
+
+    cell: np.ndarray
+    numbers: np.ndarray
+    positions: np.ndarray
+    space_group: str
+    group_number: int
+    centring: str
+
+    def to_ase(self) -> Atoms:
+        """Return it as `ase.Atoms`."""
+        from ase import Atoms
+
+        return Atoms(numbers=self.numbers, cell=self.cell, scaled_positions=self.positions, pbc=True)
+
+    def to_phonopy(self) -> PhonopyAtoms:
+        """Return it as phonopy's atoms."""
+        from phonopy.structure.atoms import PhonopyAtoms
+
+        return PhonopyAtoms(numbers=self.numbers, cell=self.cell, scaled_positions=self.positions)
+
+    def record(self) -> dict[str, Any]:
+        """Return what a JSON file keeps of it; `from_record` gives the same cell back, bit by bit."""
+        return {
+            "cell": self.cell.tolist(),
+            "numbers": self.numbers.tolist(),
+            "positions": self.positions.tolist(),
+            "space_group": self.space_group,
+            "group_number": self.group_number,
+            "centring": self.centring,
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> StandardCell:
+        """Return the cell of a record."""
+        arrays: dict[str, Any] = {k: np.array(v) if isinstance(v, list) else v for k, v in record.items()}
+        return cls(**arrays)
+
+
+def standard_cell(cell: np.ndarray, numbers: np.ndarray, positions: np.ndarray, symprec: float) -> StandardCell:
+    """Find the space group and the idealised conventional cell.
+
+    Parameters
+    ----------
+    cell : numpy.ndarray, shape (3, 3)
+        Lattice vectors as rows, in Å.
+    numbers : numpy.ndarray, shape (n,)
+    positions : numpy.ndarray, shape (n, 3)
+        Fractional.
+    symprec : float
+        Å.
+
+    Raises
+    ------
+    PhononError
+        If spglib finds no space group.
+    """
+    import spglib
+
+    try:
+        found = spglib.get_symmetry_dataset((cell, positions, numbers), symprec=symprec)  # type: ignore[arg-type]
+    except spglib.SpglibError as error:
+        raise PhononError(f"spglib finds no space group within {symprec:g} Å: {error}") from error
+    if found is None:
+        raise PhononError(f"spglib finds no space group within {symprec:g} Å; are two atoms at one place?")
+    return StandardCell(
+        np.array(found.std_lattice),
+        np.array(found.std_types, dtype=np.int64),
+        np.array(found.std_positions),
+        f"{found.international} ({found.number})",
+        int(found.number),
+        str(found.international)[0],
+    )
+
+
+def choose_supercell(cell: np.ndarray, n_atoms: int, group_number: int, settings: Settings) -> tuple[int, int, int]:
+    """Multiples of the conventional cell.
+
+    Starting from one cell, the axis (with those equivalent to it by symmetry) whose lattice planes are closest together
+    in the supercell is multiplied once more, until the inscribed sphere has the diameter `supercell_length` or one
+    more step would exceed `max_supercell_atoms`.
+
+    Parameters
+    ----------
+    cell : numpy.ndarray, shape (3, 3)
+        Lattice vectors of the conventional cell as rows, in Å.
+    n_atoms : int
+        Of the conventional cell.
+    group_number : int
+        Of the space group; it says which axes are equivalent.
+    settings : Settings
+    """
+    if settings.supercell is not None:
+        return settings.supercell
+    together = [[0, 1, 2]] if group_number >= 195 else [[0, 1], [2]] if group_number >= 75 else [[0], [1], [2]]
+    spacing = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    multiples = np.ones(3, dtype=int)
+    while (multiples * spacing).min() < settings.supercell_length:
+        smallest = int(np.argmin(multiples * spacing))
+        more = multiples.copy()
+        more[next(axes for axes in together if smallest in axes)] += 1
+        if n_atoms * more.prod() > settings.max_supercell_atoms:
+            break
+        multiples = more
+    return int(multiples[0]), int(multiples[1]), int(multiples[2])

@@ -1,0 +1,66 @@
+"""Conductivity by mode: how much of it phonons of a mean free path or less carry."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from paraisite.phonons.settings import ROOM
+from paraisite.replacing import replacing
+
+CUMULATIVE = "cumulative.csv"
+
+
+def cumulative(file: Path, temperature: float = ROOM) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulative conductivity against mean free path, from phono3py's kappa-*.hdf5.
+
+    A mode's lifetime is 1/(4πΓ) with Γ the imaginary part of its self-energy as a frequency (all kinds of scattering
+    together), and its mean free path the lifetime times the length of its group velocity.
+
+    Parameters
+    ----------
+    file : Path
+    temperature : float
+        K; one that the file holds.
+
+    Returns
+    -------
+    mean_free_path : numpy.ndarray, shape (n_modes,)
+        Ascending, in nm.
+    kappa : numpy.ndarray, shape (n_modes,)
+        Isotropic average of phonons as particles up to there, in W m⁻¹ K⁻¹.
+    """
+    import h5py
+
+    with h5py.File(file, "r") as data:
+        at = int(np.argmin(np.abs(data["temperature"][:] - temperature)))
+        gamma = data["gamma"][at]
+        if "gamma_isotope" in data:
+            gamma = gamma + data["gamma_isotope"][:]
+        speed = np.linalg.norm(data["group_velocity"][:], axis=-1)  # THz Å
+        weight = data["weight"][:]
+        if "mode_kappa" in data:
+            kappa = data["mode_kappa"][at][..., :3].mean(axis=-1) / weight.sum()
+        else:  # the Wigner transport equation's file has none; this is phono3py's own expression for it
+            unit = data["kappa_unit_conversion"][()] / weight.sum()
+            with np.errstate(divide="ignore", invalid="ignore"):
+                each = unit * data["heat_capacity"][at] * speed**2 / 3 / (2 * gamma)
+            kappa = np.where(gamma > 0, each, 0.0) * weight[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        path = np.where(gamma > 0, speed / (4 * np.pi * gamma), 0.0) / 10
+    order = np.argsort(path, axis=None)
+    return path.ravel()[order], np.cumsum(kappa.ravel()[order])
+
+
+def write_cumulative(path: np.ndarray, kappa: np.ndarray, folder: Path, n: int = 200) -> None:
+    """Write n points of it, evenly spaced in the logarithm of the mean free path, from a thousandth on."""
+    if not len(kappa) or not kappa[-1] > 0:
+        return
+    grid = np.geomspace(path[np.searchsorted(kappa, 1e-3 * kappa[-1])], path[-1], n)
+    values = kappa[np.searchsorted(path, grid * (1 + 1e-12), side="right") - 1]
+    with replacing(folder / CUMULATIVE) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["mean_free_path_nm", "kappa_W_mK"])
+        writer.writerows([f"{a:.6g}", f"{b:.6g}"] for a, b in zip(grid, values, strict=True))

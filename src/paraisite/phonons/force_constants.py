@@ -1,0 +1,253 @@
+"""Second- and third-order force constants: displaced supercells, their forces, and the fit."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paraisite.phonons.cells import PhononError, StandardCell
+from paraisite.phonons.settings import Settings
+from paraisite.replacing import replacing
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+    from phono3py import Phono3py
+
+FORCES = "forces.npz"
+SAVE_EVERY = 20.0
+"""Seconds of force calls that a kill may cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Displacements:
+    """The displaced supercells of a calculation, planned.
+
+    Attributes
+    ----------
+    n_supercells : int
+        Displaced supercells for the third order.
+    n_harmonic : int
+        Displaced supercells for the second order.
+    n_free : int
+        Free elements of the second- and third-order force constants; 0 for finite displacements.
+    n_atoms : int
+        Atoms of a supercell.
+    fc3_cutoff : float or None
+        Å.
+    """
+
+    n_supercells: int
+    n_harmonic: int
+    n_free: int
+    n_atoms: int
+    fc3_cutoff: float | None
+
+
+def new_phono3py(cell: StandardCell, supercell: tuple[int, int, int]) -> Phono3py:
+    """Return phono3py's object for a cell and multiples of it, without displacements."""
+    from phono3py import Phono3py
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the primitive cell is not the conventional one is meant so
+        return Phono3py(
+            cell.to_phonopy(),
+            supercell_matrix=list(supercell),
+            phonon_supercell_matrix=list(supercell),  # so that the second order has displacements of its own
+            primitive_matrix=cell.centring,
+            log_level=0,
+        )
+
+
+def displace(ph3: Phono3py, settings: Settings) -> Displacements:
+    """Generate the displaced supercells of a phono3py object; the same settings give the same ones.
+
+    Second order: finite displacements of single atoms, in both directions where these differ; few, and exact
+    however many elements the third order has. Third order, random snapshots: every atom of each is moved by
+    `displacement` in a random direction. How many, and whether third-order elements beyond a cutoff are left out,
+    is said in `Settings`; free elements are counted by symfc (A. Seko and A. Togo, Phys. Rev. B 110, 214302
+    (2024)).
+    """
+    n_atoms = len(ph3.supercell)
+    if settings.reference:
+        ph3.generate_displacements(distance=settings.displacement, cutoff_pair_distance=settings.fc3_cutoff)
+        needed = [cell for cell in ph3.supercells_with_displacements if cell is not None]
+        harmonic = len(ph3.phonon_supercells_with_displacements)
+        return Displacements(len(needed), harmonic, 0, n_atoms, settings.fc3_cutoff)
+    cutoff, n_free = _choose_cutoff(ph3, settings)
+    n = settings.snapshots or max(settings.min_snapshots, _needed(n_free, n_atoms, cutoff, settings))
+    ph3.generate_displacements(distance=settings.displacement, number_of_snapshots=n, random_seed=settings.seed)
+    return Displacements(n, len(ph3.phonon_supercells_with_displacements), n_free, n_atoms, cutoff)
+
+
+def count_free(ph3: Phono3py, fc3_cutoff: float | None) -> int:
+    """Free elements of the second- and third-order force constants under the symmetry of the supercell."""
+    from phonopy.interface.symfc import SymfcFCSolver
+
+    options = None if fc3_cutoff is None else {"cutoff": {3: fc3_cutoff}}
+    solver = SymfcFCSolver(ph3.supercell, symmetry=ph3.symmetry, options=options)
+    return sum(solver.estimate_basis_size(orders=[2, 3]).values())
+
+
+def _needed(n_free: int, n_atoms: int, cutoff: float | None, settings: Settings) -> int:
+    """Snapshots that are enough for some free elements."""
+    factor = settings.oversampling if cutoff is None else settings.oversampling_cut
+    return math.ceil(factor * n_free / (3 * n_atoms))
+
+
+def _choose_cutoff(ph3: Phono3py, settings: Settings) -> tuple[float | None, int]:
+    """Third-order cutoff (Å; None for none), and the free elements that are left."""
+    if settings.fc3_cutoff is not None:
+        return settings.fc3_cutoff, count_free(ph3, settings.fc3_cutoff)
+    n_atoms = len(ph3.supercell)
+
+    def affordable(n_free: int, cutoff: float | None) -> bool:
+        within = settings.snapshots is not None or _needed(n_free, n_atoms, cutoff, settings) <= settings.max_snapshots
+        return within and fit_memory_GB(n_free, n_atoms) <= settings.max_memory_GB / 2
+
+    n_free = count_free(ph3, None)
+    if affordable(n_free, None):
+        return None, n_free
+    vectors, _ = ph3.primitive.get_smallest_vectors()
+    distances = np.linalg.norm(vectors.reshape(-1, 3) @ ph3.primitive.cell, axis=1)
+    shells = np.unique(np.round(distances[distances > 0.1], 1)) + 0.1
+    low, high = 0, len(shells)  # the nearest shell is always kept
+    found = count_free(ph3, float(shells[0]))
+    while high - low > 1:
+        middle = (low + high) // 2
+        n_free = count_free(ph3, float(shells[middle]))
+        if affordable(n_free, float(shells[middle])):
+            low, found = middle, n_free
+        else:
+            high = middle
+    return round(float(shells[low]), 3), found
+
+
+def fit_memory_GB(n_free: int, n_atoms: int) -> float:
+    """Memory of symfc's fit, as phonopy estimates it: of the normal matrix, and of a batch of 100 snapshots."""
+    return (24 * n_free**2 + 2400 * n_free * n_atoms) / 1e9
+
+
+def measure(
+    ph3: Phono3py,
+    calculator: Calculator,
+    folder: Path,
+    fingerprint: str,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+    max_force: float = 10.0,
+) -> None:
+    """Compute the forces of all displaced supercells, and put them into the phono3py object.
+
+    What is done is kept in `folder` / `FORCES`, from which a later call goes on. The forces left in the perfect
+    supercell are subtracted.
+
+    Parameters
+    ----------
+    ph3 : phono3py.Phono3py
+        With displacements.
+    calculator : ase.calculators.calculator.Calculator
+    folder : Path
+    fingerprint : str
+        Of what the forces depend on; stored forces of another one are not used.
+    tick : callable
+        Told how many supercells are done, and of how many.
+    max_force : float
+        eV/Å; a larger one in a supercell displaced by a few hundredths of an Å is nonsense.
+
+    Raises
+    ------
+    PhononError
+        If a force is not finite, or larger than `max_force`.
+    """
+    harmonic = ph3.phonon_supercells_with_displacements
+    cells = [*harmonic, *ph3.supercells_with_displacements]
+    wanted = [i for i, cell in enumerate(cells) if cell is not None]  # phono3py leaves out pairs beyond a cutoff
+    forces = np.zeros((len(cells), len(ph3.supercell), 3))
+    done = _stored(folder / FORCES, fingerprint, forces)
+    residual = forces_of(ph3.supercell, calculator)
+    saved = time.monotonic()
+    tick(done, len(wanted))
+    for k, i in enumerate(wanted[done:], start=done + 1):
+        found = forces_of(cells[i], calculator)
+        largest = float(np.abs(found).max())
+        if not largest <= max_force:
+            raise PhononError(
+                f"the potential gives a force of {largest:.3g} eV/Å in displaced supercell {k}; it cannot describe "
+                "this crystal, use another potential"
+            )
+        forces[i] = found - residual
+        if k == len(wanted) or time.monotonic() - saved > SAVE_EVERY:
+            with replacing(folder / FORCES) as aside, aside.open("wb") as file:
+                np.savez(file, forces=forces, done=k, fingerprint=fingerprint)
+            saved = time.monotonic()
+        tick(k, len(wanted))
+    ph3.phonon_forces, ph3.forces = forces[: len(harmonic)], forces[len(harmonic) :]
+
+
+def _stored(path: Path, fingerprint: str, forces: np.ndarray) -> int:
+    """Fill in stored forces, and say how many supercells they are."""
+    if not path.is_file():
+        return 0
+    with np.load(path, allow_pickle=False) as stored:
+        if str(stored["fingerprint"]) != fingerprint:
+            return 0
+        forces[:] = stored["forces"]
+        return int(stored["done"])
+
+
+def forces_of(cell: Any, calculator: Calculator) -> np.ndarray:
+    """Forces (n, 3), in eV/Å, on the atoms of a phonopy cell."""
+    from ase import Atoms
+
+    atoms = Atoms(numbers=cell.numbers, cell=cell.cell, scaled_positions=cell.scaled_positions, pbc=True)
+    return np.asarray(calculator.get_forces(atoms), dtype=float)
+
+
+def fit(ph3: Phono3py, plan: Displacements) -> None:
+    """Make the force constants of displacements and forces, with acoustic sum rules and permutation symmetry."""
+    ph3.produce_fc2(fc_calculator="symfc")
+    if plan.n_free == 0:
+        ph3.produce_fc3()
+        ph3.symmetrize_fc3(use_symfc_projector=True)
+        return
+    options = None if plan.fc3_cutoff is None else f"cutoff = {plan.fc3_cutoff}"  # of the third order alone
+    ph3.produce_fc3(fc_calculator="symfc", fc_calculator_options=options)
+
+
+def write_force_constants(ph3: Phono3py, folder: Path) -> None:
+    """Write fc2.hdf5, fc3.hdf5 and phono3py_params.yaml.xz, which phono3py and phonopy read back."""
+    import lzma
+
+    from phono3py.file_IO import write_fc2_to_hdf5, write_fc3_to_hdf5
+
+    assert ph3.fc2 is not None
+    assert ph3.fc3 is not None
+    with replacing(folder / "phono3py_params.yaml.xz") as aside:
+        aside.write_bytes(lzma.compress(str(ph3.to_phono3py_yaml()).encode(), preset=3))
+    p2s = ph3.primitive.p2s_map
+    with replacing(folder / "fc2.hdf5") as aside:
+        write_fc2_to_hdf5(ph3.fc2, str(aside), p2s_map=p2s, physical_unit="eV/angstrom^2")
+    with replacing(folder / "fc3.hdf5") as aside:
+        write_fc3_to_hdf5(ph3.fc3, ph3.fc3_nonzero_indices, str(aside), p2s_map=p2s, fc3_cutoff=ph3.fc3_cutoff)
+
+
+def read_force_constants(ph3: Phono3py, folder: Path) -> bool:
+    """Put stored force constants into a phono3py object; False if they are not all there."""
+    from phono3py.file_IO import read_fc2_from_hdf5, read_fc3_from_hdf5
+
+    if not ((folder / "fc2.hdf5").is_file() and (folder / "fc3.hdf5").is_file()):
+        return False
+    p2s = ph3.primitive.p2s_map
+    ph3.fc2 = read_fc2_from_hdf5(str(folder / "fc2.hdf5"), p2s_map=p2s)
+    found = read_fc3_from_hdf5(str(folder / "fc3.hdf5"), p2s_map=p2s)
+    if isinstance(found, dict):
+        ph3.fc3, ph3.fc3_nonzero_indices = found["fc3"], found["fc3_nonzero_indices"]
+    else:
+        ph3.fc3 = found
+    return True

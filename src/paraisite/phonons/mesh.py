@@ -1,0 +1,75 @@
+"""The mesh: finer ones until the conductivity stops changing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paraisite.phonons import stages
+from paraisite.phonons.cells import PhononError
+from paraisite.phonons.conductivity import Conductivity, conduct, mesh_of, prepare, seconds_of_mesh
+from paraisite.phonons.settings import Settings
+
+if TYPE_CHECKING:
+    from phono3py import Phono3py
+
+
+def converge(
+    ph3: Phono3py, folder: Path, settings: Settings, say: Callable[[str], None] = lambda text: None
+) -> tuple[list[Conductivity], str]:
+    """Compute the conductivity on one mesh after the other.
+
+    Meshes already in the folder are not computed again.
+
+    Returns
+    -------
+    list of Conductivity
+        The last is the result; the one before it was computed on the next coarser mesh.
+    str
+        Why there is no finer one.
+
+    Raises
+    ------
+    PhononError
+        If even the coarsest mesh would take longer than `max_hours`.
+    """
+    if settings.mesh is not None:
+        meshes = [settings.mesh]
+    else:
+        meshes = list(dict.fromkeys(mesh_of(ph3, length) for length in settings.mesh_lengths))
+    done: list[Conductivity] = []
+    reason = "the mesh was given" if settings.mesh is not None else "finest mesh of the profile"
+    for mesh in meshes:
+        stage = "mesh-" + "x".join(map(str, mesh))
+        kept = stages.read(folder, stage)
+        if kept is not None:
+            done.append(Conductivity.from_record(kept))
+        else:
+            shown = "×".join(map(str, mesh))
+            n_irreducible = prepare(ph3, mesh)
+            n_bands = 3 * len(ph3.primitive)
+            if done and n_irreducible * math.prod(mesh) * n_bands**3 > settings.max_mesh_work:
+                reason = f"mesh {shown} is beyond max_mesh_work"
+                break
+            seconds = seconds_of_mesh(ph3, n_irreducible, settings)
+            say(f"mesh {shown} (about {seconds:.0f} s)")
+            if seconds > settings.max_hours * 3600:
+                raise PhononError(
+                    f"mesh {shown} would take {seconds / 3600:.1f} h, more than the {settings.max_hours:g} h allowed; "
+                    "allow more, or choose a coarser mesh"
+                )
+            done.append(conduct(ph3, folder, settings))
+            stages.write(folder, stage, done[-1].record())
+        if len(done) > 1 and change(done) < settings.mesh_tolerance:
+            reason = f"changed by less than {settings.mesh_tolerance:.0%}"
+            break
+    return done, reason
+
+
+def change(done: list[Conductivity]) -> float:
+    """Relative change of the conductivity at 300 K between the last two meshes; 0 if there is one only."""
+    if len(done) < 2:
+        return 0.0
+    return abs(done[-1].at_room(total=False) / done[-2].at_room(total=False) - 1)

@@ -1,0 +1,75 @@
+"""Nequix potentials on jax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jax
+import jraph
+from ase.calculators.calculator import all_changes
+from ase.data import chemical_symbols
+from nequix.calculator import NequixCalculator
+
+from paraisite.downloading import cache_folder
+from paraisite.phonons.potentials import PotentialError, unknown_elements
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+GROWTH = 1.2
+"""Step between the numbers of edges that are compiled for: crystals share them, at the cost of a tenth more edges."""
+
+if jax.config.jax_compilation_cache_dir is None:  # a quarter of a minute for each size, and as much to load: once only
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+class PaddedNequixCalculator(NequixCalculator):  # type: ignore[misc]
+    """nequix's calculator on one device; it names elements that the potential does not know, and seldom compiles."""
+
+    def __init__(self, path: Path, name: str, device: jax.Device) -> None:
+        self.device = device
+        self.model_name = name
+        with jax.default_device(device):
+            # by path, so that it never downloads; without the kernel, which takes a GPU and one more package
+            super().__init__(model_path=str(path), use_kernel=False)
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: list[str] | None = None,
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        known = {chemical_symbols[z] for z in self.atom_indices}
+        if atoms is not None and (unknown := set(atoms.symbols) - known):
+            raise unknown_elements(self.model_name, unknown)
+        with jax.default_device(self.device):
+            super().calculate(atoms, properties, list(system_changes))
+
+    def _pad_graph_jax(self, graph: jraph.GraphsTuple, numbers_changed: bool = False) -> jraph.GraphsTuple:
+        """Fill up with sites and edges that belong to no crystal, to a size that others have too."""
+        edges = 64 * math.ceil(4 * GROWTH ** math.ceil(math.log(max(graph.n_edge[0] / 256, 1), GROWTH)))
+        nodes = 16 * math.ceil((graph.n_node[0] + 1) / 16)  # one more at least: the ends of those edges
+        return jraph.pad_with_graphs(graph, n_node=nodes, n_edge=edges, n_graph=2)
+
+
+def load_nequix(path: Path, name: str, device: str = "cpu") -> PaddedNequixCalculator:
+    """Load a potential from its ``.nqx`` file.
+
+    Raises
+    ------
+    PotentialError
+        If the device is not there.
+    """
+    kind, _, index = device.partition(":")
+    try:
+        found = jax.devices(kind)[int(index or 0)]
+    except (RuntimeError, IndexError):
+        raise PotentialError(
+            f"device {device}: jax {jax.__version__} has {', '.join(map(str, jax.devices()))}; use cpu, "
+            "or install jax for the GPU (https://docs.jax.dev/en/latest/installation.html)"
+        ) from None
+    return PaddedNequixCalculator(path, name, found)

@@ -1,0 +1,83 @@
+"""Relaxation of positions and cell, with the space group kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paraisite.phonons.cells import PhononError, StandardCell, standard_cell
+from paraisite.phonons.settings import Settings
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """How a relaxation ended.
+
+    Attributes
+    ----------
+    steps : int
+    energy : float
+        eV/atom.
+    max_force, max_stress : float
+        Largest force (eV/Å) and stress component (GPa) left.
+    volume_change : float
+        Relative to the input.
+    """
+
+    steps: int
+    energy: float
+    max_force: float
+    max_stress: float
+    volume_change: float
+
+
+def relax(start: StandardCell, calculator: Calculator, settings: Settings) -> tuple[StandardCell, Relaxation]:
+    """Relax a standardised cell with fixed symmetry.
+
+    Raises
+    ------
+    PhononError
+        If it does not end within `max_relax_steps`, or the symmetry is not the same afterwards.
+    """
+    from ase.constraints import FixSymmetry
+    from ase.filters import FrechetCellFilter
+    from ase.optimize import BFGS
+    from ase.units import GPa
+
+    atoms = start.to_ase()
+    atoms.calc = calculator
+    atoms.set_constraint(FixSymmetry(atoms, symprec=settings.symprec))
+    volume = atoms.get_volume()
+
+    def left() -> tuple[float, float]:
+        force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
+        return force, float(np.abs(atoms.get_stress()).max() / GPa)
+
+    force, stress = left()
+    steps = 0
+    if settings.max_relax_steps:
+        optimizer = BFGS(FrechetCellFilter(atoms), logfile=None)  # type: ignore[arg-type]
+        for _ in optimizer.irun(fmax=0.0, steps=settings.max_relax_steps):
+            force, stress = left()
+            steps = optimizer.nsteps
+            if (force < settings.max_force and stress < settings.max_stress) or not np.isfinite(force + stress):
+                break
+        if not (force < settings.max_force and stress < settings.max_stress):
+            raise PhononError(
+                f"the relaxation left a force of {force:.2g} eV/Å and a stress of {stress:.2g} GPa after {steps} "
+                "steps; is the structure reasonable, and does the potential know its elements?"
+            )
+    energy = float(atoms.get_potential_energy()) / len(atoms)
+    end = standard_cell(atoms.cell.array, atoms.numbers, atoms.get_scaled_positions(), settings.symprec)
+    if end.group_number != start.group_number or len(end.numbers) != len(start.numbers):
+        raise PhononError(
+            f"the space group changed from {start.space_group} to {end.space_group} during the relaxation; start from "
+            "the structure of higher symmetry"
+        )
+    change = float(atoms.get_volume() / volume - 1)
+    return end, Relaxation(steps, energy, force, stress, change)

@@ -1,0 +1,78 @@
+"""`Result`: what a calculation found; result.json is one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from paraisite.replacing import replacing
+
+RESULT = "result.json"
+
+
+@dataclass(slots=True)
+class Result:
+    """The outcome for one crystal.
+
+    Attributes
+    ----------
+    id, source, formula : str
+    status : {"ok", "unstable", "failed"}
+        ``unstable``: imaginary modes, and no conductivity unless `force` was set.
+    reason : str
+        Of anything but ``ok``, with what a person can do.
+    notes : list of str
+        What to know when the numbers are used.
+    space_group : str
+    n_primitive : int or None
+        Atoms of the primitive cell.
+    kappa_W_mK : float or None
+        Isotropic average at 300 K, the coherence term included where it was computed.
+    kappa_coherence_W_mK : float or None
+        That term.
+    mesh : list of int or None
+    mesh_change : float or None
+        Relative change of the conductivity at 300 K from the next coarser mesh.
+    min_frequency_THz : float or None
+        Lowest phonon frequency; imaginary ones are negative.
+    seconds, cpu_seconds : float
+        Of all stages together, those that an interrupted run had finished included; the second is the same on a busy
+        machine.
+    details : dict
+        Of every stage: settings, cells, displacements, tensors over temperature, timings, versions.
+    """
+
+    id: str
+    source: str
+    formula: str
+    status: Literal["ok", "unstable", "failed"] = "ok"
+    reason: str = ""
+    notes: list[str] = field(default_factory=list)
+    space_group: str = ""
+    n_primitive: int | None = None
+    kappa_W_mK: float | None = None
+    kappa_coherence_W_mK: float | None = None
+    mesh: list[int] | None = None
+    mesh_change: float | None = None
+    min_frequency_THz: float | None = None
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write result.json."""
+        with replacing(folder / RESULT) as aside:
+            aside.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Result | None:
+        """Read result.json; None if there is none."""
+        path = folder / RESULT
+        if not path.is_file():
+            return None
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: not a result of this version ({error}); remove it") from None

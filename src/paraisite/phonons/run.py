@@ -1,0 +1,204 @@
+"""`run`: many crystals, in worker processes, within bounds of time and memory, with one row for each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from paraisite.phonons.result import Result
+from paraisite.phonons.worker import THREADS, Job, Task, serve
+
+POLL = 0.5
+"""Seconds between two looks at what the workers take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a run reports.
+
+    Attributes
+    ----------
+    index : int
+        Of the task.
+    kind : {"start", "say", "tick", "done"}
+    text : str
+        Of ``say``.
+    progress : tuple of int
+        Of ``tick``: supercells done, and all.
+    result : Result or None
+        Of ``done``.
+    """
+
+    index: int
+    kind: str
+    text: str = ""
+    progress: tuple[int, int] = (0, 0)
+    result: Result | None = None
+
+
+class BrokenPotential(ValueError):
+    """The potential cannot be loaded, so that no crystal can be calculated."""
+
+
+class _Worker:
+    """A process and the task that it has."""
+
+    def __init__(self, job: Job) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection: Connection
+        self.connection, theirs = context.Pipe()
+        self.process: SpawnProcess = context.Process(target=serve, args=(theirs, job), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.index: int | None = None
+        self.ready = False
+        self.since = 0.0
+
+    def give(self, index: int, task: Task) -> None:
+        self.index, self.since = index, time.monotonic()
+        self.connection.send(task)
+
+    def end(self) -> None:
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+    @property
+    def memory_GB(self) -> float:
+        """Resident memory; 0 where the system does not tell (anything but Linux)."""
+        try:
+            pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError, ValueError):
+            return 0.0
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
+
+
+def run(tasks: Sequence[Task], job: Job, *, workers: int = 1, threads: int = 1) -> Iterator[Event]:
+    """Calculate every task; each ends with exactly one ``done`` event, whatever happens to it.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    job : Job
+    workers : int
+        Crystals at a time.
+    threads : int
+        Of each worker.
+
+    Raises
+    ------
+    BrokenPotential
+        If the potential cannot be loaded.
+    """
+    waiting = list(range(len(tasks)))[::-1]
+    pool: list[_Worker] = []
+    with _threads(threads):
+        try:
+            while waiting or any(worker.index is not None for worker in pool):
+                while len(pool) < min(workers, len(waiting) + sum(w.index is not None for w in pool)):
+                    pool.append(_Worker(job))
+                ready = wait([worker.connection for worker in pool], timeout=POLL)
+                for worker in list(pool):
+                    if worker.connection in ready:
+                        yield from _hear(worker, pool, tasks)
+                    if worker in pool and worker.index is not None:
+                        yield from _guard(worker, pool, tasks, job)
+                    if worker in pool and worker.ready and worker.index is None and waiting:
+                        index = waiting.pop()
+                        yield Event(index, "start")
+                        worker.give(index, tasks[index])
+        finally:
+            for worker in pool:
+                worker.end()
+
+
+def _hear(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task]) -> Iterator[Event]:
+    """Take one message of a worker, or its end."""
+    try:
+        kind, content = worker.connection.recv()
+    except (EOFError, OSError):
+        index = worker.index
+        worker.end()
+        pool.remove(worker)
+        code = worker.process.exitcode
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+        if index is None:
+            raise BrokenPotential(f"the worker process ended with {how} while it loaded the potential") from None
+        yield _failure(index, tasks[index], f"the process ended with {how}; out of memory?")
+        return
+    if kind == "broken":
+        raise BrokenPotential(content)
+    if kind == "ready":
+        worker.ready = True
+        return
+    assert worker.index is not None
+    index = worker.index
+    if kind == "done":
+        worker.index = None
+        yield Event(index, "done", result=Result(**content))
+    elif kind == "say":
+        yield Event(index, "say", text=content)
+    else:
+        yield Event(index, "tick", progress=content)
+
+
+def _guard(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task], job: Job) -> Iterator[Event]:
+    """End a worker that takes too long or too much."""
+    assert worker.index is not None
+    settings = job.settings
+    hours = (time.monotonic() - worker.since) / 3600
+    if hours > settings.max_hours:
+        why = f"stopped after {hours:.2f} h (--max-hours {settings.max_hours:g}); --resume --retry with more goes on"
+    elif worker.memory_GB > settings.max_memory_GB:
+        why = (
+            f"stopped at {worker.memory_GB:.1f} GB of memory (--max-memory {settings.max_memory_GB:g}); allow more, or "
+            "a smaller supercell with --max-atoms"
+        )
+    else:
+        return
+    index = worker.index
+    worker.end()
+    pool.remove(worker)
+    yield _failure(index, tasks[index], why)
+
+
+def _failure(index: int, task: Task, reason: str) -> Event:
+    result = Result(task.crystal.id, task.crystal.source, task.crystal.formula, status="failed", reason=reason)
+    result.write(task.folder)
+    return Event(index, "done", result=result)
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Let processes that start meanwhile use n threads."""
+    before = {name: os.environ.get(name) for name in (*THREADS, "XLA_FLAGS")}
+    os.environ.update(dict.fromkeys(THREADS, str(n)))
+    if n == 1 and before["XLA_FLAGS"] is None:
+        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def folders(ids: Sequence[str], output: Path) -> list[Path]:
+    """A folder for each id: its letters, digits, dots, dashes and underscores; a second of one name gets a number."""
+    taken: dict[str, int] = {}
+    found = []
+    for id in ids:
+        name = "".join(c if c.isalnum() or c in "-_." else "_" for c in id).strip(".")[:100] or "crystal"
+        taken[name.lower()] = taken.get(name.lower(), 0) + 1
+        found.append(output / (name if taken[name.lower()] == 1 else f"{name}-{taken[name.lower()]}"))
+    return found

@@ -1,0 +1,170 @@
+"""`Verification`: subjects, a folder for each, one summary; it can be interrupted at any moment and gone on with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.rejection import Rejection
+from paraisite.phonons.calculation import fingerprint
+from paraisite.phonons.result import Result
+from paraisite.phonons.run import folders, run
+from paraisite.phonons.settings import Settings
+from paraisite.phonons.subject import Subject
+from paraisite.phonons.summary import SUMMARY, row, write_summary
+from paraisite.phonons.worker import Job, Task
+
+
+def missing_packages() -> None:
+    """Raise a ValueError that says what to install, if phono3py, phonopy or symfc is not."""
+    missing = [name for name in ("phonopy", "phono3py", "symfc") if find_spec(name) is None]
+    if missing:
+        raise ValueError(f"{', '.join(missing)}: not installed; run `pip install 'paraisite[phonons]'`")
+
+
+class Verification:
+    """Crystals to verify, and what is known of them so far.
+
+    Parameters
+    ----------
+    subjects : sequence of Subject
+    output : Path
+        Folder of all results.
+    settings : Settings
+    mirror : Path, optional
+        Folder that holds the potential's weights.
+    device : str
+    born : Path, optional
+        A BORN file for every crystal, or a folder with files ID.BORN.
+    figures : bool
+    resume : bool
+        Keep what the folder holds; else it must hold no results.
+    retry : bool
+        When resuming, try failed crystals again.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds results and `resume` is not said, or holds those of other crystals or settings.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[Subject],
+        output: Path,
+        settings: Settings,
+        *,
+        mirror: Path | None = None,
+        device: str = "cpu",
+        born: Path | None = None,
+        figures: bool = True,
+        resume: bool = False,
+        retry: bool = False,
+    ) -> None:
+        self.subjects = list(subjects)
+        self.settings = settings
+        self.summary = output / SUMMARY
+        self.job = Job(settings, str(mirror) if mirror else None, device, figures)
+        self.results: list[Result | None] = [None] * len(self.subjects)
+        if self.summary.is_file() and not resume:
+            raise ValueError(f"{output} holds results; go on with --resume, or choose another folder")
+        output.mkdir(parents=True, exist_ok=True)
+        self._folders = folders([subject.item.id for subject in self.subjects], output)
+        self._tasks: list[Task] = []
+        self._places: list[int] = []
+        for i, (subject, folder) in enumerate(zip(self.subjects, self._folders, strict=True)):
+            item = subject.item
+            if isinstance(item, Rejection):
+                self.results[i] = Result(item.id, item.source, item.formula, status="failed", reason=item.reason)
+                continue
+            charges = _born(born, item.id)
+            kept = self._kept(folder, item, charges)
+            if kept is not None and not (retry and kept.status == "failed"):
+                self.results[i] = kept
+                continue
+            self._tasks.append(Task(item, folder, charges))
+            self._places.append(i)
+        self._write()
+
+    def _kept(self, folder: Path, crystal: Crystal, born: str) -> Result | None:
+        """Result of an earlier run, if it is one of this crystal and these settings."""
+        kept = Result.read(folder)
+        if kept is None:
+            return None
+        mark = kept.details.get("fingerprint")
+        if mark is not None and mark != fingerprint(crystal, self.settings, born):
+            raise ValueError(
+                f"{folder} holds a calculation of another structure or with other settings; choose another folder"
+            )
+        return kept
+
+    @property
+    def useful(self) -> bool:
+        """Whether anything has a conductivity or was shown to be unstable."""
+        return any(result is not None and result.status != "failed" for result in self.results)
+
+    def run(self, *, workers: int = 1, threads: int = 1) -> Iterator[str]:
+        """Calculate what is left; yields lines that say how it goes.
+
+        Parameters
+        ----------
+        workers : int
+            Crystals at a time.
+        threads : int
+            Of each worker.
+
+        Raises
+        ------
+        paraisite.phonons.run.BrokenPotential
+            If the potential cannot be loaded.
+        """
+        total = len(self.subjects)
+        done = total - len(self._tasks)
+        if done:
+            yield f"{done} of {total} done already"
+        start = time.monotonic()
+        for event in run(self._tasks, self.job, workers=workers, threads=threads):
+            name = f"{self._tasks[event.index].crystal.formula} ({self._tasks[event.index].crystal.id})"
+            if event.kind == "start":
+                yield f"{name}: begins"
+            elif event.kind == "say":
+                yield f"{name}: {event.text}"
+            elif event.result is not None:
+                self.results[self._places[event.index]] = event.result
+                done += 1
+                self._write()
+                each = (time.monotonic() - start) / (done - (total - len(self._tasks)))
+                left = f"; {_duration(each * (total - done))} left" if done < total else ""
+                outcome = _outcome(event.result, self.subjects[self._places[event.index]])
+                yield f"[{done}/{total}] {name}: {outcome}{left}"
+
+    def _write(self) -> None:
+        rows = [
+            row(subject, result, self.settings.potential)
+            for subject, result in zip(self.subjects, self.results, strict=True)
+        ]
+        write_summary(rows, self.summary)
+
+
+def _born(path: Path | None, id: str) -> str:
+    """Content of the BORN file of a crystal; empty if there is none."""
+    if path is None:
+        return ""
+    file = path / f"{id}.BORN" if path.is_dir() else path
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def _outcome(result: Result, subject: Subject) -> str:
+    if result.kappa_W_mK is None:
+        return f"{result.status}: {result.reason}"
+    beside = "" if subject.label is None else f" (label {subject.label:.3g})"
+    if subject.predicted.kappa is not None:
+        beside += f" (predicted {subject.predicted.kappa:.3g})"
+    return f"{result.status}, κ = {result.kappa_W_mK:.3g} W/m/K{beside}, {result.seconds:.0f} s"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.0f} min"

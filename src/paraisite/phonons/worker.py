@@ -1,0 +1,119 @@
+"""A process that calculates one crystal after the other, so that whatever happens to it costs one row."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from paraisite.crystals.crystal import Crystal
+from paraisite.phonons.settings import Settings
+
+THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What OpenMP, phono3py's Rust kernels and linear algebra take their number of threads from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One crystal, where its files go, and what its BORN file holds (empty without one)."""
+
+    crystal: Crystal
+    folder: Path
+    born: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all tasks of a worker share."""
+
+    settings: Settings
+    mirror: str | None
+    device: str
+    figures: bool
+
+
+def serve(connection: Connection, job: Job) -> None:
+    """Calculate tasks that come over a connection until it is closed; runs in a process of its own.
+
+    Sends ("ready", None), then for each task ("say", text) and ("tick", (done, total)) any number of times, and
+    ("done", row) in the end; ("broken", reason) if the potential cannot be loaded.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
+    from paraisite.phonons import potentials
+
+    try:
+        calculator = potentials.load(job.settings.potential, job.mirror, job.device)
+    except Exception as error:
+        _send(connection, "broken", str(error))
+        return
+    _send(connection, "ready", None)
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        _send(connection, "done", _calculate(task, calculator, job, connection))
+
+
+def _calculate(task: Task, calculator: Any, job: Job, connection: Connection) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from paraisite.phonons.calculation import calculate
+    from paraisite.phonons.result import Result
+
+    last = 0.0
+
+    def tick(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > 1.0 or done == total:
+            last = time.monotonic()
+            _send(connection, "tick", (done, total))
+
+    try:
+        result = calculate(
+            task.crystal,
+            task.folder,
+            calculator,
+            job.settings,
+            born=task.born,
+            say=lambda text: _send(connection, "say", text),
+            tick=tick,
+        )
+        if job.figures:
+            from paraisite.phonons.figures import draw
+
+            draw(task.folder, result)
+    except Exception as error:
+        if os.environ.get("PARAISITE_DEBUG"):
+            import traceback
+
+            traceback.print_exc()
+        result = Result(task.crystal.id, task.crystal.source, task.crystal.formula, status="failed")
+        known = isinstance(error, ValueError)
+        result.reason = str(error) if known else f"{type(error).__name__}: {error}"
+    with contextlib.suppress(OSError):  # a full disk is the next crystal's failure too, and says so
+        task.folder.mkdir(parents=True, exist_ok=True)
+        result.write(task.folder)
+    return asdict(result)
+
+
+def _send(connection: Connection, kind: str, content: Any) -> None:
+    """Tell the parent; without one, end at once, or the crystal would count as failed when the run is resumed."""
+    try:
+        connection.send((kind, content))
+    except OSError:
+        os._exit(1)
+
+
+def _follow_parent(parent: int) -> None:
+    """End with the parent: a killed run that is resumed must not meet workers of the first."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

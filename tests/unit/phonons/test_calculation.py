@@ -1,0 +1,282 @@
+"""One crystal from beginning to end; argon, with meshes that take a moment."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from argon import argon, potential
+
+from paraisite.phonons import stages
+from paraisite.phonons.calculation import calculate, fingerprint
+from paraisite.phonons.cells import PhononError
+from paraisite.phonons.cumulative import CUMULATIVE, cumulative
+from paraisite.phonons.estimate import Estimate, check
+from paraisite.phonons.figures import KAPPA, PHONONS, draw
+from paraisite.phonons.mesh import change
+from paraisite.phonons.result import Result
+from paraisite.phonons.settings import Settings
+from paraisite.phonons.stability import BANDS, DOS, band_path
+
+pytest.importorskip("phono3py", reason="lattice dynamics needs the extra [phonons]")
+
+QUICK = Settings(potential="argon", mesh=(5, 5, 5), temperatures=(20.0, 100.0))
+
+
+@pytest.fixture(scope="module")
+def argon_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("argon")
+    calculate(argon(), folder, potential(), QUICK).write(folder)
+    return folder
+
+
+def copied(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def same(a: Result, b: Result) -> bool:
+    """Whether two results differ in nothing but time."""
+
+    def timeless(result: Result) -> str:
+        details = {k: v for k, v in result.details.items() if k not in ("seconds", "estimate")}
+        for item in details.get("conductivity", []):
+            item["seconds"] = 0
+        return json.dumps([result.status, result.kappa_W_mK, result.mesh, details], sort_keys=True)
+
+    return timeless(a) == timeless(b)
+
+
+def phono3py_kappa(folder: Path, distance: float = 0.03, **how: object) -> np.ndarray:
+    """What phono3py says of the relaxed cell when used by itself, with finite displacements."""
+    from ase import Atoms
+    from ase.io import read
+    from phono3py import Phono3py
+    from phonopy.structure.atoms import PhonopyAtoms
+
+    atoms = read(folder / "relaxed.vasp")
+    unit = PhonopyAtoms(numbers=atoms.numbers, cell=atoms.cell.array, scaled_positions=atoms.get_scaled_positions())
+    ph3 = Phono3py(unit, supercell_matrix=[2, 2, 2], primitive_matrix="F")
+    ph3.generate_displacements(distance=distance)
+    forces = []
+    for cell in ph3.supercells_with_displacements:
+        displaced = Atoms(numbers=cell.numbers, cell=cell.cell, scaled_positions=cell.scaled_positions, pbc=True)
+        displaced.calc = potential()
+        forces.append(displaced.get_forces())
+    ph3.forces = np.array(forces)
+    ph3.produce_fc3()
+    ph3.symmetrize_fc3(use_symfc_projector=True)
+    ph3.symmetrize_fc2(use_symfc_projector=True)
+    ph3.mesh_numbers = [5, 5, 5]
+    ph3.init_phph_interaction(average_degenerate_weights=True)
+    ph3.run_thermal_conductivity(temperatures=[20, 100, 300], **how)
+    return np.array(ph3.thermal_conductivity.kappa[0][:, :3].mean(axis=1))
+
+
+def test_it_gives_the_conductivity_that_phono3py_gives(argon_folder, tmp_path):
+    own = phono3py_kappa(argon_folder)
+    finite = calculate(argon(), tmp_path, potential(), QUICK.model_copy(update={"reference": True}))
+    last = finite.details["conductivity"][-1]
+    assert last["temperatures"] == (20.0, 100.0, 300.0)
+    np.testing.assert_allclose(np.array(last["kappa"])[:, :3].mean(axis=1), own, rtol=0.01)
+
+
+def test_random_snapshots_give_it_too(argon_folder, tmp_path):
+    """Argon is soft: 0.01 Å for all atoms at once, or fourth-order forces enter (2 % at 0.03 Å)."""
+    random = calculate(argon(), tmp_path, potential(), QUICK.model_copy(update={"displacement": 0.01}))
+    found = np.array(random.details["conductivity"][-1]["kappa"])[:, :3].mean(axis=1)
+    np.testing.assert_allclose(found, phono3py_kappa(argon_folder, distance=0.01), rtol=0.01)
+
+
+def test_the_boltzmann_equation_gives_more_than_relaxation_times(argon_folder, tmp_path):
+    folder = copied(argon_folder, tmp_path)
+    (folder / "input.json").unlink()
+    shutil.rmtree(folder / "stages")
+    lbte = QUICK.model_copy(update={"lbte": True, "coherence": False, "reference": True})
+    exact = calculate(argon(), folder, potential(), lbte)
+    np.testing.assert_allclose(
+        exact.details["conductivity"][-1]["isotropic"], phono3py_kappa(argon_folder, is_LBTE=True), rtol=0.01
+    )
+    assert exact.kappa_W_mK > phono3py_kappa(argon_folder)[-1]
+
+
+def test_isotopes_scatter(argon_folder, tmp_path):
+    less = calculate(argon(), tmp_path, potential(), QUICK.model_copy(update={"isotopes": True}))
+    assert less.kappa_W_mK < Result.read(argon_folder).kappa_W_mK
+    _, kappa = cumulative(tmp_path / less.details["conductivity"][-1]["file"])
+    assert kappa[-1] == pytest.approx(less.kappa_W_mK - less.kappa_coherence_W_mK, rel=1e-9)
+
+
+def test_a_result_says_what_was_done(argon_folder):
+    result = Result.read(argon_folder)
+    assert result.status == "ok"
+    assert result.space_group == "Fm-3m (225)"
+    assert result.n_primitive == 1
+    assert result.mesh == [5, 5, 5]
+    assert result.notes == []
+    assert 0 < result.kappa_coherence_W_mK < 0.5 * result.kappa_W_mK
+    details = result.details
+    assert details["supercell"]["multiples"] == [2, 2, 2]
+    assert details["displacements"]["n_supercells"] == 16
+    assert details["displacements"]["n_free"] == 99
+    assert details["relaxation"]["max_stress"] < 0.01
+    assert set(details["seconds"]) == {"relax", "forces", "fit", "harmonic", "conductivity"}
+    assert details["versions"]["phono3py"].startswith("4.")
+    assert details["settings"] == QUICK.model_dump(mode="json")
+    assert result.min_frequency_THz == pytest.approx(0, abs=1e-3)
+
+
+def test_kappa_falls_with_temperature(argon_folder):
+    low, middle, room = Result.read(argon_folder).details["conductivity"][-1]["isotropic"]
+    assert low > 2 * middle > 4 * room
+
+
+def test_the_cumulative_conductivity_ends_at_the_whole(argon_folder):
+    result = Result.read(argon_folder)
+    path, kappa = cumulative(argon_folder / result.details["conductivity"][-1]["file"])
+    assert (np.diff(path) >= 0).all()
+    assert (np.diff(kappa) >= 0).all()
+    assert kappa[-1] == pytest.approx(result.kappa_W_mK - result.kappa_coherence_W_mK, rel=1e-9)
+    table = np.loadtxt(argon_folder / CUMULATIVE, delimiter=",", skiprows=1)
+    assert len(table) == 200
+    assert table[-1, 1] == pytest.approx(kappa[-1], rel=1e-5)
+    assert table[0, 1] >= 1e-3 * kappa[-1]
+
+
+def test_phonopy_reads_bands_and_states(argon_folder):
+    import lzma
+
+    import yaml
+
+    with lzma.open(argon_folder / BANDS) as file:
+        bands = yaml.safe_load(file)
+    assert bands["nqpoint"] == 510
+    assert bands["labels"][0] == ["$\\Gamma$", "X"]
+    frequency, density = np.loadtxt(argon_folder / DOS).T
+    assert np.trapezoid(density, frequency) == pytest.approx(3, rel=0.02)
+
+
+def test_figures_are_drawn(argon_folder, tmp_path):
+    from PIL import Image
+
+    folder = copied(argon_folder, tmp_path)
+    draw(folder, Result.read(folder))
+    for name in (PHONONS, KAPPA):
+        with Image.open(folder / name) as image:
+            assert image.size == (960, 480)
+            assert len(image.getcolors()) > 10
+
+
+@pytest.mark.parametrize("lost", [(), ("harmonic",), ("mesh-5x5x5",), ("harmonic", "mesh-5x5x5"), ("force_constants",)])
+def test_finished_stages_are_not_repeated(argon_folder, tmp_path, lost):
+    class Never:
+        def get_forces(self, atoms):
+            return potential().get_forces(atoms)  # of the perfect supercell, and of one to time
+
+        def __getattr__(self, name):
+            raise AssertionError(f"asked for {name}")
+
+    folder = copied(argon_folder, tmp_path)
+    before = Result.read(folder)
+    for stage in lost:
+        (folder / "stages" / f"{stage}.json").unlink()
+    after = calculate(argon(), folder, Never(), QUICK)
+    assert same(before, after)
+    if not lost:
+        assert after.details["seconds"] == before.details["seconds"]
+
+
+def test_a_folder_is_for_one_crystal_and_one_choice(argon_folder):
+    for crystal, settings in (
+        (argon(a=5.3), QUICK),
+        (argon(), QUICK.model_copy(update={"mesh": (7, 7, 7)})),
+        (argon(), QUICK.model_copy(update={"seed": 1})),
+    ):
+        with pytest.raises(PhononError, match="another structure or with other settings"):
+            calculate(crystal, argon_folder, potential(), settings)
+
+
+def test_bounds_are_no_part_of_a_fingerprint():
+    wide = QUICK.model_copy(update={"max_hours": 9.0, "max_memory_GB": 99.0})
+    assert fingerprint(argon(), QUICK) == fingerprint(argon(), wide)
+    assert fingerprint(argon(), QUICK) != fingerprint(argon(), QUICK, born="x")
+    assert fingerprint(argon(), QUICK) == fingerprint(replace(argon(), id="other"), QUICK)
+
+
+def test_an_unstable_crystal_has_a_mode_and_no_conductivity(tmp_path):
+    square = argon("sc", a=3.6)
+    result = calculate(square, tmp_path, potential(), QUICK)
+    assert result.status == "unstable"
+    assert result.kappa_W_mK is None
+    assert result.min_frequency_THz < -0.1
+    mode = result.details["lowest_mode"]
+    assert mode["min_frequency"] == result.min_frequency_THz <= mode["min_commensurate"]
+    assert np.square(mode["eigenvector"]).sum() == pytest.approx(1, abs=1e-4)
+    assert "imaginary modes" in result.reason
+    assert f"{mode['qpoint'][0]:.3g}" in result.reason
+    (tmp_path / "forced").mkdir()
+    forced = calculate(square, tmp_path / "forced", potential(), QUICK.model_copy(update={"force": True}))
+    assert forced.status == "unstable"
+    assert forced.kappa_W_mK > 0
+
+
+def test_meshes_are_refined_until_the_conductivity_stays(argon_folder, tmp_path):
+    folder = copied(argon_folder, tmp_path)
+    (folder / "input.json").unlink()
+    refined = QUICK.model_copy(update={"mesh": None, "mesh_lengths": (10.0, 20.0, 30.0, 40.0), "mesh_tolerance": 0.2})
+    result = calculate(argon(), folder, potential(), refined)
+    done = result.details["conductivity"]
+    meshes = [item["mesh"][0] for item in done]
+    assert meshes == sorted(meshes)
+    assert len(meshes) >= 2
+    particles = [np.mean(item["kappa"][-1][:3]) for item in done]
+    assert result.mesh_change == pytest.approx(abs(particles[-1] / particles[-2] - 1))
+    if len(meshes) < 4:
+        assert result.mesh_change < 0.2
+        assert result.details["mesh"]["ended"] == "changed by less than 20%"
+    for before, after in pairwise(particles[:-1]):
+        assert abs(after / before - 1) >= 0.2
+    assert stages.read(folder, f"mesh-{'x'.join([str(meshes[-1])] * 3)}") is not None
+
+
+def test_work_ends_the_refinement(argon_folder, tmp_path):
+    folder = copied(argon_folder, tmp_path)
+    (folder / "input.json").unlink()
+    bounded = QUICK.model_copy(
+        update={"mesh": None, "mesh_lengths": (20.0, 30.0), "mesh_tolerance": 1e-9, "max_mesh_work": 1.0}
+    )
+    result = calculate(argon(), folder, potential(), bounded)
+    assert len(result.details["conductivity"]) == 1
+    assert result.mesh_change is None
+    assert "beyond max_mesh_work" in result.details["mesh"]["ended"]
+
+
+def test_one_mesh_has_no_change():
+    assert change([]) == 0
+
+
+def test_what_would_take_too_long_or_too_much_is_refused():
+    check(Estimate(0.1, 100, 10, 1), Settings())
+    with pytest.raises(PhononError, match=r"3\.1 h, more than the 1 h allowed.*--max-hours"):
+        check(Estimate(0.1, 11000, 10, 1), Settings())
+    with pytest.raises(PhononError, match=r"7\.0 GB, more than the 6 GB.*--max-memory"):
+        check(Estimate(0.1, 100, 10, 7), Settings())
+
+
+def test_a_calculation_over_the_bound_does_not_begin(tmp_path):
+    with pytest.raises(PhononError, match="force constants would take"):
+        calculate(argon(), tmp_path, potential(), QUICK.model_copy(update={"max_hours": 1e-9}))
+    assert not (tmp_path / "forces.npz").exists()
+
+
+@pytest.mark.parametrize("a", [3.0, 4.0])
+def test_the_path_of_bands_covers_the_special_points(a):
+    paths, labels, connections = band_path(np.eye(3) * a)
+    assert labels == ["$\\Gamma$", "X", "M", "$\\Gamma$", "R", "X", "M", "R"]
+    assert connections == [True, True, True, True, False, False]
+    assert all(len(path) == 51 for path in paths)
+    np.testing.assert_allclose(paths[0][-1], [0, 0.5, 0])

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from argon import argon, potential
+
+from paraisite.phonons.cells import PhononError, standard_cell
+from paraisite.phonons.force_constants import (
+    FORCES,
+    count_free,
+    displace,
+    fit,
+    fit_memory_GB,
+    forces_of,
+    measure,
+    new_phono3py,
+    read_force_constants,
+    write_force_constants,
+)
+from paraisite.phonons.settings import Settings
+
+pytest.importorskip("phono3py", reason="lattice dynamics needs the extra [phonons]")
+
+
+def fresh(supercell=(2, 2, 2)):
+    crystal = argon(a=5.2)
+    return new_phono3py(standard_cell(crystal.cell, crystal.numbers, crystal.positions, 0.01), supercell)
+
+
+def solved(folder: Path, **changes):
+    ph3 = fresh()
+    plan = displace(ph3, Settings(**changes))
+    measure(ph3, potential(), folder, "a")
+    fit(ph3, plan)
+    return ph3, plan
+
+
+class Counting:
+    """The potential, which counts its calls and fails from some call on."""
+
+    def __init__(self, most: float = float("inf")) -> None:
+        self.calls, self.most, self.inner = 0, most, potential()
+
+    def get_forces(self, atoms):
+        self.calls += 1
+        if self.calls > self.most:
+            raise KeyboardInterrupt
+        return self.inner.get_forces(atoms)
+
+
+def test_snapshots_and_finite_displacements_agree(tmp_path):
+    for name in ("random", "finite"):
+        (tmp_path / name).mkdir()
+    random, plan = solved(tmp_path / "random")
+    finite, planned = solved(tmp_path / "finite", reference=True)
+    assert (plan.n_harmonic, plan.n_supercells) == (1, 16)
+    assert plan.n_free == 99
+    assert planned.n_free == 0
+    assert planned.n_supercells == len(finite.supercells_with_displacements)
+    for order in ("fc2", "fc3"):
+        a, b = getattr(random, order), getattr(finite, order)
+        assert np.abs(a - b).max() < 0.02 * np.abs(b).max(), order
+
+
+def test_acoustic_sum_rules(tmp_path):
+    ph3, _ = solved(tmp_path)
+    assert np.abs(ph3.fc2.sum(axis=1)).max() < 1e-8 * np.abs(ph3.fc2).max()
+    for axis in (1, 2):
+        assert np.abs(ph3.fc3.sum(axis=axis)).max() < 1e-8 * np.abs(ph3.fc3).max()
+
+
+def test_phono3py_and_phonopy_read_the_files(tmp_path):
+    import phono3py
+    import phonopy
+
+    ph3, _ = solved(tmp_path)
+    write_force_constants(ph3, tmp_path)
+    back = phono3py.load(
+        tmp_path / "phono3py_params.yaml.xz", fc2_filename=tmp_path / "fc2.hdf5", fc3_filename=tmp_path / "fc3.hdf5",
+        log_level=0, produce_fc=True,
+    )  # fmt: skip
+    assert np.array_equal(back.fc2, ph3.fc2)
+    assert np.array_equal(back.fc3, ph3.fc3)
+    harmonic = phonopy.load(
+        unitcell=ph3.unitcell, supercell_matrix=ph3.supercell_matrix, primitive_matrix=ph3.primitive_matrix,
+        force_constants_filename=tmp_path / "fc2.hdf5",
+    )  # fmt: skip
+    assert harmonic.run_qpoints([[0.5, 0, 0.5]]).frequencies[0].max() > 1
+
+
+def test_forces_can_be_computed_anew_from_the_params_file(tmp_path):
+    import phono3py
+
+    ph3, _ = solved(tmp_path)
+    write_force_constants(ph3, tmp_path)
+    back = phono3py.load(tmp_path / "phono3py_params.yaml.xz", fc_calculator="symfc", log_level=0)
+    assert np.abs(back.fc3 - ph3.fc3).max() < 1e-6 * np.abs(ph3.fc3).max()
+
+
+def test_stored_force_constants_are_the_same_bit_by_bit(tmp_path):
+    assert not read_force_constants(fresh(), tmp_path)
+    ph3, _ = solved(tmp_path, fc3_cutoff=4.0)
+    assert ph3.fc3_nonzero_indices is not None
+    write_force_constants(ph3, tmp_path)
+    back = fresh()
+    assert read_force_constants(back, tmp_path)
+    assert np.array_equal(back.fc2, ph3.fc2)
+    assert np.array_equal(back.fc3, ph3.fc3)
+    assert np.array_equal(back.fc3_nonzero_indices, ph3.fc3_nonzero_indices)
+
+
+def test_a_cutoff_leaves_fewer_elements():
+    ph3 = fresh()
+    assert 0 < count_free(ph3, 4.0) < count_free(ph3, 6.0) < count_free(ph3, None)
+
+
+def test_where_too_many_snapshots_were_needed_there_is_a_cutoff():
+    ph3 = fresh()
+    assert displace(ph3, Settings()).fc3_cutoff is None
+    few = Settings(min_snapshots=1, oversampling=50, oversampling_cut=50, max_snapshots=40)
+    plan = displace(ph3, few)
+    assert plan.fc3_cutoff is not None
+    assert 30 < plan.n_supercells <= 40
+    longer = next(c for c in np.arange(plan.fc3_cutoff, 9, 0.1) if count_free(ph3, c) > plan.n_free)
+    assert 50 * count_free(ph3, longer) > 40 * 3 * 32  # the next shell would have been too many
+    assert displace(ph3, few.model_copy(update={"snapshots": 5})).fc3_cutoff is None
+
+
+def test_little_memory_means_a_cutoff():
+    ph3 = fresh()
+    tight = displace(ph3, Settings(max_memory_GB=2 * fit_memory_GB(60, 32)))
+    assert tight.fc3_cutoff is not None
+    assert tight.n_free <= 60
+
+
+def test_enough_snapshots_for_the_free_elements():
+    ph3 = fresh((1, 1, 1))
+    plan = displace(ph3, Settings(min_snapshots=1, oversampling=3))
+    assert plan.n_supercells * 3 * 4 >= 3 * plan.n_free > (plan.n_supercells - 1) * 3 * 4
+    assert displace(ph3, Settings(snapshots=5)).n_supercells == 5
+
+
+def test_the_same_seed_gives_the_same_displacements():
+    a, b, c = fresh(), fresh(), fresh()
+    displace(a, Settings())
+    displace(b, Settings())
+    displace(c, Settings(seed=1))
+    assert np.array_equal(a.displacements, b.displacements)
+    assert not np.allclose(a.displacements, c.displacements)
+    np.testing.assert_allclose(np.linalg.norm(a.displacements, axis=-1), 0.03)
+
+
+def test_interrupted_forces_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("paraisite.phonons.force_constants.SAVE_EVERY", 0.0)
+    whole = fresh()
+    displace(whole, Settings())
+    measure(whole, potential(), tmp_path, "whole")
+    (tmp_path / FORCES).unlink()
+
+    ph3 = fresh()
+    displace(ph3, Settings())
+    stopped = Counting(most=8)  # one of them for the perfect supercell
+    with pytest.raises(KeyboardInterrupt):
+        measure(ph3, stopped, tmp_path, "x")
+    told = []
+    further = Counting()
+    measure(ph3, further, tmp_path, "x", lambda done, total: told.append((done, total)))
+    assert told[0] == (7, 17)  # one of them of the second order
+    assert told[-1] == (17, 17)
+    assert further.calls == 1 + 10
+    assert np.array_equal(ph3.forces, whole.forces)
+
+    other = Counting()
+    measure(ph3, other, tmp_path, "another fingerprint")
+    assert other.calls == 1 + 17
+
+
+class Constant:
+    def __init__(self, force: float) -> None:
+        self.force = force
+
+    def get_forces(self, atoms):
+        return np.full((len(atoms), 3), self.force)
+
+
+def test_a_force_left_in_the_perfect_supercell_is_subtracted(tmp_path):
+    ph3 = fresh()
+    displace(ph3, Settings())
+    measure(ph3, Constant(0.5), tmp_path, "x")
+    assert not ph3.forces.any()
+    assert not ph3.phonon_forces.any()
+
+
+@pytest.mark.parametrize("force", [np.nan, np.inf, 50.0])
+def test_nonsense_forces_end_it(tmp_path, force):
+    ph3 = fresh()
+    displace(ph3, Settings())
+    with pytest.raises(PhononError, match="use another potential"):
+        measure(ph3, Constant(force), tmp_path, "x")
+
+
+def test_forces_are_those_of_ase(tmp_path):
+    ph3 = fresh()
+    displace(ph3, Settings())
+    cell = ph3.supercells_with_displacements[0]
+    found = forces_of(cell, potential())
+    assert found.shape == (32, 3)
+    assert np.abs(found.sum(axis=0)).max() < 1e-12
+    assert 1e-3 < np.abs(found).max() < 0.1
