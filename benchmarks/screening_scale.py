@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -84,8 +85,21 @@ def children(pid: int) -> list[int]:
     return [c for child in map(int, found) for c in (child, *children(child))]
 
 
+def processor_seconds(pid: int) -> float:
+    """Seconds of processor that a process and those it started have taken."""
+    total = 0
+    for one in (pid, *children(pid)):
+        with suppress(OSError):
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            total += sum(map(int, fields[11:15]))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def watch(words: list[str], out: Path, n: int) -> dict[str, float]:
-    """Run a command; its time, its memory and the rates of the first and the last tenth of its parts."""
+    """Run a command; its time, its memory, and the rate of the last tenth of its parts over that of the first one.
+
+    These rates are of processor time: other work on the machine does not count.
+    """
     folder = out.with_name(out.name + ".parts")
     started = time.perf_counter()
     parent, worker, seen = 0.0, 0.0, [(0.0, 0)]
@@ -94,7 +108,7 @@ def watch(words: list[str], out: Path, n: int) -> dict[str, float]:
             time.sleep(0.1)
             done = len(list(folder.glob("part-*"))) if folder.is_dir() else 0
             if done > seen[-1][1]:
-                seen.append((time.perf_counter() - started, done))
+                seen.append((processor_seconds(process.pid), done))
             parent = max(parent, resident(process.pid))
             worker = max([worker, *(resident(pid) for pid in children(process.pid))])
     seconds = time.perf_counter() - started

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +52,16 @@ class Displacements:
     fc3_cutoff: float | None
 
 
+@contextmanager
+def _recursion_limited() -> Iterator[None]:
+    """Undo what importing symfc does: with 100,000 levels a deeply nested JSON ends Python, not the reading."""
+    limit = sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def new_phono3py(cell: StandardCell, supercell: tuple[int, int, int]) -> Phono3py:
     """Return phono3py's object for a cell and multiples of it, without displacements."""
     from phono3py import Phono3py
@@ -86,6 +98,7 @@ def displace(ph3: Phono3py, settings: Settings) -> Displacements:
     return Displacements(n, len(ph3.phonon_supercells_with_displacements), n_free, n_atoms, cutoff)
 
 
+@_recursion_limited()
 def count_free(ph3: Phono3py, fc3_cutoff: float | None) -> int:
     """Free elements of the second- and third-order force constants under the symmetry of the supercell."""
     from phonopy.interface.symfc import SymfcFCSolver
@@ -209,6 +222,7 @@ def forces_of(cell: Any, calculator: Calculator) -> np.ndarray:
     return np.asarray(calculator.get_forces(atoms), dtype=float)
 
 
+@_recursion_limited()
 def fit(ph3: Phono3py, plan: Displacements) -> None:
     """Make the force constants of displacements and forces, with acoustic sum rules and permutation symmetry."""
     ph3.produce_fc2(fc_calculator="symfc")

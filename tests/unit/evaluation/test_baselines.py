@@ -101,9 +101,11 @@ def test_ridge_stays_near_the_values_it_knows() -> None:
 
 def test_debye_temperatures_of_silicon_and_magnesium_oxide() -> None:
     # elastic constants at room temperature give 640 K and 940 K (O. L. Anderson, 1963; Ashcroft and Mermin, ch. 23)
-    found = slack.debye_temperature(
-        np.array([97.8, 162.0]), np.array([66.6, 131.0]), np.array([28.085, 20.152]), np.array([20.02, 9.34])
+    volume = np.array([20.02, 9.34])
+    along, across = slack.sound_velocities(
+        np.array([97.8, 162.0]), np.array([66.6, 131.0]), np.array([28.085, 20.152]), volume
     )
+    found = slack.debye_temperature(along, across, volume)
     assert found == pytest.approx([645, 945], rel=0.02)
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +212,18 @@ def test_forces_are_those_of_ase(tmp_path):
     assert found.shape == (32, 3)
     assert np.abs(found.sum(axis=0)).max() < 1e-12
     assert 1e-3 < np.abs(found).max() < 0.1
+
+
+def test_symfc_does_not_lift_the_recursion_limit():
+    """With a limit of 100,000 a deeply nested JSON would end Python; in a fresh process, where symfc is not loaded."""
+    code = (
+        "import sys\n"
+        "from test_force_constants import count_free, fresh\n"
+        "limit = sys.getrecursionlimit()\n"
+        "assert 'symfc' not in sys.modules\n"
+        "count_free(fresh(), None)\n"
+        "assert 'symfc' in sys.modules\n"
+        "assert sys.getrecursionlimit() == limit\n"
+    )
+    here = str(Path(__file__).parent)
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": here})
