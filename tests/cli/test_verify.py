@@ -156,6 +156,157 @@ def test_everything_failed_is_a_failure(invoke: Invoke, metals: Path) -> None:
     assert "there is no such file" in table(metals / "verified")[0]["reason"]
 
 
+QUICK = ("--quick", "--potential", "ase.calculators.emt:EMT", "--no-predict")
+
+
+def test_quick_looks_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
+    from ase.calculators.emt import EMT as Calculator
+    from ase.io import read
+
+    from paraisite.phonons.quick import quick_look
+
+    bulk("Cu", "sc", 2.4).write("simple.cif")
+    Path("bad.cif").write_text("hello\n")
+    args = ("verify", "Al.cif", "bad.cif", "simple.cif", "Cu.cif", *QUICK[:-1], "-o", "quick")
+    assert "[4/4]" in invoke(*args).stderr
+    rows = table(metals / "quick")
+    assert [row["id"] for row in rows] == ["Al", "bad", "simple", "Cu"]
+    assert [row["status"] for row in rows] == ["ok", "failed", "unstable", "ok"]
+    assert "not a readable CIF" in rows[1]["reason"]
+    assert "unstable against a strain" in rows[2]["reason"]
+    for row in rows[::3]:
+        atoms = read(f"{row['id']}.cif")
+        atoms.calc = Calculator()
+        look = quick_look(atoms)
+        for column, value in {
+            "velocity_long_m_s": look.velocity_long,
+            "velocity_trans_m_s": look.velocity_trans,
+            "debye_temperature_K": look.debye_temperature,
+            "gruneisen": look.gruneisen,
+            "heat_capacity_kB": look.heat_capacity,
+            "bulk_modulus_GPa": look.bulk_modulus,
+            "shear_modulus_GPa": look.shear_modulus,
+            "volume_A3": look.volume,
+            "kappa_slack_W_mK": look.kappa_slack,
+            "kappa_min_cahill_W_mK": look.kappa_min_cahill,
+            "kappa_min_diffuson_W_mK": look.kappa_min_diffuson,
+            "factor": look.kappa_slack / float(row["predicted_W_mK"]),
+        }.items():
+            assert float(row[column]) == pytest.approx(value, rel=1e-4), column
+        assert row["space_group"] == "Fm-3m (225)"
+        assert row["n_primitive"] == "1"
+        for column in ("seconds", "cpu_seconds", "first_call_seconds", "load_seconds"):
+            assert 0 < float(row[column]) < 60, column
+        assert {path.name for path in (metals / "quick" / row["id"]).iterdir()} == {
+            "input.json", "input.vasp", "result.json",
+        }  # fmt: skip
+    assert "4 of 4 done already" in invoke(*args, "--resume").stderr
+    assert table(metals / "quick") == rows
+    other = invoke("verify", "Al.cif", "--quick", "--potential", "ase.calculators.lj:LennardJones", "--no-predict",
+                   "-o", "quick", "--resume", code=2)  # fmt: skip
+    assert "with other settings" in other.stderr
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["of-a-begun-crystal", "of-other-crystals"])
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [(EMT, QUICK, "holds conductivities, not quick looks"), (QUICK, EMT, "holds quick looks, not conductivities")],
+    ids=["quick-into-full", "full-into-quick"],
+)
+def test_profiles_do_not_mix(
+    invoke: Invoke, metals: Path, first: tuple[object, ...], second: tuple[object, ...], said: str, begun: bool
+) -> None:
+    Path("bad.py").write_text(BAD.format(what="raise RuntimeError('no copper')"))
+    invoke("verify", "Cu.cif", *first, "--potential", "bad:Bad", code=1)
+    (metals / "verified" / "Cu" / "result.json").unlink()  # as a kill leaves it
+    held = {path: path.read_bytes() for path in Path("verified").rglob("*") if path.is_file()}
+    again = ("verify", "Cu.cif" if begun else "Al.cif", *second, "--potential", "bad:Bad", "--resume")
+    assert said in invoke(*again, code=2).stderr
+    assert {path: path.read_bytes() for path in Path("verified").rglob("*") if path.is_file()} == held
+    if begun:
+        Path("verified/summary.csv").unlink()
+        assert "with other settings" in invoke(*again, code=2).stderr
+        assert not Path("verified/summary.csv").exists()
+
+
+def test_quick_looks_go_on_after_kills(
+    invoke: Invoke, start: Callable[..., subprocess.Popen[str]], metals: Path
+) -> None:
+    """A worker's end costs one row; what a killed run has finished is kept."""
+    args = ("verify", "Al.cif", "Cu.cif", *QUICK, "--potential", "bad:Bad")
+    Path("bad.py").write_text(BAD.format(what="os.kill(os.getpid(), 9)"))
+    invoke(*args, "-o", "crashed")
+    aluminium, copper = table(metals / "crashed")
+    assert (aluminium["status"], copper["status"]) == ("ok", "failed")
+    assert "ended with signal 9" in copper["reason"]
+
+    Path("bad.py").write_text(BAD.format(what="time.sleep(60)"))
+    process = start(*args, "-o", "killed", cwd=metals)
+    deadline = time.monotonic() + 60
+    while not (metals / "killed" / "Al" / "result.json").is_file():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    Path("bad.py").write_text(BAD.format(what="pass"))
+    time.sleep(1.0)  # its worker notices
+    assert "1 of 2 done already" in invoke(*args, "-o", "killed", "--resume").stderr
+    assert "1 of 2 done already" in invoke(*args, "-o", "crashed", "--resume", "--retry").stderr
+    clocks = ("seconds", "cpu_seconds", "first_call_seconds", "load_seconds")
+    rows = [[{k: v for k, v in row.items() if k not in clocks} for row in table(metals / name)]
+            for name in ("killed", "crashed")]  # fmt: skip
+    assert rows[0] == rows[1]
+    assert [row["status"] for row in rows[0]] == ["ok", "ok"]
+
+
+def test_quick_takes_its_own_potential(invoke: Invoke, metals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose weights are not on this machine."""
+    monkeypatch.setenv("PARAISITE_MIRROR", str(metals))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(metals))
+    missing = invoke("verify", "Al.cif", "--quick", "--no-predict", code=2)
+    assert "tensornet-matpes-pbe-v2025.1" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--mesh", "auto"),
+        ("--supercell", "2x2x2"),
+        ("--max-atoms", "100"),
+        ("--supercell-length", "12"),
+        ("--temperatures", "300"),
+        ("--reference",),
+        ("--snapshots", "4"),
+        ("--fc3-cutoff", "4"),
+        ("--lbte",),
+        ("--coherence",),
+        ("--isotopes",),
+        ("--born", "."),
+        ("--force",),
+        ("--seed", "0"),
+    ],
+    ids=lambda option: option[0],
+)
+def test_quick_refuses_what_it_would_leave_out(invoke: Invoke, metals: Path, option: tuple[str, ...]) -> None:
+    """Even where the value is the default."""
+    assert f"{option[0]} means nothing to --quick" in invoke("verify", "Al.cif", *QUICK, *option, code=2).stderr
+    assert not Path("verified").exists()
+
+
+@pytest.mark.data
+def test_a_quick_look_with_the_default_potential(invoke: Invoke, mirror: Path, metals: Path) -> None:
+    pytest.importorskip("matgl", reason="TensorNet needs `make phonons`")
+    bulk("MgO", "rocksalt", 4.21).write("MgO.cif")
+    invoke("verify", "MgO.cif", "--quick", "--no-predict", "--mirror", mirror)
+    (row,) = table(metals / "verified")
+    assert row["potential"] == "tensornet-matpes-pbe-v2025.1"
+    assert float(row["volume_A3"]) == pytest.approx(4.254**3 / 4, rel=0.005)
+    # of the potential's energy at nine volumes within 6 %; 162 GPa is measured
+    assert float(row["bulk_modulus_GPa"]) == pytest.approx(119.0, rel=0.02)
+    assert float(row["cpu_seconds"]) < 10
+
+
 @pytest.mark.data
 def test_a_data_set_brings_its_labels(mirror: Path, metals: Path) -> None:
     from paraisite.phonons.subject import subjects

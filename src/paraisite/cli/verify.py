@@ -16,18 +16,30 @@ EXAMPLES = """Examples:
   paraisite verify crystal.cif -o verified/
   paraisite verify l96 -o l96/ --workers 2 --resume
   paraisite verify --from screen.parquet --top 10 -o verified/
+  paraisite verify crystal.cif --quick -o quick/
   paraisite verify crystal.cif --potential ase.calculators.emt:EMT --reference --mesh 19 -o emt/
 
 Each crystal gets a folder of its own (input and relaxed structure, force constants that phonopy and phono3py read,
 kappa-*.hdf5, bands, result.json, figures), and a row of summary.csv. The same command with --resume goes on where an
 interrupted one stopped; docs/verify.md has the rest.
 
+With --quick there is result.json and a row only: velocities of sound, Debye temperature, Grüneisen parameter, heat
+capacity, minimum conductivities, and Slack's estimate, which ranks better than it measures.
+
 \b
-Exit status: 0 if something has a conductivity or is shown to be unstable; 1 if everything failed; 2 on wrong usage."""
+Exit status: 0 if something has a result or is shown to be unstable; 1 if everything failed; 2 on wrong usage."""
+
+
+FULL_ONLY = (
+    "temperatures", "mesh", "supercell", "max_atoms", "length", "reference", "snapshots", "fc3_cutoff", "lbte",
+    "coherence", "isotopes", "born", "force", "seed",
+)  # fmt: skip
+"""Parameters that mean nothing to a quick look."""
 
 
 @guarded
 def verify(
+    ctx: typer.Context,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(metavar="INPUT", help="Files, folders, archives, or a data set's name.", show_default=False),
@@ -45,13 +57,16 @@ def verify(
     above: Annotated[
         float | None, typer.Option("--above", help="With --from: look for kappa above this, the highest first.")
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Sound, heat and Slack's estimate only: seconds, no supercells.")
+    ] = False,
     potential: Annotated[
         str | None,
         typer.Option(
             "--potential",
             metavar="NAME|MODULE:FACTORY",
             help="A registered potential, or what makes an ASE calculator.",
-            show_default="nequix-mp-1-pft",
+            show_default="nequix-mp-1-pft; tensornet-matpes with --quick",
         ),
     ] = None,
     temperatures: Annotated[
@@ -112,15 +127,16 @@ def verify(
     load_libraries()
     with wrong_usage():
         from paraisite.phonons.potentials import full_name
-        from paraisite.phonons.settings import DEFAULT_POTENTIAL, Settings
+        from paraisite.phonons.settings import DEFAULT_POTENTIAL, QUICK_POTENTIAL, QuickSettings, Settings
         from paraisite.phonons.subject import HELD_OUT_MODEL, shortlisted, subjects
         from paraisite.phonons.verify import Verification, missing_packages
 
         missing_packages()
         if not inputs and table is None:
             raise ValueError("name crystals to verify, a data set, or a table with --from")
+        name = full_name(potential or (QUICK_POTENTIAL if quick else DEFAULT_POTENTIAL))
+        bounds = {"max_hours": max_hours, "max_memory_GB": max_memory}
         chosen: dict[str, Any] = {
-            "potential": full_name(potential or DEFAULT_POTENTIAL),
             "temperatures": _temperatures(temperatures),
             "reference": reference,
             "snapshots": snapshots,
@@ -130,15 +146,18 @@ def verify(
             "isotopes": isotopes,
             "force": force,
             "seed": seed,
-            "max_hours": max_hours,
-            "max_memory_GB": max_memory,
             "mesh": _multiples(mesh, "--mesh"),
             "supercell": _multiples(supercell, "--supercell"),
         }
         chosen |= {
             k: v for k, v in {"max_supercell_atoms": max_atoms, "supercell_length": length}.items() if v is not None
         }
-        settings = Settings(**chosen)
+        settings: Settings | QuickSettings
+        if quick:
+            _only_quick(ctx)
+            settings = QuickSettings(potential=name, **bounds)
+        else:
+            settings = Settings(potential=name, **bounds, **chosen)
         if table is not None:
             from paraisite.screening.shortlist import Wish
 
@@ -166,6 +185,16 @@ def verify(
         typer.echo(f"written: {verification.summary}", err=True)
     if not verification.useful:
         raise typer.Exit(FAILED)
+
+
+def _only_quick(ctx: typer.Context) -> None:
+    """Refuse what a quick look would leave out without a word."""
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in FULL_ONLY and source is not None and source.name == "COMMANDLINE":
+            raise ValueError(
+                f"{parameter.opts[0]} means nothing to --quick, which computes no conductivity; leave it out"
+            )
 
 
 def _temperatures(text: str) -> tuple[float, ...]:

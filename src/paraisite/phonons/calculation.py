@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -15,6 +13,7 @@ import numpy as np
 from paraisite.crystals.crystal import Crystal
 from paraisite.phonons import stages
 from paraisite.phonons.cells import PhononError, StandardCell, choose_supercell, standard_cell
+from paraisite.phonons.claim import claim
 from paraisite.phonons.cumulative import cumulative, write_cumulative
 from paraisite.phonons.estimate import check, estimate
 from paraisite.phonons.force_constants import (
@@ -28,7 +27,7 @@ from paraisite.phonons.force_constants import (
 )
 from paraisite.phonons.mesh import change, converge
 from paraisite.phonons.relax import relax
-from paraisite.phonons.result import Result
+from paraisite.phonons.result import Result, package_versions
 from paraisite.phonons.settings import Settings
 from paraisite.phonons.stability import BANDS, DOS, polar, stability, to_phonopy, write_harmonic
 from paraisite.replacing import replacing
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from phono3py import Phono3py
 
 Say = Callable[[str], None]
-
-INPUT = "input.json"
 
 
 class Clock:
@@ -64,18 +61,6 @@ class Clock:
         """Take a stage over from an earlier run."""
         self.laps[stage] = (seconds[0], seconds[1])
         self._start = self._now()
-
-
-def fingerprint(crystal: Crystal, settings: Settings, born: str = "") -> str:
-    """Sha256 of what a result depends on; the bounds of time and memory are no part of it."""
-    made_of = {
-        "cell": crystal.cell.tolist(),
-        "numbers": crystal.numbers.tolist(),
-        "positions": crystal.positions.tolist(),
-        "settings": settings.model_dump(mode="json", exclude={"max_hours", "max_memory_GB"}),
-        "born": born,
-    }
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
 def calculate(
@@ -108,9 +93,7 @@ def calculate(
     PhononError
         If it cannot be done within the bounds, or not sensibly.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    mark = fingerprint(crystal, settings, born)
-    _claim(crystal, folder, settings, mark)
+    mark = claim(crystal, folder, settings, born)
     clock = Clock()
     result = Result(crystal.id, crystal.source, crystal.formula)
     details = result.details = {"settings": settings.model_dump(mode="json"), "fingerprint": mark}
@@ -139,29 +122,9 @@ def calculate(
     if result.status == "ok" or settings.force:
         _conductivity(ph3, folder, settings, result, details, clock, say)
     details["seconds"] = {stage: [round(s, 3) for s in seconds] for stage, seconds in clock.laps.items()}
-    details["versions"] = _versions()
+    details["versions"] = package_versions()
     result.seconds, result.cpu_seconds = (round(sum(column), 3) for column in zip(*clock.laps.values(), strict=True))
     return result
-
-
-def _claim(crystal: Crystal, folder: Path, settings: Settings, mark: str) -> None:
-    """Write what the folder is about; refuse one that is about something else."""
-    from paraisite.crystals.convert import to_ase
-
-    path = folder / INPUT
-    if path.is_file():
-        if json.loads(path.read_text(encoding="utf-8"))["fingerprint"] != mark:
-            raise PhononError(
-                f"{folder} holds a calculation of another structure or with other settings; remove it, or choose "
-                "another folder with -o"
-            )
-        return
-    with replacing(folder / "input.vasp") as aside:
-        to_ase(crystal).write(aside, format="vasp", direct=True)
-    made_of = {"id": crystal.id, "source": crystal.source, "formula": crystal.formula, "notes": crystal.notes}
-    record = made_of | {"settings": settings.model_dump(mode="json"), "fingerprint": mark}
-    with replacing(path) as aside:
-        aside.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _relaxed(
@@ -288,17 +251,3 @@ def _conductivity(
     write_cumulative(*cumulative(folder / last.file), folder)
     details["mesh"] = {"ended": why, "change": result.mesh_change}
     clock.keep("conductivity", [sum(column) for column in zip(*(item.seconds for item in done), strict=True)])
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    from paraisite.versions import versions
-
-    found = versions()
-    for package in ("phono3py", "phonopy", "symfc", "phonors", "matgl", "nequix", "jax"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -6,17 +6,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import spglib
+from ase import Atoms
+from ase.constraints import FixSymmetry
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS
+from ase.units import GPa
+from phonopy import Phonopy
+from phonopy.structure.atoms import PhonopyAtoms
 
 from paraisite.datasets.agl import DALTON, HBAR, K_B, TEMPERATURE, debye_heat_capacity, slack_conductivity
 from paraisite.evaluation.study.slack import debye_temperature, sound_velocities
 from paraisite.phonons.cells import PhononError
 from paraisite.phonons.elastic import elastic_constants, moduli, settle
-
-if TYPE_CHECKING:
-    from ase import Atoms
 
 VOLUME_STEP = 0.015
 """Relative change of the volume on either side, for the Grüneisen parameter."""
@@ -29,6 +34,10 @@ MAX_FORCE, MAX_STRESS, MAX_STEPS = 2e-3, 0.005, 200
 
 TO_HERTZ = np.sqrt(1.602176634e-19 / DALTON) * 1e10
 """From √(eV Å⁻² u⁻¹) to rad/s."""
+
+
+class Unstable(PhononError):
+    """The crystal is no minimum of the potential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +70,9 @@ class QuickLook:
         Of the heat capacity and the conductivities, K.
     n_calls : int
         Force calls.
-    seconds : float
-        Of computation, the first call (in which some potentials compile) left out.
+    seconds, cpu_seconds : float
+        Of computation, the first call (in which some potentials compile) left out; the second is the same on a busy
+        machine.
     first_call_seconds : float
     """
 
@@ -82,6 +92,7 @@ class QuickLook:
     temperature: float
     n_calls: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     first_call_seconds: float = 0.0
 
 
@@ -99,14 +110,27 @@ def quick_look(crystal: Atoms, temperature: float = TEMPERATURE, symprec: float 
 
     Raises
     ------
+    Unstable
+        If a strain or a displacement within the cell lowers the energy.
     PhononError
-        If the crystal does not come to rest, or is unstable against a strain or a displacement within the cell.
+        If the crystal does not come to rest, or becomes unstable when its volume is changed.
     """
-    begin = time.perf_counter()
+    begin = _now()
     with _counted(crystal.calc) as calls:
         look = _look(crystal, temperature, symprec)
-    seconds = time.perf_counter() - begin - calls[0]
-    return replace(look, n_calls=len(calls), seconds=seconds, first_call_seconds=calls[0])
+    seconds, cpu_seconds = _now() - begin - calls[0]
+    return replace(
+        look,
+        n_calls=len(calls),
+        seconds=float(seconds),
+        cpu_seconds=float(cpu_seconds),
+        first_call_seconds=float(calls[0][0]),
+    )
+
+
+def _now() -> np.ndarray:
+    """Seconds of the clock and of the processor, shape (2,)."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def _look(crystal: Atoms, temperature: float, symprec: float) -> QuickLook:
@@ -127,7 +151,7 @@ def _look(crystal: Atoms, temperature: float, symprec: float) -> QuickLook:
         constants = elastic_constants(scaled, hessian)
         if (lowest := np.linalg.eigvalsh(constants)[0]) <= 0:
             where = f" at a volume changed by {change:+.1%}" if change else ""
-            raise PhononError(
+            raise (PhononError if change else Unstable)(
                 f"unstable against a strain{where} (lowest eigenvalue of the elastic constants {lowest:.2g} GPa): "
                 "the potential takes the crystal to another structure"
             )
@@ -198,14 +222,14 @@ def _rows(*numbers: float) -> tuple[np.ndarray, ...]:
 
 
 @contextmanager
-def _counted(calculator: Any) -> Iterator[list[float]]:
-    """Give a list that gets the seconds of each force call."""
+def _counted(calculator: Any) -> Iterator[list[np.ndarray]]:
+    """Give a list that gets the seconds of each force call, of the clock and of the processor."""
     calculate, seconds = calculator.calculate, []
 
     def timed(*args: Any, **kwargs: Any) -> None:
-        begin = time.perf_counter()
+        begin = _now()
         calculate(*args, **kwargs)
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(_now() - begin)
 
     calculator.calculate = timed
     try:
@@ -216,9 +240,6 @@ def _counted(calculator: Any) -> Iterator[list[float]]:
 
 def _primitive(crystal: Atoms, symprec: float) -> Atoms:
     """The standardised primitive cell, with the calculator of the crystal."""
-    import spglib
-    from ase import Atoms
-
     cell = (crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers)
     found = spglib.standardize_cell(cell, to_primitive=True, symprec=symprec)
     if found is None:
@@ -229,11 +250,6 @@ def _primitive(crystal: Atoms, symprec: float) -> Atoms:
 
 def _relax(atoms: Atoms, symprec: float) -> None:
     """Relax positions and cell in place, with the symmetry kept."""
-    from ase.constraints import FixSymmetry
-    from ase.filters import FrechetCellFilter
-    from ase.optimize import BFGS
-    from ase.units import GPa
-
     atoms.set_constraint(FixSymmetry(atoms, symprec=symprec))
     cell_too: Any = FrechetCellFilter(atoms)
     for _ in BFGS(cell_too, logfile=None).irun(fmax=0.0, steps=MAX_STEPS):
@@ -249,9 +265,6 @@ def _relax(atoms: Atoms, symprec: float) -> None:
 
 def _hessian(atoms: Atoms, symprec: float) -> np.ndarray:
     """Second derivatives of the energy by the positions in one cell (eV/Å²), shape (3 n, 3 n), by displacements."""
-    from phonopy import Phonopy
-    from phonopy.structure.atoms import PhonopyAtoms
-
     cell = PhonopyAtoms(numbers=atoms.numbers, cell=atoms.cell.array, scaled_positions=atoms.get_scaled_positions())
     phonopy = Phonopy(cell, supercell_matrix=np.eye(3, dtype=int), primitive_matrix=np.eye(3), symprec=symprec)
     phonopy.generate_displacements(distance=DISPLACEMENT)
@@ -275,7 +288,7 @@ def _optical(hessian: np.ndarray, masses: np.ndarray) -> np.ndarray:
     squares = np.delete(squares, np.argsort(np.abs(squares))[:3])  # translations
     frequencies = np.sign(squares) * np.sqrt(np.abs(squares)) * TO_HERTZ / (2 * np.pi * 1e12)
     if len(frequencies) and frequencies[0] <= 0:
-        raise PhononError(
+        raise Unstable(
             f"unstable: a displacement within the primitive cell has the imaginary frequency {-frequencies[0]:.2f}i THz"
         )
     return frequencies

@@ -76,3 +76,18 @@ class Result:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: not a result of this version ({error}); remove it") from None
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of what a result was computed with."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from paraisite.versions import versions
+
+    found = versions()
+    for package in ("phono3py", "phonopy", "symfc", "phonors", "matgl", "nequix", "jax"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

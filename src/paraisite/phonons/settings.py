@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DEFAULT_POTENTIAL = "nequix-mp-1-pft"
+QUICK_POTENTIAL = "tensornet-matpes-pbe-v2025.1"
+"""Of the quick look, which needs elastic constants rather than phonons: docs/potentials.md compares the two."""
+
 ROOM = 300.0
 """K; the temperature of the headline conductivity."""
 
@@ -107,3 +112,26 @@ class Settings(BaseModel):
             raise ValueError("temperatures must be above 0 K")
         object.__setattr__(self, "temperatures", tuple(sorted({*self.temperatures, ROOM})))
         return self
+
+
+class QuickSettings(BaseModel):
+    """Choices of a quick look; the defaults are the profile of docs/verify.md.
+
+    Attributes
+    ----------
+    profile : {"quick"}
+        By which a record of it is never taken for one of `Settings`.
+    potential, symprec, max_hours, max_memory_GB
+        As in `Settings`.
+    temperature : float
+        Of the heat capacity and the conductivities, K.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    profile: Literal["quick"] = "quick"
+    potential: str = QUICK_POTENTIAL
+    temperature: float = Field(default=ROOM, gt=0)
+    symprec: float = Field(default=0.01, gt=0)
+    max_hours: float = Field(default=1.0, gt=0)
+    max_memory_GB: float = Field(default=6.0, gt=0)

@@ -18,6 +18,13 @@ COLUMNS = (
     "min_frequency_THz", "predicted_W_mK", "predicted_low_W_mK", "predicted_high_W_mK", "factor",
     "label_W_mK", "label_factor", "n_supercell", "n_displaced", "seconds", "cpu_seconds", "reason", "notes",
 )  # fmt: skip
+QUICK_COLUMNS = (
+    "id", "source", "formula", "space_group", "n_primitive", "potential", "status", "kappa_slack_W_mK",
+    "predicted_W_mK", "predicted_low_W_mK", "predicted_high_W_mK", "factor", "label_W_mK", "label_factor",
+    "kappa_min_cahill_W_mK", "kappa_min_diffuson_W_mK", "debye_temperature_K", "gruneisen", "heat_capacity_kB",
+    "velocity_long_m_s", "velocity_trans_m_s", "bulk_modulus_GPa", "shear_modulus_GPa", "volume_A3", "n_calls",
+    "seconds", "cpu_seconds", "first_call_seconds", "load_seconds", "reason", "notes",
+)  # fmt: skip
 DIGITS = 6
 
 
@@ -26,13 +33,7 @@ def row(subject: Subject, result: Result | None, potential: str) -> dict[str, An
 
     `factor` is the calculated conductivity divided by the predicted one, `label_factor` by the label.
     """
-    item, predicted = subject.item, subject.predicted
-    known: dict[str, Any] = dict.fromkeys(COLUMNS)
-    known |= {
-        "id": item.id, "source": item.source, "formula": item.formula, "potential": potential, "status": "pending",
-        "predicted_W_mK": predicted.kappa, "predicted_low_W_mK": predicted.low, "predicted_high_W_mK": predicted.high,
-        "label_W_mK": subject.label,
-    }  # fmt: skip
+    known = _known(subject, potential, COLUMNS)
     if result is None:
         return known
     conductivity = result.details.get("conductivity")
@@ -48,14 +49,56 @@ def row(subject: Subject, result: Result | None, potential: str) -> dict[str, An
         "kappa_coherence_W_mK": result.kappa_coherence_W_mK,
         "mesh": "x".join(map(str, result.mesh)) if result.mesh else None, "mesh_change": result.mesh_change,
         "min_frequency_THz": result.min_frequency_THz,
-        "factor": kappa / predicted.kappa if kappa is not None and predicted.kappa else None,
-        "label_factor": kappa / subject.label if kappa is not None and subject.label else None,
+        **_factors(kappa, subject),
         "n_supercell": result.details.get("supercell", {}).get("n_atoms"),
         "n_displaced": result.details.get("displacements", {}).get("n_supercells"),
         "seconds": result.seconds, "cpu_seconds": result.cpu_seconds, "reason": result.reason,
         "notes": "; ".join(result.notes),
     }  # fmt: skip
     return known
+
+
+def quick_row(subject: Subject, result: Result | None, potential: str) -> dict[str, Any]:
+    """Return the columns of a quick look; without a result it is pending.
+
+    `factor` and `label_factor` are those of Slack's conductivity, which ranks crystals better than it measures them:
+    there is no verdict.
+    """
+    known = _known(subject, potential, QUICK_COLUMNS)
+    if result is None:
+        return known
+    known |= {
+        "space_group": result.space_group, "n_primitive": result.n_primitive, "status": result.status,
+        "load_seconds": result.details.get("load_seconds"), "reason": result.reason, "notes": "; ".join(result.notes),
+    }  # fmt: skip
+    look = result.details.get("quick")
+    if look is None:
+        return known
+    return known | _factors(look["kappa_slack"], subject) | {
+        "kappa_slack_W_mK": look["kappa_slack"], "kappa_min_cahill_W_mK": look["kappa_min_cahill"],
+        "kappa_min_diffuson_W_mK": look["kappa_min_diffuson"], "debye_temperature_K": look["debye_temperature"],
+        "gruneisen": look["gruneisen"], "heat_capacity_kB": look["heat_capacity"],
+        "velocity_long_m_s": look["velocity_long"], "velocity_trans_m_s": look["velocity_trans"],
+        "bulk_modulus_GPa": look["bulk_modulus"], "shear_modulus_GPa": look["shear_modulus"],
+        "volume_A3": look["volume"], "n_calls": look["n_calls"], "seconds": look["seconds"],
+        "cpu_seconds": look["cpu_seconds"], "first_call_seconds": look["first_call_seconds"],
+    }  # fmt: skip
+
+
+def _known(subject: Subject, potential: str, columns: Sequence[str]) -> dict[str, Any]:
+    """Return a row of what is known before anything is calculated."""
+    item, predicted = subject.item, subject.predicted
+    return dict.fromkeys(columns) | {
+        "id": item.id, "source": item.source, "formula": item.formula, "potential": potential, "status": "pending",
+        "predicted_W_mK": predicted.kappa, "predicted_low_W_mK": predicted.low, "predicted_high_W_mK": predicted.high,
+        "label_W_mK": subject.label,
+    }  # fmt: skip
+
+
+def _factors(kappa: float | None, subject: Subject) -> dict[str, float | None]:
+    """Return the conductivity divided by the predicted one and by the label."""
+    beside = {"factor": subject.predicted.kappa, "label_factor": subject.label}
+    return {name: kappa / known if kappa is not None and known else None for name, known in beside.items()}
 
 
 def verdict(result: Result, subject: Subject) -> str:
@@ -74,10 +117,16 @@ def verdict(result: Result, subject: Subject) -> str:
     return "lower" if kappa < predicted.low else "higher" if kappa > predicted.high else "agrees"
 
 
-def write_summary(rows: Sequence[dict[str, Any]], path: Path) -> None:
+def is_quick(path: Path) -> bool:
+    """Whether a table is one of quick looks."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return "kappa_slack_W_mK" in next(csv.reader(file), [])
+
+
+def write_summary(rows: Sequence[dict[str, Any]], path: Path, columns: Sequence[str] = COLUMNS) -> None:
     """Write the table as CSV, numbers with six digits."""
     with replacing(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for each in rows:
             writer.writerow({k: f"{v:.{DIGITS}g}" if isinstance(v, float) else v for k, v in each.items()})

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
-from paraisite.phonons.calculation import fingerprint
+from paraisite.phonons.claim import claimed, fingerprint, taken
 from paraisite.phonons.result import Result
 from paraisite.phonons.run import folders, run
-from paraisite.phonons.settings import Settings
+from paraisite.phonons.settings import QuickSettings, Settings
 from paraisite.phonons.subject import Subject
-from paraisite.phonons.summary import SUMMARY, row, write_summary
+from paraisite.phonons.summary import COLUMNS, QUICK_COLUMNS, SUMMARY, is_quick, quick_row, row, write_summary
 from paraisite.phonons.worker import Job, Task
 
 
@@ -33,7 +33,8 @@ class Verification:
     subjects : sequence of Subject
     output : Path
         Folder of all results.
-    settings : Settings
+    settings : Settings or QuickSettings
+        The second takes quick looks.
     mirror : Path, optional
         Folder that holds the potential's weights.
     device : str
@@ -55,7 +56,7 @@ class Verification:
         self,
         subjects: Sequence[Subject],
         output: Path,
-        settings: Settings,
+        settings: Settings | QuickSettings,
         *,
         mirror: Path | None = None,
         device: str = "cpu",
@@ -69,8 +70,13 @@ class Verification:
         self.summary = output / SUMMARY
         self.job = Job(settings, str(mirror) if mirror else None, device, figures)
         self.results: list[Result | None] = [None] * len(self.subjects)
-        if self.summary.is_file() and not resume:
-            raise ValueError(f"{output} holds results; go on with --resume, or choose another folder")
+        self._quick = isinstance(settings, QuickSettings)
+        if self.summary.is_file():
+            if not resume:
+                raise ValueError(f"{output} holds results; go on with --resume, or choose another folder")
+            if is_quick(self.summary) != self._quick:
+                held, asked = ("conductivities", "quick looks") if self._quick else ("quick looks", "conductivities")
+                raise ValueError(f"{output} holds {held}, not {asked}; choose another folder with -o")
         output.mkdir(parents=True, exist_ok=True)
         self._folders = folders([subject.item.id for subject in self.subjects], output)
         self._tasks: list[Task] = []
@@ -91,15 +97,10 @@ class Verification:
 
     def _kept(self, folder: Path, crystal: Crystal, born: str) -> Result | None:
         """Result of an earlier run, if it is one of this crystal and these settings."""
-        kept = Result.read(folder)
-        if kept is None:
-            return None
-        mark = kept.details.get("fingerprint")
+        mark = claimed(folder)
         if mark is not None and mark != fingerprint(crystal, self.settings, born):
-            raise ValueError(
-                f"{folder} holds a calculation of another structure or with other settings; choose another folder"
-            )
-        return kept
+            raise ValueError(taken(folder))
+        return Result.read(folder)
 
     @property
     def useful(self) -> bool:
@@ -142,11 +143,12 @@ class Verification:
                 yield f"[{done}/{total}] {name}: {outcome}{left}"
 
     def _write(self) -> None:
+        columns, make = (QUICK_COLUMNS, quick_row) if self._quick else (COLUMNS, row)
         rows = [
-            row(subject, result, self.settings.potential)
+            make(subject, result, self.settings.potential)
             for subject, result in zip(self.subjects, self.results, strict=True)
         ]
-        write_summary(rows, self.summary)
+        write_summary(rows, self.summary, columns)
 
 
 def _born(path: Path | None, id: str) -> str:
@@ -158,12 +160,20 @@ def _born(path: Path | None, id: str) -> str:
 
 
 def _outcome(result: Result, subject: Subject) -> str:
-    if result.kappa_W_mK is None:
+    look = result.details.get("quick")
+    kappa = look["kappa_slack"] if look else result.kappa_W_mK
+    if kappa is None:
         return f"{result.status}: {result.reason}"
     beside = "" if subject.label is None else f" (label {subject.label:.3g})"
     if subject.predicted.kappa is not None:
         beside += f" (predicted {subject.predicted.kappa:.3g})"
-    return f"{result.status}, κ = {result.kappa_W_mK:.3g} W/m/K{beside}, {result.seconds:.0f} s"
+    if look:
+        first = look["first_call_seconds"]
+        sound = f"Θ = {look['debye_temperature']:.0f} K, γ = {look['gruneisen']:.2f}, Slack's "
+        seconds = f"{result.seconds:.1f} s (first call {first:.1f} s)"
+    else:
+        sound, seconds = "", f"{result.seconds:.0f} s"
+    return f"{result.status}, {sound}κ = {kappa:.3g} W/m/K{beside}, {seconds}"
 
 
 def _duration(seconds: float) -> str:

@@ -7,13 +7,14 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.phonons.settings import Settings
+from paraisite.phonons.result import Result
+from paraisite.phonons.settings import QuickSettings, Settings
 
 THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What OpenMP, phono3py's Rust kernels and linear algebra take their number of threads from."""
@@ -32,7 +33,7 @@ class Task:
 class Job:
     """What all tasks of a worker share."""
 
-    settings: Settings
+    settings: Settings | QuickSettings
     mirror: str | None
     device: str
     figures: bool
@@ -48,48 +49,37 @@ def serve(connection: Connection, job: Job) -> None:
     threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
     from paraisite.phonons import potentials
 
+    begin = time.perf_counter()
     try:
+        if isinstance(job.settings, QuickSettings):
+            from paraisite.phonons import quick_result  # noqa: F401  (its imports are no part of a crystal's seconds)
         calculator = potentials.load(job.settings.potential, job.mirror, job.device)
     except Exception as error:
         _send(connection, "broken", str(error))
         return
+    load_seconds = time.perf_counter() - begin
     _send(connection, "ready", None)
     while True:
         try:
             task = connection.recv()
         except EOFError:
             return
-        _send(connection, "done", _calculate(task, calculator, job, connection))
+        _send(connection, "done", _calculate(task, calculator, job, load_seconds, connection))
 
 
-def _calculate(task: Task, calculator: Any, job: Job, connection: Connection) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from paraisite.phonons.calculation import calculate
-    from paraisite.phonons.result import Result
-
-    last = 0.0
-
-    def tick(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > 1.0 or done == total:
-            last = time.monotonic()
-            _send(connection, "tick", (done, total))
-
+def _calculate(task: Task, calculator: Any, job: Job, load_seconds: float, connection: Connection) -> dict[str, Any]:
     try:
-        result = calculate(
-            task.crystal,
-            task.folder,
-            calculator,
-            job.settings,
-            born=task.born,
-            say=lambda text: _send(connection, "say", text),
-            tick=tick,
-        )
-        if job.figures:
-            from paraisite.phonons.figures import draw
+        if isinstance(job.settings, QuickSettings):
+            from paraisite.phonons.quick_result import calculate_quick
 
-            draw(task.folder, result)
+            result = calculate_quick(task.crystal, task.folder, calculator, job.settings)
+            result.details["load_seconds"] = round(load_seconds, 3)
+        else:
+            result = _conductivity(task, calculator, job.settings, connection)
+            if job.figures:
+                from paraisite.phonons.figures import draw
+
+                draw(task.folder, result)
     except Exception as error:
         if os.environ.get("PARAISITE_DEBUG"):
             import traceback
@@ -102,6 +92,28 @@ def _calculate(task: Task, calculator: Any, job: Job, connection: Connection) ->
         task.folder.mkdir(parents=True, exist_ok=True)
         result.write(task.folder)
     return asdict(result)
+
+
+def _conductivity(task: Task, calculator: Any, settings: Settings, connection: Connection) -> Result:
+    from paraisite.phonons.calculation import calculate
+
+    last = 0.0
+
+    def tick(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > 1.0 or done == total:
+            last = time.monotonic()
+            _send(connection, "tick", (done, total))
+
+    return calculate(
+        task.crystal,
+        task.folder,
+        calculator,
+        settings,
+        born=task.born,
+        say=lambda text: _send(connection, "say", text),
+        tick=tick,
+    )
 
 
 def _send(connection: Connection, kind: str, content: Any) -> None:

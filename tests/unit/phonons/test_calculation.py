@@ -13,14 +13,16 @@ import pytest
 from argon import argon, potential
 
 from paraisite.phonons import stages
-from paraisite.phonons.calculation import calculate, fingerprint
+from paraisite.phonons.calculation import calculate
 from paraisite.phonons.cells import PhononError
+from paraisite.phonons.claim import fingerprint
 from paraisite.phonons.cumulative import CUMULATIVE, cumulative
 from paraisite.phonons.estimate import Estimate, check
 from paraisite.phonons.figures import KAPPA, PHONONS, draw
 from paraisite.phonons.mesh import change
+from paraisite.phonons.potentials import full_name
 from paraisite.phonons.result import Result
-from paraisite.phonons.settings import Settings
+from paraisite.phonons.settings import QuickSettings, Settings
 from paraisite.phonons.stability import BANDS, DOS, band_path
 
 pytest.importorskip("phono3py", reason="lattice dynamics needs the extra [phonons]")
@@ -198,6 +200,13 @@ def test_a_folder_is_for_one_crystal_and_one_choice(argon_folder):
     ):
         with pytest.raises(PhononError, match="another structure or with other settings"):
             calculate(crystal, argon_folder, potential(), settings)
+
+
+def test_folders_of_earlier_runs_are_still_known():
+    """Change this number only knowingly: no folder of the default profile can be gone on with after that."""
+    assert fingerprint(argon(), Settings()) == "f11951fc23aaeedfad61f25bb8f2a77916ccbdd8de3b2296f3da82d14502936c"
+    assert QuickSettings().potential == full_name("tensornet-matpes")
+    assert fingerprint(argon(), QuickSettings()) != fingerprint(argon(), Settings(potential=QuickSettings().potential))
 
 
 def test_bounds_are_no_part_of_a_fingerprint():
