@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 from typer.testing import Result
 
 from paraisite.graphs.store import GraphStore
@@ -34,6 +35,15 @@ def test_going_on_with_a_store(invoke: Invoke, crystals: list[Path], tmp_path: P
     assert out.read_bytes() == before
     assert "cutoff: 4.0 before, 5.0 now" in invoke(*command, "--resume", "--cutoff", 5, code=2).stderr
     assert "exists already" in invoke(*command, code=2).stderr
+
+
+def test_a_store_is_packed_anew(invoke: Invoke, crystals: list[Path], tmp_path: Path) -> None:
+    first, again, direct = (tmp_path / f"{name}.parquet" for name in ("first", "again", "direct"))
+    inputs = (*crystals, tmp_path / "no.cif")
+    invoke("pack", *inputs, "-o", first, "--workers", 0, "--part-size", 3)
+    assert "4 packed, 1 rejected" in invoke("pack", first, "-o", again, "--cutoff", 5, "--workers", 0).stderr
+    invoke("pack", *inputs, "-o", direct, "--cutoff", 5, "--workers", 0, "--part-size", 3)
+    assert parquet.read_table(again).equals(parquet.read_table(direct))
 
 
 def test_nothing_packed_fails(invoke: Invoke, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def wanted_members(infos: Iterable[zipfile.ZipInfo], source: str) -> Iterator[zi
     total = 0
     for info in infos:
         name = info.filename
-        if info.is_dir() or not is_wanted(name):
+        if name.endswith("/") or not is_wanted(name):  # is_dir() needs a name
             continue
         reason = _objection(name, info.file_size, info.compress_size)
         if not reason and info.flag_bits & 1:
@@ -89,8 +89,9 @@ def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int]) -
     packed : callable
         Number of packed bytes read so far, to notice a compression bomb.
     """
+    bounded = _Bounded(file, packed)
     try:
-        with tarfile.open(fileobj=_Bounded(file, packed), mode="r|") as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=bounded, mode="r|") as archive:  # type: ignore[call-overload]
             for n, info in enumerate(archive):
                 if n >= MAX_MEMBERS:
                     yield Rejection(id, source, f"the archive has more than {MAX_MEMBERS} members; split it")
@@ -111,7 +112,12 @@ def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int]) -
                     yield _rejection(name, source, "the archive ends within this member; copy or pack it again")
                     return
                 yield name, data
-    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+            # where a header is damaged or cut, tarfile ends without a word; a whole archive ends with blocks of zeros
+            rest = iter(lambda: archive.fileobj.read(tarfile.RECORDSIZE), b"")
+            if any(map(_has_content, rest)) or _has_content(bounded.tail):
+                reason = "the archive is damaged or ends too early, so that members may be missing"
+                yield Rejection(id, source, f"{reason}; copy or pack it again")
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
         yield Rejection(id, source, f"the archive cannot be read to its end ({error}); copy or pack it again")
 
 
@@ -143,6 +149,10 @@ def _rejection(name: str, source: str, reason: str) -> Rejection:
     return Rejection(split_name(name)[0], f"{source}::{name}", reason)
 
 
+def _has_content(block: bytes) -> bool:
+    return bool(block.strip(b"\0"))
+
+
 class _Bounded:
     """A readable stream that refuses to unpack a compression bomb."""
 
@@ -150,10 +160,12 @@ class _Bounded:
         self._file = file
         self._packed = packed
         self._total = 0
+        self.tail = b""
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
         self._total += len(data)
+        self.tail = (self.tail + data)[-tarfile.BLOCKSIZE :]
         if self._total > MAX_TOTAL_BYTES or (
             self._total > 16 * _RATIO_FROM and self._total > MAX_RATIO * max(self._packed(), 1)
         ):

@@ -84,7 +84,7 @@ def _count_file(path: Path) -> int | None:
             return None
         if kind == "zip":
             with zipfile.ZipFile(path) as archive:
-                names = [i.filename for i in archive.infolist() if not i.is_dir() and is_wanted(i.filename)]
+                names = [n for n in archive.namelist() if not n.endswith("/") and is_wanted(n)]
             many = any(files.split_name(name)[1] in ("json", "jsonl", "xyz") for name in names)
             return None if many else max(len(names), 1)
         if kind == "db":
@@ -316,13 +316,16 @@ def read_member(name: str, data: bytes, source: str, disorder: Disorder = "rejec
 def tar_members(path: Path) -> Iterator[Member | Rejection]:
     """Yield the members of a .tar, packed or not: name and content, or a rejection in its place.
 
-    Nothing comes of a file that is no tar.
+    Nothing comes of a file that is no tar or damaged from the beginning: the ordinary reader knows what to say of it.
     """
     id, source = files.split_name(path.name)[0], str(path)
     with path.open("rb") as file:
         raw = _Prefixed(file)
         unpack = next((unpack for magic, unpack in _UNPACKERS.items() if raw.head.startswith(magic)), None)
-        stream = _Prefixed(unpack(raw)) if unpack else raw
+        try:
+            stream = _Prefixed(unpack(raw)) if unpack else raw
+        except (OSError, EOFError, zlib.error, lzma.LZMAError):
+            return
         if files.sniff(stream.head) == "tar":
             yield from read_tar(cast("IO[bytes]", stream), id, source, lambda: raw.consumed)
 

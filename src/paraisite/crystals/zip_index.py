@@ -63,7 +63,8 @@ class ZipMember:
         if signature != b"PK\x03\x04":
             raise ValueError("no member begins where the archive's list says")
         file.seek(name_length + extra_length, 1)
-        data = file.read(self.packed)
+        # nothing sensible grows by packing, so that no damaged list can ask for more memory than the content
+        data = file.read(min(self.packed, 2 * self.size + 4096))
         try:
             if self.method == zipfile.ZIP_DEFLATED:
                 data = zlib.decompressobj(-15).decompress(data, self.size + 1)

@@ -64,7 +64,7 @@ Raw = File | Zipped | Unpacked | Stored | Crystal | Rejection
 
 
 def crystals(raw: Raw, disorder: Disorder) -> Iterator[Crystal | Rejection]:
-    """Read the structures of one raw input; nothing raises, as in `read`."""
+    """Read the structures of one raw input; nothing raises, as in `read`, but a graph store that is damaged."""
     match raw:
         case Crystal() | Rejection():
             yield raw
@@ -81,7 +81,8 @@ def crystals(raw: Raw, disorder: Disorder) -> Iterator[Crystal | Rejection]:
                 return
             yield from map(checked, read_member(raw.member.name, data, raw.archive, disorder))
         case Stored():
-            raise TypeError("rows of a store are read by their store")
+            rows = open_store(raw.store).read(raw.group, raw.start, raw.stop)
+            yield from map(rows.item, range(len(rows)))
 
 
 def rejection(raw: Raw, reason: str) -> Rejection:

@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import os
+import random
 import sqlite3
 import tarfile
 import zipfile
@@ -508,6 +509,43 @@ def tar_with_parent_names(folder: Path) -> Path:
 def truncated_tar(folder: Path) -> Path:
     path = _tar(folder / "cut.tar", {"a.cif": cif(), "b.cif": cif() + "#" * 5000}, "w")
     return _write(path, path.read_bytes()[:3000])
+
+
+@bad("cannot be read")
+def tar_cut_at_its_beginning(folder: Path) -> Path:
+    path = _tar(folder / "cut.tar.gz", {"a.cif": cif()})
+    return _write(path, path.read_bytes()[:60])
+
+
+@bad("cannot be read")
+def damaged_tar_xz(folder: Path) -> Path:
+    path = _tar(folder / "damaged.tar.xz", {"a.cif": cif()}, "w:xz")
+    data = path.read_bytes()
+    return _write(path, data[:40] + bytes(40) + data[80:])
+
+
+@bad("cannot be read to its end", good=1)
+def tar_xz_damaged_further_on(folder: Path) -> Path:
+    path = _tar(folder / "damaged.tar.xz", {"a.cif": cif(), "b.dat": random.Random(0).randbytes(200_000)}, "w:xz")
+    data = path.read_bytes()
+    return _write(path, data[:100_000] + bytes(200) + data[100_200:])
+
+
+@bad("members may be missing", good=1)
+def tar_cut_within_a_header(folder: Path) -> Path:
+    path = _tar(folder / "cut.tar", {"a.cif": cif(), "b.cif": cif()}, "w")
+    with tarfile.open(path) as archive:
+        start = archive.getmembers()[1].offset
+    return _write(path, path.read_bytes()[: start + 100])
+
+
+@bad("members may be missing", good=1)
+def tar_with_a_damaged_header(folder: Path) -> Path:
+    path = _tar(folder / "damaged.tar", {"a.cif": cif(), "b.cif": cif(), "c.cif": cif()}, "w")
+    with tarfile.open(path) as archive:
+        start = archive.getmembers()[1].offset
+    data = path.read_bytes()
+    return _write(path, data[:start] + b"x" * 100 + data[start + 100 :])
 
 
 @bad("compression bomb", good=1)

@@ -131,6 +131,15 @@ def test_zip_members_in_order(tmp_path: Path) -> None:
     assert count([path]) == 2
 
 
+def test_zip_member_without_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "c.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), "x")
+        archive.writestr("a.cif", cif())
+    assert [i.id for i in good(path)] == ["a"]
+    assert count([path]) == 1
+
+
 @pytest.mark.parametrize("name", ["c.tar.gz", "c.tgz", "c.tar", "c.tar.bz2", "c.tar.xz", "unnamed"])
 def test_tar_members_in_order(name: str, tmp_path: Path) -> None:
     path = tmp_path / name

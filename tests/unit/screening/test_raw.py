@@ -6,6 +6,7 @@ import io
 import pickle
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,16 @@ def test_a_damaged_member_costs_its_row_only(tmp_path: Path) -> None:
     assert [type(item) for item in items] == [Crystal, Rejection, Crystal]
     assert "checksum" in items[1].reason  # type: ignore[union-attr]
     assert "pack the archive again" in items[1].reason  # type: ignore[union-attr]
+
+
+def test_a_packed_size_that_is_wrong_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "some.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.cif", cif())
+    (raw,) = Files((str(path),)).raw()
+    assert isinstance(raw, Zipped)
+    (item,) = crystals(replace(raw, member=replace(raw.member, packed=1 << 62)), "reject")
+    assert isinstance(item, Crystal)
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
