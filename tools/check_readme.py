@@ -20,7 +20,8 @@ import numpy as np
 from make_as_published import as_published, quirks, switches
 from make_cleaning import cleaning
 from make_overlap import overlap
-from make_study import FIGURES, baselines, contradictions, crabnet, cross, figures, steps, study
+from make_screening import screening
+from make_study import FIGURES, baselines, contradictions, crabnet, cross, figures, grouped, steps, study
 from make_tune import pictures as tune_figures
 from make_tune import space, tune, tuned
 
@@ -150,6 +151,8 @@ BLOCKS = {
     "tune": tune,
     "tuned": tuned,
     "study": study,
+    "grouped": grouped,
+    "screening": screening,
     "cross": cross,
     "crabnet": crabnet,
     "baselines": baselines,

@@ -26,6 +26,10 @@ METADATA = b"paraisite"
 """Where the manifest stands in the metadata of a finished table."""
 
 
+_OURS = re.compile(rf"{re.escape(MANIFEST)}|pages|part-\d+\.parquet|\..*")
+"""What the folder of an unfinished table holds, half-written files included."""
+
+
 class ResumeError(ValueError):
     """A table cannot be begun or gone on with; the message says what differs and what to do."""
 
@@ -83,9 +87,12 @@ class Unfinished:
         self.folder.mkdir(exist_ok=True)
         self._take_lock()
         if not (begun and resume and (self.folder / MANIFEST).is_file()):
-            for path in self.folder.iterdir():
-                if path.name != "lock":
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            left = [path for path in self.folder.iterdir() if path.name != "lock"]
+            for path in left:
+                if not _OURS.fullmatch(path.name):
+                    raise ResumeError(f"{path} is no part of a table; move it away, or name another file")
+            for path in left:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
             with replacing(self.folder / MANIFEST) as aside:
                 aside.write_text(json.dumps(self.manifest, indent=1), encoding="utf-8")
         return False

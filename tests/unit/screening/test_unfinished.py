@@ -140,6 +140,17 @@ def test_a_folder_without_manifest_is_begun_anew(tmp_path: Path) -> None:
     assert json.loads((folder / "manifest.json").read_text()) == MANIFEST
 
 
+@pytest.mark.parametrize("how", ["resume", "overwrite"])
+def test_a_folder_with_other_files_is_left_as_it_is(tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "out.parquet.parts"
+    folder.mkdir()
+    for name in ("part-000001.parquet", "thesis.tex"):
+        (folder / name).write_text("x")
+    with pytest.raises(ResumeError, match=r"thesis\.tex is no part of a table; move it away"):
+        begun(tmp_path / "out.parquet", **{how: True})
+    assert (folder / "thesis.tex").read_text() == (folder / "part-000001.parquet").read_text() == "x"
+
+
 def test_two_processes_do_not_work_on_one_table(tmp_path: Path) -> None:
     table = begun(tmp_path / "out.parquet")
     table.write(0, content("a"))
