@@ -19,6 +19,14 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests"))  # for serving
 from serving import FileServer  # noqa: E402
 
+RECURSION_LIMIT = sys.getrecursionlimit()
+
+
+@pytest.fixture(autouse=True)
+def _recursion_limit() -> None:
+    """Each test starts with Python's own limit: importing symfc lifts it to 100,000 for all that follow."""
+    sys.setrecursionlimit(RECURSION_LIMIT)
+
 
 @pytest.fixture(scope="session")
 def mirror() -> Path:

@@ -193,7 +193,7 @@ def test_ctrl_c_says_how_to_go_on(start: Start, invoke: Invoke, made: Path, tiny
     assert [row["id"] for row in rows_of(out)] == [f"{i:05d}" for i in range(1500)]
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(6, marks=pytest.mark.slow)])
 def test_killed_at_random_and_gone_on_with(
     kills: int, start: Start, invoke: Invoke, made: Path, tiny_checkpoint: Path
 ) -> None:

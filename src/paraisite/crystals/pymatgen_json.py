@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,10 @@ from paraisite.crystals.sites import Disorder, Sites, order, unknown_element
 ID_KEYS = ("material_id", "mp_id", "id", "_id", "task_id", "jid", "identifier", "mat_id")
 """Keys of a record that hold its database id, the first that is present counts."""
 
+MAX_DEPTH = 5000
+"""Levels of Python's stack that a document may take, whatever a library allows (symfc sets 100,000): before that many
+a nested document would end Python."""
+
 _REMEDY = 'give pymatgen structures, or records with one under "structure"'
 
 
@@ -30,6 +35,15 @@ def record_id(record: Mapping[str, Any]) -> str:
     return ""
 
 
+def _loads(text: str) -> Any:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(min(limit, MAX_DEPTH))
+    try:
+        return json.loads(text)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def read_json(text: str, *, id: str, source: str, disorder: Disorder = "reject") -> Iterator[Crystal | Rejection]:
     """Yield a crystal or a rejection for each structure of a JSON document.
 
@@ -37,7 +51,7 @@ def read_json(text: str, *, id: str, source: str, disorder: Disorder = "reject")
     `pandas.DataFrame.to_json(orient="split")` writes it, an ASE database in JSON form, or JSON Lines after all.
     """
     try:
-        document = json.loads(text)
+        document = _loads(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and "\n" in text[: error.pos + 1]:
             yield from read_jsonl(text.splitlines(), id=id, source=source, disorder=disorder)
@@ -89,7 +103,7 @@ def read_jsonl(
             yield Rejection(label, place, f"{limit} and the rest was not read; write one record to a line")
             return
         try:
-            record = json.loads(line)
+            record = _loads(line)
         except (ValueError, RecursionError) as error:
             yield Rejection(label, place, f"line {number} is not readable JSON ({error}); write it again")
             continue

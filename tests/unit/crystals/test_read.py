@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import json
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -314,3 +315,17 @@ def test_reading_cif_imports_no_heavy_library(nacl: Path) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code, str(nacl)], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_nested_document_ends_no_program_that_lifted_the_recursion_limit(tmp_path: Path) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 200_000)
+    code = (
+        "import sys\n"
+        "from paraisite.crystals import Rejection, read\n"
+        "sys.setrecursionlimit(100_000)\n"
+        "[row] = read([sys.argv[1]])\n"
+        "assert isinstance(row, Rejection) and 'not readable JSON' in row.reason, row\n"
+        "assert sys.getrecursionlimit() == 100_000\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
