@@ -1,4 +1,4 @@
-"""`FastKernel`: the numbers of `KernelHead` to 1e-5; covariances in single precision, their sum in double."""
+"""`FastKernel`: the numbers of `KernelHead` to 3e-5 relative; covariances in single precision, their sum in double."""
 
 from __future__ import annotations
 
