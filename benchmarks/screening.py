@@ -163,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mirror", type=Path, default=os.environ.get("PARAISITE_MIRROR"), help="data folder, optional")
     parser.add_argument("--data", nargs="+", default=["mp_stable", "aflow_agl"], help="folders of the mirror")
-    parser.add_argument("--plain", type=int, default=60, help="crystals of the plain loop (default 60)")
+    parser.add_argument("--plain", type=int, default=240, help="crystals of the loops (default 240)")
     parser.add_argument("--repeats", type=int, default=3, help="times that each is run (default 3)")
     parser.add_argument("--exact", action="store_true", help="time the exact path of this package")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to FILE")

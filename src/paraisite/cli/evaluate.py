@@ -13,7 +13,7 @@ import typer
 from paraisite.cli.console import console
 from paraisite.cli.data.folders import load_dataset
 from paraisite.cli.errors import fail, guarded, load_libraries, wrong_usage
-from paraisite.cli.options import Device, DeviceOption, LevelOption, MirrorOption
+from paraisite.cli.options import Device, DeviceOption, LevelOption, MirrorOption, check_level
 from paraisite.cli.scores import LEGEND, scores_table
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def evaluate(
     """Score a model on labelled data, and say which rows it was trained on."""
     load_libraries()
     with wrong_usage():
-        if not 0 < level < 1:
-            raise ValueError(f"--level {level:g}: choose a share between 0 and 1, such as 0.9")
+        check_level(level)
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
 

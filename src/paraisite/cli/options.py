@@ -17,6 +17,13 @@ class Device(StrEnum):
     auto = "auto"
 
 
+class Disorder(StrEnum):
+    """What happens to crystals with partly occupied sites."""
+
+    reject = "reject"
+    majority = "majority"
+
+
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
 LevelOption = Annotated[
     float, typer.Option("--level", metavar="FRACTION", help="Share of true values that the intervals shall cover.")
@@ -31,3 +38,24 @@ MirrorOption = Annotated[
         help="Folder that holds data sets and weights; by default PARAISITE_MIRROR.",
     ),
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME|DIR", help="A model's name or folder.", show_default="kappa-mix"),
+]
+PropertiesOption = Annotated[
+    str, typer.Option("--properties", metavar="LIST", help="Further properties, separated by commas.")
+]
+DisorderOption = Annotated[
+    Disorder, typer.Option("--disorder", help="Reject disordered crystals, or take each site's main species.")
+]
+
+
+def check_level(level: float) -> None:
+    """Raise a ValueError where `--level` is no share."""
+    if not 0 < level < 1:
+        raise ValueError(f"--level {level:g}: choose a share between 0 and 1, such as 0.9")
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Return the names of a list separated by commas, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

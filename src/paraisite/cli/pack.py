@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from paraisite.cli.errors import FAILED, guarded, wrong_usage
-from paraisite.cli.predict import Disorder
+from paraisite.cli.options import Disorder, DisorderOption
 from paraisite.cli.screen import (
-    DisorderOption,
     Engine,
     EngineOption,
     FilterOption,
@@ -26,7 +25,6 @@ from paraisite.cli.screen import (
     WorkersOption,
     carried_out,
     check_places,
-    say,
     sources_of,
 )
 
@@ -73,22 +71,12 @@ def pack(
         check_places(inputs, output, resume=resume, overwrite=overwrite)
 
         from paraisite.screening.packing import Packing
-        from paraisite.screening.run import How
         from paraisite.screening.run import pack as run
 
         sources = sources_of(inputs, optimade, filter, mp, limit, disorder)
         work = Packing(cutoff, tolerance, disorder.value)
-    with carried_out(sources, output, quiet=quiet) as tell:
-        how = How(
-            workers=workers,
-            engine=engine.value,
-            part_size=part_size,
-            resume=resume,
-            overwrite=overwrite,
-            tell=tell,
-            say=say(quiet),
-            address=ray_address,
-        )
+    options = {"workers": workers, "engine": engine.value, "part_size": part_size, "address": ray_address}
+    with carried_out(sources, output, quiet, resume=resume, overwrite=overwrite, **options) as how:
         run(sources, output, work, how)
 
     from pyarrow import parquet

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,18 @@ import typer
 
 from paraisite.cli.console import console
 from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
-from paraisite.cli.options import Device, DeviceOption, LevelOption, MirrorOption
+from paraisite.cli.options import (
+    Device,
+    DeviceOption,
+    Disorder,
+    DisorderOption,
+    LevelOption,
+    MirrorOption,
+    ModelOption,
+    PropertiesOption,
+    check_level,
+    listed,
+)
 
 if TYPE_CHECKING:
     from paraisite.prediction import Prediction
@@ -34,13 +44,6 @@ PAGE = 500
 """Rows laid out together on a terminal."""
 
 
-class Disorder(StrEnum):
-    """What happens to crystals with partly occupied sites."""
-
-    reject = "reject"
-    majority = "majority"
-
-
 @guarded
 def predict(
     inputs: Annotated[
@@ -51,19 +54,12 @@ def predict(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write a table: FILE.csv, FILE.json or FILE.parquet."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="NAME|DIR", help="A model's name or folder.", show_default="kappa-mix"),
-    ] = None,
-    properties: Annotated[
-        str, typer.Option("--properties", metavar="LIST", help="Further properties, separated by commas.")
-    ] = "",
+    model: ModelOption = None,
+    properties: PropertiesOption = "",
     level: LevelOption = 0.9,
     device: DeviceOption = Device.cpu,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is rejected.")] = False,
-    disorder: Annotated[
-        Disorder, typer.Option("--disorder", help="Reject disordered crystals, or take each site's main species.")
-    ] = Disorder.reject,
+    disorder: DisorderOption = Disorder.reject,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Let only networks speak that never saw the formula (kappa only).")
     ] = False,
@@ -79,8 +75,7 @@ def predict(
     with wrong_usage():
         from paraisite.prediction.write import CsvWriter, check_output, column_names, open_writer
 
-        if not 0 < level < 1:
-            raise ValueError(f"--level {level:g}: choose a share between 0 and 1, such as 0.9")
+        check_level(level)
         if output is not None:
             check_output(output)
 
@@ -89,7 +84,7 @@ def predict(
         from paraisite.prediction import Predictor
         from paraisite.prediction.table import Summary, table
 
-        names = tuple(dict.fromkeys(name.strip() for name in properties.split(",") if name.strip()))
+        names = listed(properties)
         predictor = Predictor.from_pretrained(model or DEFAULT, device=device, mirror=mirror)
         predictor.predict([], level=level, properties=names)  # complains now, before the long work
         if held_out:

@@ -14,11 +14,22 @@ import typer
 
 from paraisite.cli.console import console
 from paraisite.cli.errors import FAILED, INTERRUPTED, fail, guarded, wrong_usage
-from paraisite.cli.options import Device, DeviceOption, LevelOption, MirrorOption
-from paraisite.cli.predict import Disorder
+from paraisite.cli.options import (
+    Device,
+    DeviceOption,
+    Disorder,
+    DisorderOption,
+    LevelOption,
+    MirrorOption,
+    ModelOption,
+    PropertiesOption,
+    check_level,
+    listed,
+)
 
 if TYPE_CHECKING:
     from paraisite.prediction.table import Summary
+    from paraisite.screening.run import How
     from paraisite.screening.shortlist import Wish
     from paraisite.screening.sources import Source
 
@@ -71,9 +82,6 @@ MpOption = Annotated[
 LimitOption = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="Take at most N entries of a database.")
 ]
-DisorderOption = Annotated[
-    Disorder, typer.Option("--disorder", help="Reject disordered crystals, or take each site's main species.")
-]
 WorkersOption = Annotated[
     int | None,
     typer.Option(
@@ -123,13 +131,8 @@ def screen(
     per_system: Annotated[
         int | None, typer.Option("--per-system", metavar="N", min=1, help="At most N rows of the same elements.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="NAME|DIR", help="A model's name or folder.", show_default="kappa-mix"),
-    ] = None,
-    properties: Annotated[
-        str, typer.Option("--properties", metavar="LIST", help="Further properties, separated by commas.")
-    ] = "",
+    model: ModelOption = None,
+    properties: PropertiesOption = "",
     level: LevelOption = 0.9,
     device: DeviceOption = Device.cpu,
     disorder: DisorderOption = Disorder.reject,
@@ -150,8 +153,7 @@ def screen(
     first. A finished OUT.parquet given with --resume only gets a new shortlist.
     """
     with wrong_usage():
-        if not 0 < level < 1:
-            raise ValueError(f"--level {level:g}: choose a share between 0 and 1, such as 0.9")
+        check_level(level)
         check_places(inputs, output, resume=resume, overwrite=overwrite)
 
         from paraisite.model.registry import DEFAULT
@@ -159,11 +161,10 @@ def screen(
         from paraisite.prediction.write import column_names
         from paraisite.screening.expression import Expression
         from paraisite.screening.predicting import Screening
-        from paraisite.screening.run import How
         from paraisite.screening.run import screen as run
         from paraisite.screening.shortlist import TOP, Wish
 
-        names = tuple(dict.fromkeys(name.strip() for name in properties.split(",") if name.strip()))
+        names = listed(properties)
         try:
             condition = Expression(where, column_names(names)) if where is not None else None
         except ValueError as error:
@@ -181,17 +182,8 @@ def screen(
             disorder.value,
             exact,
         )
-    with carried_out(sources, output, quiet=quiet) as tell:
-        how = How(
-            workers=workers,
-            engine=engine.value,
-            part_size=part_size,
-            resume=resume,
-            overwrite=overwrite,
-            tell=tell,
-            say=say(quiet),
-            address=ray_address,
-        )
+    options = {"workers": workers, "engine": engine.value, "part_size": part_size, "address": ray_address}
+    with carried_out(sources, output, quiet, resume=resume, overwrite=overwrite, **options) as how:
         run(sources, output, work, how)
 
     summary = Summary()
@@ -259,9 +251,10 @@ def say(quiet: bool = False) -> Callable[[str], None]:
 
 
 @contextmanager
-def carried_out(sources: Sequence[Source], output: Path, *, quiet: bool) -> Iterator[Callable[[int, bool], None]]:
-    """Show how far the work is, and say at its early end how to go on."""
+def carried_out(sources: Sequence[Source], output: Path, quiet: bool, **options: Any) -> Iterator[How]:
+    """Show how far the work is, and say at its early end how to go on; the options are those of `How`."""
     from paraisite.screening.engines import EngineError
+    from paraisite.screening.run import How
     from paraisite.screening.sources import SourceEnded
 
     folder = output.with_name(output.name + ".parts")
@@ -272,7 +265,7 @@ def carried_out(sources: Sequence[Source], output: Path, *, quiet: bool) -> Iter
 
     try:
         with _progress(sources, shown=not quiet) as tell:
-            yield tell
+            yield How(tell=tell, say=say(quiet), **options)
     except KeyboardInterrupt:
         fail(f"interrupted; {kept()}", INTERRUPTED)
     except (EngineError, SourceEnded) as error:

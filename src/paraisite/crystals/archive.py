@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import lzma
 import re
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
-from paraisite.crystals.files import ARCHIVES, MAX_FILE_BYTES, MAX_JSON_BYTES, split_name
+from paraisite.crystals.files import ARCHIVES, DAMAGED, MAX_FILE_BYTES, MAX_JSON_BYTES, split_name
 from paraisite.crystals.rejection import Rejection
 
 MAX_MEMBERS = 5_000_000
@@ -47,19 +45,11 @@ def read_zip(file: IO[bytes], id: str, source: str) -> Iterator[Member | Rejecti
             try:
                 with archive.open(info) as member:
                     data = member.read(_limit(name) + 1)
-            except (
-                zipfile.BadZipFile,
-                zlib.error,
-                lzma.LZMAError,
-                EOFError,
-                OSError,
-                RuntimeError,
-                ValueError,
-            ) as error:
-                yield _rejection(name, source, f"the member cannot be unpacked ({error}); pack the archive again")
+            except (*DAMAGED, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+                yield member_rejection(name, source, f"the member cannot be unpacked ({error}); pack the archive again")
                 continue
             reason = _objection(name, len(data), info.compress_size)
-            yield _rejection(name, source, reason) if reason else (name, data)
+            yield member_rejection(name, source, reason) if reason else (name, data)
 
 
 def wanted_members(infos: Iterable[zipfile.ZipInfo], source: str) -> Iterator[zipfile.ZipInfo | Rejection]:
@@ -76,7 +66,7 @@ def wanted_members(infos: Iterable[zipfile.ZipInfo], source: str) -> Iterator[zi
             reason = f"the archive unpacks to more than {MAX_TOTAL_BYTES >> 30} GiB; split it"
         if not reason:
             total += info.file_size
-        yield _rejection(name, source, reason) if reason else info
+        yield member_rejection(name, source, reason) if reason else info
 
 
 def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int]) -> Iterator[Member | Rejection]:
@@ -104,12 +94,12 @@ def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int]) -
                     kind = "link" if info.issym() or info.islnk() else "device or other special file"
                     reason = f"the member is a {kind}, not a file; pack the file itself"
                 if reason:
-                    yield _rejection(name, source, reason)
+                    yield member_rejection(name, source, reason)
                     continue
                 member = archive.extractfile(info)
                 data = member.read(_limit(name) + 1) if member else b""
                 if len(data) < info.size:
-                    yield _rejection(name, source, "the archive ends within this member; copy or pack it again")
+                    yield member_rejection(name, source, "the archive ends within this member; copy or pack it again")
                     return
                 yield name, data
             # where a header is damaged or cut, tarfile ends without a word; a whole archive ends with blocks of zeros
@@ -117,7 +107,7 @@ def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int]) -
             if any(map(_has_content, rest)) or _has_content(bounded.tail):
                 reason = "the archive is damaged or ends too early, so that members may be missing"
                 yield Rejection(id, source, f"{reason}; copy or pack it again")
-    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
+    except (*DAMAGED, tarfile.TarError, ValueError) as error:
         yield Rejection(id, source, f"the archive cannot be read to its end ({error}); copy or pack it again")
 
 
@@ -145,7 +135,8 @@ def _objection(name: str, size: int, packed: int | None) -> str:
     return ""
 
 
-def _rejection(name: str, source: str, reason: str) -> Rejection:
+def member_rejection(name: str, source: str, reason: str) -> Rejection:
+    """Return the row of a member that cannot be used; `source` is its archive."""
     return Rejection(split_name(name)[0], f"{source}::{name}", reason)
 
 

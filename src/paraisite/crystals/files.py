@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import re
+import zlib
 from functools import lru_cache
 from typing import Literal
 
@@ -32,6 +34,9 @@ SUFFIXES: dict[str, Format] = {
 _BY_LENGTH = sorted(SUFFIXES, key=len, reverse=True)
 
 ARCHIVES = ("zip", "tar")
+
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
+"""What reading or unpacking a damaged file raises."""
 
 MAX_FILE_BYTES = 64 << 20
 """Largest file, archive member or stream that is read into memory, in bytes."""

@@ -11,7 +11,6 @@ import sqlite3
 import stat
 import sys
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -160,7 +159,7 @@ def _read_input(item: str, disorder: Disorder) -> Iterator[Item]:
         try:
             for found in _read_stdin(disorder) if source == "-" else _read_path(path, disorder):
                 yield checked(found)
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        except files.DAMAGED as error:
             reason = f"the file cannot be read ({_cause(error)}); check permissions, or copy or pack it again"
             yield Rejection(id, source, reason)
         except Exception as error:  # whatever a reader missed must cost one row, not the run
@@ -306,7 +305,7 @@ def read_member(name: str, data: bytes, source: str, disorder: Disorder = "rejec
             yield Rejection(label, place, _NESTED)
         else:
             yield from _read_stream(io.BytesIO(data), name, label, place, disorder)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except files.DAMAGED as error:
         yield Rejection(label, place, f"the member cannot be unpacked ({error}); pack it again")
     except Exception as error:  # one bad member never stops its archive
         reason = f"the member cannot be read ({type(error).__name__}: {error}); please report it with the file"
@@ -324,7 +323,7 @@ def tar_members(path: Path) -> Iterator[Member | Rejection]:
         unpack = next((unpack for magic, unpack in _UNPACKERS.items() if raw.head.startswith(magic)), None)
         try:
             stream = _Prefixed(unpack(raw)) if unpack else raw
-        except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        except files.DAMAGED:
             return
         if files.sniff(stream.head) == "tar":
             yield from read_tar(cast("IO[bytes]", stream), id, source, lambda: raw.consumed)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from paraisite.crystals.archive import MAX_MEMBERS, wanted_members
+from paraisite.crystals.files import DAMAGED
 from paraisite.crystals.rejection import Rejection
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -74,7 +75,7 @@ class ZipMember:
                 data = _lzma(data, self.size)
             elif self.method != zipfile.ZIP_STORED:
                 raise ValueError(f"compression method {self.method} is not supported")
-        except (zlib.error, lzma.LZMAError, struct.error, OSError, EOFError) as error:
+        except (*DAMAGED, struct.error) as error:
             raise ValueError(str(error)) from None
         if len(data) != self.size:
             raise ValueError(f"{len(data)} bytes came, not {self.size}")

@@ -1,4 +1,4 @@
-"""What AGL's numbers must obey: its conductivity equation, and the heat capacity of a Debye solid.
+"""What AGL's numbers must obey: its conductivity equation; velocities, temperature and heat capacity of Debye's solid.
 
 AGL (C. Toher et al., Phys. Rev. B 90, 174107 (2014), arXiv:1407.7789) computes every number of an entry from an
 energy-volume curve and a cell. So they can be checked against each other, and a few entries fail.
@@ -47,6 +47,43 @@ def slack_conductivity(
     shape = 0.849 * 3 * math.cbrt(4) / (20 * math.pi**3 * (gruneisen**2 - 0.514 * gruneisen + 0.228))
     rate = (K_B * acoustic / HBAR) ** 2 * K_B / HBAR * acoustic / TEMPERATURE
     return shape * rate * mean_mass * DALTON * np.cbrt(volume) * 1e-10
+
+
+def sound_velocities(
+    bulk: np.ndarray, shear: np.ndarray, mean_mass: np.ndarray, site_volume: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Longitudinal and transverse velocity of sound of an isotropic elastic solid, in m/s.
+
+    v_l = √((B + 4G/3)/ρ) and v_t = √(G/ρ).
+
+    Parameters
+    ----------
+    bulk, shear : numpy.ndarray, shape (n,)
+        Moduli B and G in GPa.
+    mean_mass : numpy.ndarray, shape (n,)
+        Mean atomic mass in u.
+    site_volume : numpy.ndarray, shape (n,)
+        Volume per atom in Å³.
+    """
+    density = mean_mass * DALTON / (site_volume * 1e-30)
+    return np.sqrt((bulk + 4 * shear / 3) * 1e9 / density), np.sqrt(shear * 1e9 / density)
+
+
+def debye_temperature(along: np.ndarray, across: np.ndarray, site_volume: np.ndarray) -> np.ndarray:
+    """Debye temperature of an isotropic solid, in K.
+
+    ħ/k_B ∛(6π²/V) v with V the volume per atom and v the mean velocity of sound, 3/v³ = 1/v_l³ + 2/v_t³:
+    O. L. Anderson, J. Phys. Chem. Solids 24, 909 (1963).
+
+    Parameters
+    ----------
+    along, across : numpy.ndarray, shape (n,)
+        Velocities of sound v_l and v_t in m/s.
+    site_volume : numpy.ndarray, shape (n,)
+        Volume per atom in Å³.
+    """
+    velocity = np.cbrt(3 / (along**-3 + 2 * across**-3))
+    return HBAR / K_B * np.cbrt(6 * np.pi**2 / (site_volume * 1e-30)) * velocity
 
 
 def debye_heat_capacity(debye_temperature: np.ndarray) -> np.ndarray:

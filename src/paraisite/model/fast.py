@@ -53,7 +53,7 @@ class FastEncoder:
         self._row = encoder.element_row.numpy()
         self._knots = math.ceil(cutoff / STEP) + 3  # one before and two after the intervals
         self._longest = (self._knots - 3) * STEP + 1e-6
-        with torch.inference_mode():
+        with torch.inference_mode(), np.errstate(over="ignore", invalid="ignore"):
             self._members = [self._member(m) for m in range(encoder.members)]
 
     @torch.inference_mode()
@@ -74,8 +74,9 @@ class FastEncoder:
         g = _Indices.of(batch, self._row, self._knots)
         with np.errstate(over="ignore", invalid="ignore"):
             vector = torch.stack([_encode(member, g) for member in self._members])
-        if not bool(torch.isfinite(vector).all()):  # 2^x left the range of single precision
-            return self._plain(GraphTensors.from_batch(batch))
+        failed = ~torch.isfinite(vector).all(dim=2).all(dim=0)  # 2^x left the range of single precision
+        if bool(failed.any()):
+            vector[:, failed] = self._plain(GraphTensors.from_batch(batch.take(failed.numpy())))
         return vector
 
     def _member(self, m: int) -> _Member:

@@ -18,8 +18,16 @@ from ase.units import GPa
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
-from paraisite.datasets.agl import DALTON, HBAR, K_B, TEMPERATURE, debye_heat_capacity, slack_conductivity
-from paraisite.evaluation.study.slack import debye_temperature, sound_velocities
+from paraisite.datasets.agl import (
+    DALTON,
+    HBAR,
+    K_B,
+    TEMPERATURE,
+    debye_heat_capacity,
+    debye_temperature,
+    slack_conductivity,
+    sound_velocities,
+)
 from paraisite.phonons.cells import PhononError
 from paraisite.phonons.elastic import elastic_constants, moduli, settle
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paraisite.crystals import Crystal, Rejection, read
+from paraisite.crystals.archive import member_rejection
 from paraisite.crystals.files import split_name
 from paraisite.crystals.read import checked, read_member
 from paraisite.crystals.sites import Disorder
@@ -34,7 +35,7 @@ class Zipped:
 
     def rejection(self, reason: str) -> Rejection:
         """Return the row of an input that could not be worked on."""
-        return Rejection(split_name(self.member.name)[0], f"{self.archive}::{self.member.name}", reason)
+        return member_rejection(self.member.name, self.archive, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Unpacked:
 
     def rejection(self, reason: str) -> Rejection:
         """Return the row of an input that could not be worked on."""
-        return Rejection(split_name(self.name)[0], f"{self.archive}::{self.name}", reason)
+        return member_rejection(self.name, self.archive, reason)
 
 
 @dataclass(frozen=True, slots=True)

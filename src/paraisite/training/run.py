@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,6 +35,7 @@ from paraisite.training.module import StageModule
 from paraisite.training.progress import progress_callback
 from paraisite.training.recipe import Recipe, RecipeError, Stage, Target
 from paraisite.training.replicas import Replicas, plan
+from paraisite.training.trainer import fit
 
 SAVES = 10
 """Times a stage saves its state, at the ends of epochs."""
@@ -385,26 +385,18 @@ def train_stage(
         enable_version_counter=False,
     )
     callbacks = [*callbacks, saver, progress_callback(stage.name, say)]
-    trainer = pl.Trainer(
-        accelerator="auto" if device == "auto" else ("gpu" if device == "cuda" else "cpu"),
-        devices=1,
-        precision=recipe.precision,
-        max_epochs=stage.epochs,
-        callbacks=callbacks,
-        logger=_loggers(loggers, out, stage.name),
-        reload_dataloaders_every_n_epochs=1,
-        enable_model_summary=False,
-        enable_progress_bar=any(hasattr(c, "train_progress_bar") for c in callbacks),
-        log_every_n_steps=batches.steps,
-        num_sanity_val_steps=0,
-    )
     before = state / "state.ckpt"
-    interrupt = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(module, datamodule=batches, ckpt_path=before if before.is_file() else None, weights_only=True)
-    except SystemExit:  # what Lightning makes of Ctrl-C, after which it ignores the next ones
-        signal.signal(signal.SIGINT, interrupt)
-        raise KeyboardInterrupt from None
+    fit(
+        module,
+        batches,
+        stage.epochs,
+        callbacks,
+        device=device,
+        state=before if before.is_file() else None,
+        precision=recipe.precision,
+        logger=_loggers(loggers, out, stage.name),
+        log_every_n_steps=batches.steps,
+    )
     model.to("cpu").requires_grad_(True)
     with replacing(done) as aside:
         save_file({k: v.contiguous() for k, v in model.state_dict().items()}, aside)

@@ -94,10 +94,15 @@ def test_what_overflows_is_computed_plainly(graphs: GraphBatch) -> None:
     """Activations beyond 88, where exp(x) leaves the range of single precision and softplus does not."""
     large = random_model(1, seed=1).encoder
     with torch.no_grad():
-        large.blocks[2].edge_update.layers[0].weight.mul_(300)  # type: ignore[union-attr, operator, index]
+        large.embedding[0, large.element_row[55]] *= 1e4
     expected = plain(large, graphs)
     assert bool(torch.isfinite(expected).all())
+    asked: list[int] = []
+    large.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0].n_crystals))
     assert_close(FastEncoder(large, CUTOFF)(graphs), expected, 1e-4)
+    with_caesium = sum(55 in c.numbers for c in CRYSTALS)
+    assert asked == ([with_caesium] if fast._vectorised() else [])
+    assert 0 < with_caesium < len(graphs)
 
 
 def test_the_kernel_head_in_single_precision() -> None:

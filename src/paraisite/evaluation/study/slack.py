@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from paraisite.datasets.agl import DALTON, HBAR, K_B, slack_conductivity
+from paraisite.datasets.agl import debye_temperature, slack_conductivity, sound_velocities
 from paraisite.evaluation.study.plan import AGL, Folds, Training
 from paraisite.model.descriptors import NAMES
 
@@ -16,43 +16,6 @@ FOLDS = 5
 """Of formulas: the model of a fold is trained on the other folds."""
 
 TREES = 100
-
-
-def sound_velocities(
-    bulk: np.ndarray, shear: np.ndarray, mean_mass: np.ndarray, site_volume: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Longitudinal and transverse velocity of sound of an isotropic elastic solid, in m/s.
-
-    v_l = √((B + 4G/3)/ρ) and v_t = √(G/ρ).
-
-    Parameters
-    ----------
-    bulk, shear : numpy.ndarray, shape (n,)
-        Moduli B and G in GPa.
-    mean_mass : numpy.ndarray, shape (n,)
-        Mean atomic mass in u.
-    site_volume : numpy.ndarray, shape (n,)
-        Volume per atom in Å³.
-    """
-    density = mean_mass * DALTON / (site_volume * 1e-30)
-    return np.sqrt((bulk + 4 * shear / 3) * 1e9 / density), np.sqrt(shear * 1e9 / density)
-
-
-def debye_temperature(along: np.ndarray, across: np.ndarray, site_volume: np.ndarray) -> np.ndarray:
-    """Debye temperature of an isotropic solid, in K.
-
-    ħ/k_B ∛(6π²/V) v with V the volume per atom and v the mean velocity of sound, 3/v³ = 1/v_l³ + 2/v_t³:
-    O. L. Anderson, J. Phys. Chem. Solids 24, 909 (1963).
-
-    Parameters
-    ----------
-    along, across : numpy.ndarray, shape (n,)
-        Velocities of sound v_l and v_t in m/s.
-    site_volume : numpy.ndarray, shape (n,)
-        Volume per atom in Å³.
-    """
-    velocity = np.cbrt(3 / (along**-3 + 2 * across**-3))
-    return HBAR / K_B * np.cbrt(6 * np.pi**2 / (site_volume * 1e-30)) * velocity
 
 
 def gruneisen(bulk: np.ndarray, shear: np.ndarray) -> np.ndarray:

@@ -143,10 +143,9 @@ class _Team:
 
 
 def _how(code: int | None) -> str:
-    if code == -signal.SIGKILL:
-        return "was killed, as the system does when memory runs out"
     if code is not None and code < 0:
-        return f"died of {signal.Signals(-code).name}"
+        name = signal.Signals(-code).name
+        return "was killed, as the system does when memory runs out" if name == "SIGKILL" else f"died of {name}"
     return f"ended with status {code}"
 
 

@@ -5,17 +5,14 @@ What is not a switch is the study's own too: head, rectifiers, batches, epochs, 
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -35,6 +32,7 @@ from paraisite.training.data import StageData
 from paraisite.training.progress import progress_callback
 from paraisite.training.recipe import Recipe, RecipeError
 from paraisite.training.run import StageSet, initial_model
+from paraisite.training.trainer import fit
 from paraisite.versions import versions
 
 SETTINGS = Path(__file__).with_name("settings.yml")
@@ -119,7 +117,8 @@ class AsPublished:
         pace = (2 if variant.on("schedule_twice") else 1) * STUDY_EPOCHS / stage.epochs
         module = PublishedModule(model, stage, data.steps * stage.epochs, recipe.seed, labels.back, pace)
         follow = Follow(part.graphs, held, labels, every, keep=variant.starts)
-        self._fit(module, data, [follow, progress_callback(name, say)])
+        watching = [follow, progress_callback(name, say)]
+        fit(module, data, stage.epochs, watching, device=self.device, logger=False, enable_checkpointing=False)
         facts = {
             "recipe": recipe.model_dump(mode="json"),
             "data": {name: part.hash},
@@ -154,26 +153,6 @@ class AsPublished:
             **facts,
         }
         write_result(self.result(variant, run), result)
-
-    def _fit(self, module: PublishedModule, data: StageData, callbacks: list[Callback]) -> None:
-        trainer = pl.Trainer(
-            accelerator={"auto": "auto", "cuda": "gpu"}.get(self.device, "cpu"),
-            devices=1,
-            max_epochs=module.stage.epochs,
-            callbacks=callbacks,
-            logger=False,
-            enable_checkpointing=False,
-            reload_dataloaders_every_n_epochs=1,
-            enable_model_summary=False,
-            enable_progress_bar=any(hasattr(c, "train_progress_bar") for c in callbacks),
-            num_sanity_val_steps=0,
-        )
-        interrupt = signal.getsignal(signal.SIGINT)
-        try:
-            trainer.fit(module, datamodule=data)
-        except SystemExit:  # what Lightning makes of Ctrl-C, after which it ignores the next ones
-            signal.signal(signal.SIGINT, interrupt)
-            raise KeyboardInterrupt from None
 
     def _recipe(self, variant: Variant) -> tuple[Recipe, int]:
         """The recipe of a variant, and the epochs between two scores. Steps differ by their seed, as in the study."""
