@@ -24,6 +24,8 @@ from make_screening import screening
 from make_study import FIGURES, baselines, contradictions, crabnet, cross, figures, grouped, steps, study
 from make_tune import pictures as tune_figures
 from make_tune import space, tune, tuned
+from make_verify import compounds, examples, verified
+from make_verify import pictures as verify_figures
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -164,6 +166,9 @@ BLOCKS = {
     "intervals": intervals,
     "demo": demo,
     "properties": properties,
+    "verified": verified,
+    "compounds": compounds,
+    "examples": examples,
 }
 
 
@@ -185,7 +190,7 @@ def main() -> int:
             if arguments.write:
                 page.write_text(renewed, encoding="utf-8")
             print(f"{page.relative_to(ROOT)}: {'renewed' if arguments.write else 'disagrees with results/'}")
-    drawn = [*figures(), *tune_figures()]
+    drawn = [*figures(), *tune_figures(), *verify_figures()]
     for picture in drawn:
         if not picture.is_current(FIGURES):
             stale += 1

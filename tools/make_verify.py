@@ -1,20 +1,27 @@
-"""Gather verifications into results/verify_DATASET_POTENTIAL.csv; the blocks of docs/verify.md are made of them.
+"""Gather verifications into results/verify_DATASET_POTENTIAL.csv; docs/verify.md and docs/verify-tables.md show them.
 
-PARAISITE_MIRROR=../shared/data .venv/bin/paraisite verify l96 -o DIR --resume
-.venv/bin/python tools/make_verify.py l96 DIR
-.venv/bin/python tools/make_verify.py --tables          prints the tables of all results/verify_*.csv
+    PARAISITE_MIRROR=../shared/data .venv/bin/paraisite verify l96 -o DIR --resume
+    .venv/bin/python tools/make_verify.py l96 DIR
+
+A quick look (`--quick`) is gathered in the same way, as verify_DATASET_quick.csv.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
 
+from paraisite.drawing import COLOURS, FAINT, INK, blank, quiet, save
 from paraisite.evaluation.metrics import mape
+from paraisite.evaluation.study.figures.picture import Picture
+from paraisite.phonons.summary import is_quick
 from paraisite.replacing import replacing
 
 ROOT = Path(__file__).parents[1]
@@ -23,85 +30,147 @@ KEPT = (
     "id", "formula", "space_group", "status", "label_W_mK", "kappa_W_mK", "kappa_coherence_W_mK", "mesh", "mesh_change",
     "min_frequency_THz", "n_supercell", "n_displaced", "cpu_seconds", "reason",
 )  # fmt: skip
+KEPT_QUICK = (
+    "id", "formula", "space_group", "status", "label_W_mK", "kappa_W_mK", "debye_temperature_K", "gruneisen",
+    "cpu_seconds", "reason",
+)  # fmt: skip
+ORDER = ("nequix-mp-1-pft", "nequix-oam-1-pft", "tensornet-matpes-pbe-v2025.1", "quick")
 PBE = 0.84
 """kappa(PBE) / kappa(L96), median over 92 compounds: what a potential trained on PBE is expected to give."""
+
+Rows = list[dict[str, str]]
 
 
 def gather(dataset: str, folder: Path) -> Path:
     """Keep the columns of a summary that do not say where it was made."""
-    with (folder / "summary.csv").open(newline="", encoding="utf-8") as file:
+    summary = folder / "summary.csv"
+    quick = is_quick(summary)
+    with summary.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    potential = rows[0]["potential"].replace(":", ".").replace("/", "_")
-    path = RESULTS / f"verify_{dataset}_{potential}.csv"
+    if quick:
+        rows = [row | {"kappa_W_mK": row["kappa_slack_W_mK"]} for row in rows]
+    name = "quick" if quick else rows[0]["potential"].replace(":", ".").replace("/", "_")
+    path = RESULTS / f"verify_{dataset}_{name}.csv"
     with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, KEPT, extrasaction="ignore", lineterminator="\n")
+        columns = KEPT_QUICK if quick else KEPT
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return path
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a results file."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def scores() -> str:
-    """One line for each data set and potential."""
-    lines = [
-        "| dataset | potential | attempted | κ | Spearman | bias of log10 | MALE | MALE after / 0.84 | MAPE | CPU s |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for path in sorted(RESULTS.glob("verify_*.csv")):
+def found() -> list[tuple[str, str, Rows]]:
+    """Data set, potential and rows of every results file."""
+    tables = []
+    for path in RESULTS.glob("verify_*.csv"):
         _, dataset, potential = path.stem.split("_", 2)
-        rows = read(path)
+        with path.open(newline="", encoding="utf-8") as file:
+            tables.append((dataset, potential, list(csv.DictReader(file))))
+    return sorted(tables, key=lambda t: (t[0] != "l96", t[0], ORDER.index(t[1]) if t[1] in ORDER else len(ORDER)))
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    return "".join("| " + " | ".join(row) + " |\n" for row in (header, ["---"] * len(header), *rows))
+
+
+def verified() -> str:
+    """One line for each data set and potential."""
+    lines = []
+    for dataset, potential, rows in found():
         done = [row for row in rows if row["kappa_W_mK"] and row["label_W_mK"]]
         kappa = np.array([float(row["kappa_W_mK"]) for row in done])
         label = np.array([float(row["label_W_mK"]) for row in done])
         error = np.log10(kappa / label)
-        found = [
-            f"{spearmanr(kappa, label).statistic:.3f}", f"{error.mean():+.3f}", f"{np.abs(error).mean():.3f}",
+        unstable = sum(row["status"] == "unstable" for row in rows)
+        lines.append([
+            f"`{dataset}`", f"`{'--quick' if potential == 'quick' else potential}`",
+            f"{len(done)} of {len(rows)}", str(unstable), f"{spearmanr(kappa, label).statistic:.3f}",
+            f"{error.mean():+.3f}", f"{error.std():.3f}", f"{np.abs(error).mean():.3f}",
             f"{np.abs(error - np.log10(PBE)).mean():.3f}", f"{mape(label, kappa):.3f}",
-            f"{np.median([float(row['cpu_seconds']) for row in done]):.0f}",
-        ]  # fmt: skip
-        lines.append(
-            "| " + " | ".join([f"`{dataset}`", f"`{potential}`", str(len(rows)), str(len(done)), *found]) + " |"
-        )
-    return "\n".join(lines) + "\n"
+            f"{np.median([float(row['cpu_seconds']) for row in done]):.3g}",
+        ])  # fmt: skip
+    header = [
+        "dataset", "potential", "with κ", "unstable", "Spearman", "bias of log10", "spread", "mean error of log10",
+        "the same after / 0.84", "MAPE", "CPU s, median",
+    ]  # fmt: skip
+    return table(header, lines)
 
 
-def compounds(path: Path) -> str:
-    """One line for each compound of a results file."""
+def compounds() -> str:
+    """One table for each data set and potential, one line for each compound."""
+    text = []
+    for dataset, potential, rows in found():
+        lines = []
+        for row in rows:
+            kappa, label = row["kappa_W_mK"], row["label_W_mK"]
+            factor = f"{float(kappa) / float(label):.2f}" if kappa and label else "–"
+            shown = [f"{float(value):.3g}" if value else "–" for value in (label, kappa)]
+            if potential == "quick":
+                middle = [
+                    f"{float(row[name]):.3g}" if row[name] else "–" for name in ("debye_temperature_K", "gruneisen")
+                ]
+            else:
+                lowest = f"{float(row['min_frequency_THz']):.2f}" if row["min_frequency_THz"] else "–"
+                middle = [lowest.replace("-0.00", "0.00"), row["mesh"] or "–"]
+            status = "" if row["status"] == "ok" else row["status"]
+            seconds = f"{float(row['cpu_seconds'] or 0):.3g}"
+            lines.append([row["formula"], row["space_group"], *shown, factor, *middle, seconds, status])
+        middle = ["Θ (K)", "γ"] if potential == "quick" else ["lowest mode (THz)", "mesh"]
+        name = "--quick" if potential == "quick" else potential
+        header = ["compound", "space group", "label", "κ", "κ / label", *middle, "CPU s", ""]
+        text.append(f"## `{dataset}`, `{name}`\n\n{table(header, lines)}")
+    return "\n".join(text)
+
+
+def examples() -> str:
+    """Conductivities from the force sets that phono3py publishes."""
+    rows = json.loads((RESULTS / "phono3py_examples.json").read_text(encoding="utf-8"))
     lines = [
-        "| compound | space group | label | κ | factor | lowest mode (THz) | mesh | CPU s | |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in read(path):
-        kappa, label = row["kappa_W_mK"], row["label_W_mK"]
-        factor = f"{float(kappa) / float(label):.2f}" if kappa and label else "–"
-        lowest = f"{float(row['min_frequency_THz']):.2f}" if row["min_frequency_THz"] else "–"
-        shown = [f"{float(value):.3g}" if value else "–" for value in (label, kappa)]
-        note = "" if row["status"] == "ok" else row["status"]
-        cells = [
-            row["formula"], row["space_group"], *shown, factor, lowest.replace("-0.00", "0.00"), row["mesh"] or "–",
-            f"{float(row['cpu_seconds'] or 0):.0f}", note,
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        [row["crystal"], f"{row['mesh']}³", f"{row['phono3py']:.2f}", f"{row['paraisite']:.2f}"] for row in rows
+    ]  # fmt: skip
+    return table(["forces of", "mesh", "`phono3py-load`", "ParAIsite"], lines)
+
+
+def pictures() -> list[Picture]:
+    """The figure of docs/verify.md: calculated over labelled, one panel for each potential."""
+    data = []
+    for name in dict.fromkeys(potential for _, potential, _ in found()):
+        points = [
+            [dataset, float(row["label_W_mK"]), float(row["kappa_W_mK"])]
+            for dataset, potential, rows in found()
+            for row in rows
+            if potential == name and row["kappa_W_mK"] and row["label_W_mK"]
+        ]
+        data.append([name, points])
+    return [Picture("verify_parity.png", data, draw)]
+
+
+def draw(data: Sequence[Any], path: Path, made_from: str) -> None:
+    figure = blank(3.1 * len(data), 3.3)
+    for i, (name, points) in enumerate(data):
+        axes = figure.add_subplot(1, len(data), i + 1)
+        ends = (0.2, 4000.0)
+        axes.plot(ends, ends, color=FAINT, linewidth=1)
+        axes.plot(ends, [PBE * x for x in ends], color=FAINT, linewidth=1, linestyle=":")
+        for colour, dataset in zip(COLOURS, dict.fromkeys(point[0] for point in points), strict=False):
+            x, y = zip(*((label, kappa) for of, label, kappa in points if of == dataset), strict=True)
+            axes.plot(x, y, "o", markersize=3, color=colour, label=dataset)
+        axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+        axes.set_title("--quick" if name == "quick" else name, fontsize=9, color=INK)
+        axes.set_xlabel("label (W m⁻¹ K⁻¹)", color=INK)
+        if i == 0:
+            axes.set_ylabel("calculated (W m⁻¹ K⁻¹)", color=INK)
+            axes.legend(frameon=False, loc="upper left")
+        quiet(axes)
+    save(figure, path, made_from)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", nargs="?")
-    parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--tables", action="store_true")
+    parser.add_argument("dataset")
+    parser.add_argument("folder", type=Path)
     args = parser.parse_args()
-    if args.dataset and args.folder:
-        print(gather(args.dataset, args.folder))
-    if args.tables:
-        print(scores())
-        for path in sorted(RESULTS.glob("verify_*.csv")):
-            print(f"{path.stem}\n\n{compounds(path)}")
+    print(gather(args.dataset, args.folder))
 
 
 if __name__ == "__main__":

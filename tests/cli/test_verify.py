@@ -76,6 +76,24 @@ def test_crystals_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
     assert "with other settings" in other.stderr
 
 
+def test_the_best_rows_of_a_screening(invoke: Invoke, metals: Path) -> None:
+    invoke("screen", "Al.cif", "Cu.cif", "-o", "screened.parquet", "--workers", "0")
+    invoke("verify", "--from", "screened.parquet", "--top", "1", "--where", '"Al" in elements', *EMT[:4])
+    (row,) = table(metals / "verified")
+    assert row["id"] == "Al"
+    assert float(row["factor"]) == pytest.approx(float(row["kappa_W_mK"]) / float(row["predicted_W_mK"]), rel=1e-4)
+
+
+def test_a_run_says_what_it_will_take(invoke: Invoke, metals: Path) -> None:
+    bulk("Ag", "fcc", 4.1).write("Ag.cif")
+    done = invoke("verify", "Ag.cif", "Al.cif", "Cu.cif", "--sample", 2, *EMT)
+    lines = done.stderr.splitlines()
+    assert [row["id"] for row in table(metals / "verified")] == ["Ag", "Cu"]
+    assert lines[0].startswith("2 crystals, some ")
+    said = next(i for i, line in enumerate(lines) if line.startswith("all crystals: about "))
+    assert said < next(i for i, line in enumerate(lines) if "force constants" in line)
+
+
 BAD = """
 import os, time
 import numpy as np
@@ -139,6 +157,7 @@ def test_killed_and_resumed_it_ends_the_same(
     ("args", "said"),
     [
         ((), "name crystals to verify"),
+        (("Al.cif", "--where", "n_sites < 3"), "name one with --from"),
         (("Al.cif", "--mesh", "5x5"), "--mesh 5x5: write auto"),
         (("Al.cif", "--supercell", "0"), "--supercell 0: write auto"),
         (("Al.cif", "--temperatures", "9:1:1"), "write FIRST:LAST:STEP"),

@@ -24,6 +24,15 @@ class Disorder(StrEnum):
     majority = "majority"
 
 
+class Ranking(StrEnum):
+    """What comes first."""
+
+    expected = "expected"
+    probability = "probability"
+    bound = "bound"
+    uncertainty = "uncertainty"
+
+
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
 LevelOption = Annotated[
     float, typer.Option("--level", metavar="FRACTION", help="Share of true values that the intervals shall cover.")
@@ -47,6 +56,20 @@ PropertiesOption = Annotated[
 ]
 DisorderOption = Annotated[
     Disorder, typer.Option("--disorder", help="Reject disordered crystals, or take each site's main species.")
+]
+RankOption = Annotated[
+    Ranking,
+    typer.Option(
+        "--rank",
+        help="First the best kappa, the most probable within the bounds, the best end of the interval, or the least "
+        "certain.",
+    ),
+]
+PerSystemOption = Annotated[
+    int | None, typer.Option("--per-system", metavar="N", min=1, help="Candidates at most of one set of elements.")
+]
+WhereOption = Annotated[
+    str, typer.Option("--where", metavar="EXPR", help="Condition on columns: 'n_elements <= 3 and applicability > 0.1'")
 ]
 
 

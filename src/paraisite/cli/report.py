@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
+from paraisite.cli.options import PerSystemOption, Ranking, RankOption, WhereOption
 
 EXAMPLES = """Examples:
 
@@ -23,32 +23,9 @@ DIR gets index.html (one file, for any browser, without a network), shortlist.cs
 cifs/."""
 
 
-class Ranking(StrEnum):
-    """What comes first."""
-
-    expected = "expected"
-    probability = "probability"
-    bound = "bound"
-    uncertainty = "uncertainty"
-
-
 BelowOption = Annotated[float | None, typer.Option("--below", metavar="KAPPA", help="Wanted is less (W/m/K).")]
 AboveOption = Annotated[float | None, typer.Option("--above", metavar="KAPPA", help="Wanted is more (W/m/K).")]
 TopOption = Annotated[int, typer.Option("--top", metavar="N", min=1, help="Candidates at most.")]
-RankOption = Annotated[
-    Ranking,
-    typer.Option(
-        "--rank",
-        help="First the best kappa, the most probable within the bounds, the best end of the interval, or the least "
-        "certain.",
-    ),
-]
-PerSystemOption = Annotated[
-    int | None, typer.Option("--per-system", metavar="N", min=1, help="Candidates at most of one set of elements.")
-]
-WhereOption = Annotated[
-    str, typer.Option("--where", metavar="EXPR", help="Condition on columns: 'n_elements <= 3 and applicability > 0.1'")
-]
 
 
 @guarded

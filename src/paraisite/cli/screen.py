@@ -22,7 +22,11 @@ from paraisite.cli.options import (
     LevelOption,
     MirrorOption,
     ModelOption,
+    PerSystemOption,
     PropertiesOption,
+    Ranking,
+    RankOption,
+    WhereOption,
     check_level,
     listed,
 )
@@ -57,14 +61,6 @@ class Engine(StrEnum):
 
     processes = "processes"
     ray = "ray"
-
-
-class Rank(StrEnum):
-    """What a shortlist is sorted by."""
-
-    expected = "expected"
-    probability = "probability"
-    bound = "bound"
 
 
 InputsArgument = Annotated[
@@ -122,15 +118,9 @@ def screen(
     top: Annotated[
         int | None, typer.Option("--top", metavar="N", min=1, help="Shortlist at most N rows; 100 by default.")
     ] = None,
-    where: Annotated[
-        str | None, typer.Option("--where", metavar="EXPR", help="Shortlist rows that meet a condition on the columns.")
-    ] = None,
-    rank: Annotated[
-        Rank, typer.Option("--rank", help="Sort by the estimate, its probability, or the interval's lower bound.")
-    ] = Rank.expected,
-    per_system: Annotated[
-        int | None, typer.Option("--per-system", metavar="N", min=1, help="At most N rows of the same elements.")
-    ] = None,
+    where: WhereOption = "",
+    rank: RankOption = Ranking.expected,
+    per_system: PerSystemOption = None,
     model: ModelOption = None,
     properties: PropertiesOption = "",
     level: LevelOption = 0.9,
@@ -166,10 +156,10 @@ def screen(
 
         names = listed(properties)
         try:
-            condition = Expression(where, column_names(names)) if where is not None else None
+            condition = Expression(where, column_names(names)) if where else None
         except ValueError as error:
             raise ValueError(f"--where: {error}") from None
-        wished = any(option is not None for option in (below, above, top, where, per_system))
+        wished = any(option is not None for option in (below, above, top, where or None, per_system))
         keep = condition.mask if condition else None
         wish = Wish(below, above, rank.value, TOP if top is None else top, per_system, keep)
         sources = sources_of(inputs, optimade, filter, mp, limit, disorder)

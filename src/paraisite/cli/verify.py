@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
-from paraisite.cli.options import Device, DeviceOption, MirrorOption
+from paraisite.cli.options import Device, DeviceOption, MirrorOption, PerSystemOption, WhereOption
 
 EXAMPLES = """Examples:
 
 \b
   paraisite verify crystal.cif -o verified/
   paraisite verify l96 -o l96/ --workers 2 --resume
-  paraisite verify --from screen.parquet --top 10 -o verified/
+  paraisite verify --from screen.parquet --top 10 --where 'n_sites <= 8 and applicability > 0.1' -o verified/
   paraisite verify crystal.cif --quick -o quick/
   paraisite verify crystal.cif --potential ase.calculators.emt:EMT --reference --mesh 19 -o emt/
 
@@ -56,6 +56,11 @@ def verify(
     top: Annotated[int, typer.Option("--top", min=1, help="Rows to take with --from.")] = 10,
     above: Annotated[
         float | None, typer.Option("--above", help="With --from: look for kappa above this, the highest first.")
+    ] = None,
+    where: WhereOption = "",
+    per_system: PerSystemOption = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", metavar="N", min=1, help="N of the inputs at most, evenly drawn.")
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Sound, heat and Slack's estimate only: seconds, no supercells.")
@@ -134,6 +139,10 @@ def verify(
         missing_packages()
         if not inputs and table is None:
             raise ValueError("name crystals to verify, a data set, or a table with --from")
+        if table is None and (where or per_system is not None):
+            raise ValueError("--where and --per-system choose rows of a table: name one with --from")
+        if table is not None and sample is not None:
+            raise ValueError("--sample draws from inputs; with --from use --top")
         name = full_name(potential or (QUICK_POTENTIAL if quick else DEFAULT_POTENTIAL))
         bounds = {"max_hours": max_hours, "max_memory_GB": max_memory}
         chosen: dict[str, Any] = {
@@ -159,11 +168,16 @@ def verify(
         else:
             settings = Settings(potential=name, **bounds, **chosen)
         if table is not None:
+            from pyarrow import parquet
+
+            from paraisite.screening.expression import Expression
             from paraisite.screening.shortlist import Wish
 
-            found = shortlisted(table, Wish(above=above, top=top), inputs or ())
+            keep = Expression(where, parquet.read_schema(table).names).mask if where else None
+            wish = Wish(above=above, top=top, per_system=per_system, keep=keep)
+            found = shortlisted(table, wish, inputs or ())
         else:
-            found = subjects(inputs or (), mirror, None if no_predict else model or HELD_OUT_MODEL)
+            found = subjects(inputs or (), mirror, None if no_predict else model or HELD_OUT_MODEL, sample)
         if not found:
             raise ValueError("there is nothing to verify: the inputs hold no crystal")
         verification = Verification(

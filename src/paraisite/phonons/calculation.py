@@ -14,7 +14,7 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.phonons import stages
 from paraisite.phonons.cells import PhononError, StandardCell, choose_supercell, standard_cell
 from paraisite.phonons.claim import claim
-from paraisite.phonons.cumulative import cumulative, write_cumulative
+from paraisite.phonons.cumulative import LONG, SHARE, cumulative, long_lived, write_cumulative
 from paraisite.phonons.estimate import check, estimate
 from paraisite.phonons.force_constants import (
     Displacements,
@@ -72,6 +72,7 @@ def calculate(
     born: str = "",
     say: Say = lambda text: None,
     tick: Callable[[int, int], None] = lambda done, total: None,
+    expect: Callable[[float], None] = lambda seconds: None,
 ) -> Result:
     """Compute the conductivity of one crystal; finished stages in the folder are not repeated.
 
@@ -87,6 +88,8 @@ def calculate(
         Content of a BORN file (phonopy's format, for the standardised primitive cell); empty without one.
     say, tick : callable
         Told what begins, and how many supercells of how many are done.
+    expect : callable
+        Told how many seconds forces and fit will take, before they begin.
 
     Raises
     ------
@@ -100,7 +103,9 @@ def calculate(
 
     cell = _relaxed(crystal, folder, calculator, settings, details, clock, say)
     result.space_group = cell.space_group
-    ph3 = _force_constants(cell, folder, calculator, settings, mark, details, clock, say, tick)
+    if before := details["relaxation"].get("from_space_group"):
+        result.notes.append(f"relaxed from {before} into {cell.space_group}")
+    ph3 = _force_constants(cell, folder, calculator, settings, mark, details, clock, say, tick, expect)
     result.n_primitive = len(ph3.primitive)
     if born:
         ph3.nac_params = _nac(ph3, born)
@@ -161,6 +166,7 @@ def _force_constants(
     clock: Clock,
     say: Say,
     tick: Callable[[int, int], None],
+    expect: Callable[[float], None],
 ) -> Phono3py:
     multiples = choose_supercell(cell.cell, len(cell.numbers), cell.group_number, settings)
     ph3 = new_phono3py(cell, multiples)
@@ -174,6 +180,7 @@ def _force_constants(
         plan = displace(ph3, settings)
         expected = estimate(ph3, calculator, plan, settings)
         check(expected, settings)
+        expect(expected.forces_s + expected.fit_s)
         say(
             f"{plan.n_harmonic} + {plan.n_supercells} supercells of {plan.n_atoms} atoms, {plan.n_free} free elements "
             f"(about {expected.forces_s + expected.fit_s:.0f} s, {expected.memory_GB:.1f} GB)"
@@ -247,6 +254,11 @@ def _conductivity(
     result.mesh_change = change(done) if len(done) > 1 else None
     if result.mesh_change is not None and result.mesh_change > settings.mesh_tolerance:
         result.notes.append(f"kappa still changes by {result.mesh_change:.0%} with the mesh ({why})")
+    if (share := long_lived(folder / last.file)) > SHARE:
+        result.notes.append(
+            f"{share:.0%} of kappa is carried by phonons that would live longer than {LONG:g} ns: three phonons hardly "
+            "scatter them; isotopes (--isotopes) and Born charges (--born) may"
+        )
     details["conductivity"] = [item.record() | {"isotropic": item.isotropic().tolist()} for item in done]
     write_cumulative(*cumulative(folder / last.file), folder)
     details["mesh"] = {"ended": why, "change": result.mesh_change}

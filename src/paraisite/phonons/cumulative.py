@@ -12,6 +12,10 @@ from paraisite.replacing import replacing
 
 CUMULATIVE = "cumulative.csv"
 
+LONG, SHARE = 10.0, 0.1
+"""Lifetimes (ns) that no phonon of a real crystal has at room temperature but the longest waves; a share of the
+conductivity carried by them that is worth a warning."""
+
 
 def cumulative(file: Path, temperature: float = ROOM) -> tuple[np.ndarray, np.ndarray]:
     """Cumulative conductivity against mean free path, from phono3py's kappa-*.hdf5.
@@ -32,6 +36,21 @@ def cumulative(file: Path, temperature: float = ROOM) -> tuple[np.ndarray, np.nd
     kappa : numpy.ndarray, shape (n_modes,)
         Isotropic average of phonons as particles up to there, in W m⁻¹ K⁻¹.
     """
+    gamma, speed, kappa = _modes(file, temperature)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        path = np.where(gamma > 0, speed / (4 * np.pi * gamma), 0.0) / 10
+    order = np.argsort(path, axis=None)
+    return path.ravel()[order], np.cumsum(kappa.ravel()[order])
+
+
+def long_lived(file: Path, temperature: float = ROOM) -> float:
+    """Share of the conductivity of phonons as particles that modes with lifetimes beyond `LONG` carry."""
+    gamma, _, kappa = _modes(file, temperature)
+    return float(kappa[4 * np.pi * gamma * LONG * 1e3 < 1].sum() / kappa.sum())
+
+
+def _modes(file: Path, temperature: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Γ (THz), speed (THz Å) and conductivity of each mode, shape (n_points, n_bands)."""
     import h5py
 
     with h5py.File(file, "r") as data:
@@ -39,7 +58,7 @@ def cumulative(file: Path, temperature: float = ROOM) -> tuple[np.ndarray, np.nd
         gamma = data["gamma"][at]
         if "gamma_isotope" in data:
             gamma = gamma + data["gamma_isotope"][:]
-        speed = np.linalg.norm(data["group_velocity"][:], axis=-1)  # THz Å
+        speed = np.linalg.norm(data["group_velocity"][:], axis=-1)
         weight = data["weight"][:]
         if "mode_kappa" in data:
             kappa = data["mode_kappa"][at][..., :3].mean(axis=-1) / weight.sum()
@@ -48,10 +67,7 @@ def cumulative(file: Path, temperature: float = ROOM) -> tuple[np.ndarray, np.nd
             with np.errstate(divide="ignore", invalid="ignore"):
                 each = unit * data["heat_capacity"][at] * speed**2 / 3 / (2 * gamma)
             kappa = np.where(gamma > 0, each, 0.0) * weight[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        path = np.where(gamma > 0, speed / (4 * np.pi * gamma), 0.0) / 10
-    order = np.argsort(path, axis=None)
-    return path.ravel()[order], np.cumsum(kappa.ravel()[order])
+    return gamma, speed, kappa
 
 
 def write_cumulative(path: np.ndarray, kappa: np.ndarray, folder: Path, n: int = 200) -> None:

@@ -50,6 +50,7 @@ def calculate_quick(crystal: Crystal, folder: Path, calculator: Calculator, sett
             "displacement": quick.DISPLACEMENT,
             "strain": elastic.STRAIN,
             "volume_step": quick.VOLUME_STEP,
+            "gruneisen_range": quick.GRUNEISEN,
         },
         "versions": package_versions(),
     }
@@ -63,4 +64,8 @@ def calculate_quick(crystal: Crystal, folder: Path, calculator: Calculator, sett
     result.n_primitive = look.n_sites
     result.seconds, result.cpu_seconds = round(look.seconds, 3), round(look.cpu_seconds, 3)
     result.details["quick"] = asdict(look)
+    low, high = quick.GRUNEISEN
+    if not low <= look.gruneisen <= high:
+        taken = low if look.gruneisen < low else high
+        result.notes.append(f"its Grüneisen parameter is {look.gruneisen:.2g}; Slack's formula took {taken:g}")
     return result

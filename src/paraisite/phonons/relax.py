@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,9 @@ class Relaxation:
     max_force, max_stress : float
         Largest force (eV/Å) and stress component (GPa) left.
     volume_change : float
-        Relative to the input.
+        Relative to the input, for each atom.
+    from_space_group : str
+        Of the input, if the relaxation led to one of higher symmetry; else empty.
     """
 
     steps: int
@@ -34,16 +36,37 @@ class Relaxation:
     max_force: float
     max_stress: float
     volume_change: float
+    from_space_group: str = ""
 
 
 def relax(start: StandardCell, calculator: Calculator, settings: Settings) -> tuple[StandardCell, Relaxation]:
-    """Relax a standardised cell with fixed symmetry.
+    """Relax a standardised cell with fixed symmetry; where it ends with more symmetry, that is kept from then on.
 
     Raises
     ------
     PhononError
-        If it does not end within `max_relax_steps`, or the symmetry is not the same afterwards.
+        If it does not end within `max_relax_steps`, or the symmetry does not settle.
     """
+    first = start
+    end, how = _relax(start, calculator, settings)
+    while (end.group_number, len(end.numbers)) != (start.group_number, len(start.numbers)):
+        if how.steps > settings.max_relax_steps:
+            raise PhononError(
+                f"the space group changes from {start.space_group} to {end.space_group} and back; "
+                "start from the structure of higher symmetry"
+            )
+        start = end
+        end, again = _relax(start, calculator, settings)
+        how = replace(
+            again,
+            steps=how.steps + 1 + again.steps,
+            volume_change=(1 + how.volume_change) * (1 + again.volume_change) - 1,
+            from_space_group=first.space_group,
+        )
+    return end, how
+
+
+def _relax(start: StandardCell, calculator: Calculator, settings: Settings) -> tuple[StandardCell, Relaxation]:
     from ase.constraints import FixSymmetry
     from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
@@ -74,10 +97,5 @@ def relax(start: StandardCell, calculator: Calculator, settings: Settings) -> tu
             )
     energy = float(atoms.get_potential_energy()) / len(atoms)
     end = standard_cell(atoms.cell.array, atoms.numbers, atoms.get_scaled_positions(), settings.symprec)
-    if end.group_number != start.group_number or len(end.numbers) != len(start.numbers):
-        raise PhononError(
-            f"the space group changed from {start.space_group} to {end.space_group} during the relaxation; start from "
-            "the structure of higher symmetry"
-        )
     change = float(atoms.get_volume() / volume - 1)
     return end, Relaxation(steps, energy, force, stress, change)

@@ -27,11 +27,13 @@ class Event:
     ----------
     index : int
         Of the task.
-    kind : {"start", "say", "tick", "done"}
+    kind : {"start", "say", "tick", "expect", "done"}
     text : str
         Of ``say``.
     progress : tuple of int
         Of ``tick``: supercells done, and all.
+    seconds : float
+        Of ``expect``: what forces and fit will take.
     result : Result or None
         Of ``done``.
     """
@@ -40,6 +42,7 @@ class Event:
     kind: str
     text: str = ""
     progress: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
     result: Result | None = None
 
 
@@ -146,6 +149,8 @@ def _hear(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task]) -> Iterat
         yield Event(index, "done", result=Result(**content))
     elif kind == "say":
         yield Event(index, "say", text=content)
+    elif kind == "expect":
+        yield Event(index, "expect", seconds=content)
     else:
         yield Event(index, "tick", progress=content)
 

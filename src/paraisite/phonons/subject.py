@@ -43,7 +43,12 @@ class Subject:
     label: float | None = None
 
 
-def subjects(inputs: Sequence[str], mirror: Path | None = None, model: str | None = HELD_OUT_MODEL) -> list[Subject]:
+def subjects(
+    inputs: Sequence[str],
+    mirror: Path | None = None,
+    model: str | None = HELD_OUT_MODEL,
+    sample: int | None = None,
+) -> list[Subject]:
     """Read crystals from paths and from data sets by name, and predict them.
 
     Parameters
@@ -53,6 +58,8 @@ def subjects(inputs: Sequence[str], mirror: Path | None = None, model: str | Non
     mirror : Path, optional
     model : str or None
         None leaves the prediction out.
+    sample : int, optional
+        As many at most, evenly drawn in the order of the inputs.
     """
     from paraisite.crystals import read
     from paraisite.datasets import load
@@ -72,6 +79,9 @@ def subjects(inputs: Sequence[str], mirror: Path | None = None, model: str | Non
             found = list(read([name]))
             items += found
             labels += [None] * len(found)
+    if sample is not None and sample < len(items):
+        drawn = [i * (len(items) - 1) // max(1, sample - 1) for i in range(sample)]
+        items, labels = [items[i] for i in drawn], [labels[i] for i in drawn]
     predicted = [Predicted()] * len(items) if model is None else _predict(items, model, mirror)
     return [Subject(*row) for row in zip(items, predicted, labels, strict=True)]
 

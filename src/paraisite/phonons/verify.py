@@ -10,6 +10,7 @@ from pathlib import Path
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
 from paraisite.phonons.claim import claimed, fingerprint, taken
+from paraisite.phonons.forecast import Forecast
 from paraisite.phonons.result import Result
 from paraisite.phonons.run import folders, run
 from paraisite.phonons.settings import QuickSettings, Settings
@@ -126,6 +127,10 @@ class Verification:
         done = total - len(self._tasks)
         if done:
             yield f"{done} of {total} done already"
+        forecast = None
+        if len(self._tasks) > 1 and isinstance(self.settings, Settings):
+            forecast = Forecast([task.crystal for task in self._tasks], self.settings)
+            yield f"{len(self._tasks)} crystals, some {forecast.n_supercells:.0f} displaced supercells"
         start = time.monotonic()
         for event in run(self._tasks, self.job, workers=workers, threads=threads):
             name = f"{self._tasks[event.index].crystal.formula} ({self._tasks[event.index].crystal.id})"
@@ -133,12 +138,19 @@ class Verification:
                 yield f"{name}: begins"
             elif event.kind == "say":
                 yield f"{name}: {event.text}"
+            elif event.kind == "expect":
+                if forecast and forecast.expect(event.index, event.seconds):
+                    yield f"all crystals: about {_duration(forecast.left(workers))}, by the forces of this one"
             elif event.result is not None:
                 self.results[self._places[event.index]] = event.result
                 done += 1
                 self._write()
-                each = (time.monotonic() - start) / (done - (total - len(self._tasks)))
-                left = f"; {_duration(each * (total - done))} left" if done < total else ""
+                if forecast:
+                    forecast.finish(event.index, event.result.seconds)
+                    seconds = forecast.left(workers)
+                else:
+                    seconds = (time.monotonic() - start) / (done - (total - len(self._tasks))) * (total - done)
+                left = f"; {_duration(seconds)} left" if done < total else ""
                 outcome = _outcome(event.result, self.subjects[self._places[event.index]])
                 yield f"[{done}/{total}] {name}: {outcome}{left}"
 
@@ -176,5 +188,7 @@ def _outcome(result: Result, subject: Subject) -> str:
     return f"{result.status}, {sound}κ = {kappa:.3g} W/m/K{beside}, {seconds}"
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "an unknown time"
     return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.0f} min"

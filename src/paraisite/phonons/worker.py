@@ -42,7 +42,7 @@ class Job:
 def serve(connection: Connection, job: Job) -> None:
     """Calculate tasks that come over a connection until it is closed; runs in a process of its own.
 
-    Sends ("ready", None), then for each task ("say", text) and ("tick", (done, total)) any number of times, and
+    Sends ("ready", None), then for each task ("say", text), ("tick", (done, total)) and ("expect", seconds), and
     ("done", row) in the end; ("broken", reason) if the potential cannot be loaded.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
@@ -113,6 +113,7 @@ def _conductivity(task: Task, calculator: Any, settings: Settings, connection: C
         born=task.born,
         say=lambda text: _send(connection, "say", text),
         tick=tick,
+        expect=lambda seconds: _send(connection, "expect", seconds),
     )
 
 

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
+from ase.data import atomic_masses, atomic_numbers
 
 pytest.importorskip("phonopy", reason="phonons need the extra [phonons]")
-from paraisite.datasets.agl import K_B
+from paraisite.crystals import Crystal
+from paraisite.datasets.agl import K_B, slack_conductivity
 from paraisite.phonons.cells import PhononError
 from paraisite.phonons.elastic import KELVIN, _invariant_constants, _rotations, _strains, elastic_constants, moduli
 from paraisite.phonons.quick import cahill, diffuson, quick_look
+from paraisite.phonons.quick_result import calculate_quick
+from paraisite.phonons.settings import QuickSettings
 
 ARGON = {"sigma": 3.4, "epsilon": 0.0104, "rc": 12.0, "ro": 11.0, "smooth": True}
 
@@ -142,6 +148,18 @@ def test_an_unstable_crystal_says_so() -> None:
     with pytest.raises(PhononError, match="unstable against a strain"):
         quick_look(atoms)
     assert "calculate" not in vars(atoms.calc)
+
+
+@pytest.mark.parametrize(("symbol", "taken"), [("Ni", 1.0), ("Cu", None), ("Pt", 3.4)])
+def test_slack_is_given_no_odd_anharmonicity(symbol: str, taken: float | None, tmp_path: Path) -> None:
+    """These potentials put nickel's Grüneisen parameter below 1 and platinum's above 3.4."""
+    result = calculate_quick(Crystal.from_ase(bulk(symbol)), tmp_path, EMT(), QuickSettings(potential="emt"))
+    look = result.details["quick"]
+    mass = atomic_masses[atomic_numbers[symbol]]
+    values = look["debye_temperature"], taken or look["gruneisen"], mass, look["volume"], 1
+    (expected,) = slack_conductivity(*(np.array([value]) for value in values))
+    assert look["kappa_slack"] == pytest.approx(expected, rel=1e-6)
+    assert [note.endswith(f"took {taken:g}") for note in result.notes] == ([] if taken is None else [True])
 
 
 def test_minimum_conductivities() -> None:

@@ -42,6 +42,18 @@ def test_without_enough_steps_it_says_what_is_left():
         relax(start(argon(a=5.8)), potential(), Settings(max_relax_steps=1))
 
 
+def test_symmetry_that_is_gained_is_kept():
+    atoms = bulk("Ar", "bct", a=3.6, c=5.35)
+    cell = standard_cell(atoms.cell.array, atoms.numbers, atoms.get_scaled_positions(), 0.01)
+    assert cell.space_group == "I4/mmm (139)"
+    found, how = relax(cell, potential(), Settings(max_stress=1e-3))
+    cubic, _ = relax(start(argon()), potential(), Settings(max_stress=1e-3))
+    assert found.space_group == "Fm-3m (225)"
+    assert how.from_space_group == "I4/mmm (139)"
+    np.testing.assert_allclose(found.cell, cubic.cell, atol=2e-3)
+    assert how.volume_change == pytest.approx(found.cell[0, 0] ** 3 / 2 / (3.6**2 * 5.35) - 1, abs=1e-6)
+
+
 def test_the_hexagonal_cell_relaxes_along_both_axes():
     atoms = bulk("Ar", "hcp", a=3.8, c=6.0)
     cell = standard_cell(atoms.cell.array, atoms.numbers, atoms.get_scaled_positions(), 0.01)
