@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paraisite.phonons.cells import PhononError
 from paraisite.phonons.settings import ROOM, Settings
 
 if TYPE_CHECKING:
@@ -83,10 +84,19 @@ def mesh_of(ph3: Phono3py, length: float) -> tuple[int, int, int]:
 
 
 def prepare(ph3: Phono3py, mesh: tuple[int, int, int] | float) -> int:
-    """Set a mesh up, and return the number of irreducible wave vectors."""
+    """Set a mesh up, by its numbers or a length in Å, and return the number of irreducible wave vectors.
+
+    Raises
+    ------
+    PhononError
+        If the numbers do not have the symmetry of the crystal.
+    """
     from phonopy.phonon.grid import get_ir_grid_points
 
-    ph3.mesh_numbers = mesh
+    try:
+        ph3.mesh_numbers = mesh
+    except RuntimeError as error:
+        raise PhononError(f"a mesh of {mesh} lacks the symmetry of the crystal; leave it to --mesh auto") from error
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         # without the average, the choice of eigenvectors in degenerate subspaces, which is that of rounding errors,
         # moves the conductivity of coarse meshes by percents

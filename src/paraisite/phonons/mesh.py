@@ -33,22 +33,24 @@ def converge(
     Raises
     ------
     PhononError
-        If even the coarsest mesh would take longer than `max_hours`.
+        If even the coarsest mesh would take longer than `max_hours`, or a given one lacks the crystal's symmetry.
     """
+    # what sets each mesh up; of some, such as body-centred tetragonal ones, the three numbers do not say everything
+    meshes: dict[tuple[int, int, int], tuple[int, int, int] | float]
     if settings.mesh is not None:
-        meshes = [settings.mesh]
+        meshes = {settings.mesh: settings.mesh}
     else:
-        meshes = list(dict.fromkeys(mesh_of(ph3, length) for length in settings.mesh_lengths))
+        meshes = {mesh_of(ph3, length): length for length in settings.mesh_lengths}
     done: list[Conductivity] = []
     reason = "the mesh was given" if settings.mesh is not None else "finest mesh of the profile"
-    for mesh in meshes:
+    for mesh, made_by in meshes.items():
         stage = "mesh-" + "x".join(map(str, mesh))
         kept = stages.read(folder, stage)
         if kept is not None:
             done.append(Conductivity.from_record(kept))
         else:
             shown = "×".join(map(str, mesh))
-            n_irreducible = prepare(ph3, mesh)
+            n_irreducible = prepare(ph3, made_by)
             n_bands = 3 * len(ph3.primitive)
             if done and n_irreducible * math.prod(mesh) * n_bands**3 > settings.max_mesh_work:
                 reason = f"mesh {shown} is beyond max_mesh_work"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,8 +51,6 @@ class Stability:
 
 def to_phonopy(ph3: Phono3py) -> Phonopy:
     """Return phonopy's object with the second-order force constants of a phono3py object."""
-    import warnings
-
     from phonopy import Phonopy
 
     with warnings.catch_warnings():
@@ -73,7 +72,9 @@ def stability(phonopy: Phonopy) -> Stability:
 
     matrix = np.rint(np.linalg.inv(phonopy.primitive.primitive_matrix) @ phonopy.supercell.supercell_matrix)
     points = np.array(get_commensurate_points(matrix.astype(int)))
-    mesh = phonopy.run_mesh(DOS_LENGTH, is_gamma_center=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # body-centred tetragonal crystals need a generalised mesh
+        mesh = phonopy.run_mesh(DOS_LENGTH, is_gamma_center=True)
     n_commensurate = len(points)
     points = np.concatenate([points, mesh.qpoints])
     frequencies = phonopy.run_qpoints(points).frequencies
@@ -96,7 +97,9 @@ def write_harmonic(phonopy: Phonopy, folder: Path) -> None:
     phonopy.run_band_structure(paths, path_connections=connections, labels=labels)
     with replacing(folder / BANDS) as aside:
         phonopy.write_yaml_band_structure(filename=str(aside), compression="lzma")
-    phonopy.run_mesh(DOS_LENGTH)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        phonopy.run_mesh(DOS_LENGTH)
     phonopy.run_total_dos()
     with replacing(folder / DOS) as aside:
         phonopy.write_total_dos(str(aside))

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from argon import argon, potential
+from ase.build import bulk
 
+from paraisite.crystals import Crystal
 from paraisite.phonons import stages
 from paraisite.phonons.calculation import calculate
 from paraisite.phonons.cells import PhononError
@@ -250,6 +252,28 @@ def test_meshes_are_refined_until_the_conductivity_stays(argon_folder, tmp_path)
     for before, after in pairwise(particles[:-1]):
         assert abs(after / before - 1) >= 0.2
     assert stages.read(folder, f"mesh-{'x'.join([str(meshes[-1])] * 3)}") is not None
+
+
+def test_body_centred_tetragonal_meshes(tmp_path):
+    """Their symmetry asks for a generalised grid, of which three numbers do not say everything."""
+    atoms = bulk("Ar", "bct", a=3.6, c=5.35)
+    settings = Settings(
+        potential="argon", temperatures=(100.0,), mesh_lengths=(10.0, 14.0), mesh_tolerance=1e-6, max_relax_steps=2,
+        max_force=10.0, max_stress=10.0, supercell=(2, 2, 2), force=True,
+    )  # fmt: skip
+    found = calculate(Crystal.from_ase(atoms), tmp_path, potential(), settings)
+    assert found.space_group == "I4/mmm (139)"
+    done = found.details["conductivity"]
+    assert len(done) == 2
+    assert any(len(set(item["mesh"])) > 1 for item in done)
+    assert found.kappa_W_mK > 0
+    with pytest.raises(PhononError, match="lacks the symmetry"):
+        calculate(
+            Crystal.from_ase(atoms),
+            tmp_path / "given",
+            potential(),
+            settings.model_copy(update={"mesh": tuple(next(i["mesh"] for i in done if len(set(i["mesh"])) > 1))}),
+        )
 
 
 def test_work_ends_the_refinement(argon_folder, tmp_path):
