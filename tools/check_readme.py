@@ -24,7 +24,7 @@ from make_screening import screening
 from make_study import FIGURES, baselines, contradictions, crabnet, cross, figures, grouped, steps, study
 from make_tune import pictures as tune_figures
 from make_tune import space, tune, tuned
-from make_verify import compounds, examples, verified
+from make_verify import compounds, examples, pipeline, verified
 from make_verify import pictures as verify_figures
 
 ROOT = Path(__file__).parents[1]
@@ -169,6 +169,7 @@ BLOCKS = {
     "verified": verified,
     "compounds": compounds,
     "examples": examples,
+    "pipeline": pipeline,
 }
 
 

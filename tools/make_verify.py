@@ -3,7 +3,8 @@
     PARAISITE_MIRROR=../shared/data .venv/bin/paraisite verify l96 -o DIR --resume
     .venv/bin/python tools/make_verify.py l96 DIR
 
-A quick look (`--quick`) is gathered in the same way, as verify_DATASET_quick.csv.
+A quick look (`--quick`) is gathered in the same way, as verify_DATASET_quick.csv. `make_verify.py pipeline DIR` gathers
+the shortlist of a screening, as docs/verify.md makes it, into results/pipeline.csv.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ KEPT_QUICK = (
     "id", "formula", "space_group", "status", "label_W_mK", "kappa_W_mK", "debye_temperature_K", "gruneisen",
     "cpu_seconds", "reason",
 )  # fmt: skip
+KEPT_PIPELINE = (
+    "id", "formula", "space_group", "n_primitive", "status", "predicted_W_mK", "predicted_low_W_mK",
+    "predicted_high_W_mK", "kappa_W_mK", "kappa_coherence_W_mK", "min_frequency_THz", "mesh", "mesh_change", "verdict",
+    "cpu_seconds", "reason",
+)  # fmt: skip
+PIPELINE = RESULTS / "pipeline.csv"
 ORDER = ("nequix-mp-1-pft", "nequix-oam-1-pft", "tensornet-matpes-pbe-v2025.1", "quick")
 PBE = 0.84
 """kappa(PBE) / kappa(L96), median over 92 compounds: what a potential trained on PBE is expected to give."""
@@ -45,27 +52,30 @@ def gather(dataset: str, folder: Path) -> Path:
     """Keep the columns of a summary that do not say where it was made."""
     summary = folder / "summary.csv"
     quick = is_quick(summary)
-    with summary.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read(summary)
     if quick:
         rows = [row | {"kappa_W_mK": row["kappa_slack_W_mK"]} for row in rows]
     name = "quick" if quick else rows[0]["potential"].replace(":", ".").replace("/", "_")
-    path = RESULTS / f"verify_{dataset}_{name}.csv"
+    path = PIPELINE if dataset == "pipeline" else RESULTS / f"verify_{dataset}_{name}.csv"
     with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        columns = KEPT_QUICK if quick else KEPT
+        columns = KEPT_PIPELINE if dataset == "pipeline" else KEPT_QUICK if quick else KEPT
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return path
 
 
+def read(path: Path) -> Rows:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def found() -> list[tuple[str, str, Rows]]:
     """Data set, potential and rows of every results file."""
     tables = []
     for path in RESULTS.glob("verify_*.csv"):
-        _, dataset, potential = path.stem.split("_", 2)
-        with path.open(newline="", encoding="utf-8") as file:
-            tables.append((dataset, potential, list(csv.DictReader(file))))
+        dataset, potential = path.stem.removeprefix("verify_").rsplit("_", 1)
+        tables.append((dataset, potential, read(path)))
     return sorted(tables, key=lambda t: (t[0] != "l96", t[0], ORDER.index(t[1]) if t[1] in ORDER else len(ORDER)))
 
 
@@ -91,7 +101,7 @@ def verified() -> str:
         ])  # fmt: skip
     header = [
         "dataset", "potential", "with κ", "unstable", "Spearman", "bias of log10", "spread", "mean error of log10",
-        "the same after / 0.84", "MAPE", "CPU s, median",
+        "the same of κ / 0.84", "MAPE", "CPU s, median",
     ]  # fmt: skip
     return table(header, lines)
 
@@ -115,11 +125,28 @@ def compounds() -> str:
             status = "" if row["status"] == "ok" else row["status"]
             seconds = f"{float(row['cpu_seconds'] or 0):.3g}"
             lines.append([row["formula"], row["space_group"], *shown, factor, *middle, seconds, status])
-        middle = ["Θ (K)", "γ"] if potential == "quick" else ["lowest mode (THz)", "mesh"]
+        middle = ["Θ (K)", "γ of the potential"] if potential == "quick" else ["lowest mode (THz)", "mesh"]
         name = "--quick" if potential == "quick" else potential
         header = ["compound", "space group", "label", "κ", "κ / label", *middle, "CPU s", ""]
         text.append(f"## `{dataset}`, `{name}`\n\n{table(header, lines)}")
     return "\n".join(text)
+
+
+def pipeline() -> str:
+    """The shortlist of a screening: predicted, and calculated."""
+    lines = []
+    for row in read(PIPELINE):
+        predicted, low, high = (float(row[f"predicted_{x}W_mK"]) for x in ("", "low_", "high_"))
+        lowest = f"{float(row['min_frequency_THz']):.2f}".replace("-0.00", "0.00") if row["min_frequency_THz"] else "–"
+        kappa = f"{float(row['kappa_W_mK']):.2f}" if row["kappa_W_mK"] else "–"
+        coherence = f"{float(row['kappa_coherence_W_mK']):.2f}" if row["kappa_W_mK"] else "–"
+        lines.append([
+            row["formula"], row["space_group"], f"{predicted:.2f} ({low:.2f} – {high:.2f})", kappa, coherence, lowest,
+            row["verdict"], f"{float(row['cpu_seconds']):.0f}",
+        ])  # fmt: skip
+    header = ["compound", "space group", "predicted (90 %)", "calculated", "of it coherence", "lowest mode (THz)",
+              "verdict", "CPU s"]  # fmt: skip
+    return table(header, lines)
 
 
 def examples() -> str:
@@ -142,18 +169,22 @@ def pictures() -> list[Picture]:
             if potential == name and row["kappa_W_mK"] and row["label_W_mK"]
         ]
         data.append([name, points])
-    return [Picture("verify_parity.png", data, draw)]
+    columns = ("formula", "predicted_W_mK", "predicted_low_W_mK", "predicted_high_W_mK", "kappa_W_mK")
+    shortlist = [[row[name] for name in columns] for row in read(PIPELINE)]
+    return [Picture("verify_parity.png", data, draw), Picture("verify_shortlist.png", shortlist, draw_shortlist)]
 
 
 def draw(data: Sequence[Any], path: Path, made_from: str) -> None:
     figure = blank(3.1 * len(data), 3.3)
+    datasets = list(dict.fromkeys(point[0] for _, points in data for point in points))
+    values = [x for _, points in data for point in points for x in point[1:]]
+    ends = (min(values) / 1.3, max(values) * 1.3)
     for i, (name, points) in enumerate(data):
         axes = figure.add_subplot(1, len(data), i + 1)
-        ends = (0.2, 4000.0)
         axes.plot(ends, ends, color=FAINT, linewidth=1)
         axes.plot(ends, [PBE * x for x in ends], color=FAINT, linewidth=1, linestyle=":")
-        for colour, dataset in zip(COLOURS, dict.fromkeys(point[0] for point in points), strict=False):
-            x, y = zip(*((label, kappa) for of, label, kappa in points if of == dataset), strict=True)
+        for colour, dataset in zip(COLOURS, datasets, strict=False):
+            x, y = np.array([point[1:] for point in points if point[0] == dataset]).reshape(-1, 2).T
             axes.plot(x, y, "o", markersize=3, color=colour, label=dataset)
         axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
         axes.set_title("--quick" if name == "quick" else name, fontsize=9, color=INK)
@@ -162,6 +193,28 @@ def draw(data: Sequence[Any], path: Path, made_from: str) -> None:
             axes.set_ylabel("calculated (W m⁻¹ K⁻¹)", color=INK)
             axes.legend(frameon=False, loc="upper left")
         quiet(axes)
+    save(figure, path, made_from)
+
+
+def draw_shortlist(data: Sequence[Any], path: Path, made_from: str) -> None:
+    figure = blank(6.0, 0.8 + 0.3 * len(data))
+    axes = figure.add_subplot()
+    places = np.arange(len(data))[::-1]
+    for place, (_, predicted, low, high, kappa) in zip(places, data, strict=True):
+        axes.plot([float(low), float(high)], [place, place], color=FAINT, linewidth=3, solid_capstyle="round")
+        axes.plot(
+            float(predicted), place, "o", color=COLOURS[0], label="predicted, 90 %" if place == places[0] else None
+        )
+        if kappa:
+            first = place == max(p for p, row in zip(places, data, strict=True) if row[-1])
+            axes.plot(float(kappa), place, "D", color=COLOURS[5], markersize=5, label="calculated" if first else None)
+        else:
+            axes.text(float(high) * 1.1, place, "unstable", va="center", color=INK, fontsize=9)
+    axes.set_yticks(places, [row[0] for row in data])
+    axes.set(xscale="log")
+    axes.set_xlabel("κ (W m⁻¹ K⁻¹)", color=INK)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    quiet(axes)
     save(figure, path, made_from)
 
 

@@ -55,15 +55,10 @@ def report(
     if find_spec("matplotlib") is None:
         fail("a report needs matplotlib: pip install 'paraisite[train]'")
     with wrong_usage():
-        from pyarrow import parquet
-
-        from paraisite.screening.expression import Expression
         from paraisite.screening.report.write import write_report
-        from paraisite.screening.shortlist import Wish, check_table
+        from paraisite.screening.shortlist import Wish, condition
 
-        check_table(table)
-        keep = Expression(where, parquet.read_schema(table).names).mask if where else None
-        wish = Wish(below, above, rank.value, top, per_system, keep)
+        wish = Wish(below, above, rank.value, top, per_system, condition(where, table))
         made = write_report(table, output, wish, structures=structures or (), where=where, force=force)
     if made.not_found:
         n = len(made.not_found)

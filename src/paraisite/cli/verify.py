@@ -168,18 +168,15 @@ def verify(
         else:
             settings = Settings(potential=name, **bounds, **chosen)
         if table is not None:
-            from pyarrow import parquet
+            from paraisite.screening.shortlist import Wish, condition
 
-            from paraisite.screening.expression import Expression
-            from paraisite.screening.shortlist import Wish
-
-            keep = Expression(where, parquet.read_schema(table).names).mask if where else None
-            wish = Wish(above=above, top=top, per_system=per_system, keep=keep)
+            wish = Wish(above=above, top=top, per_system=per_system, keep=condition(where, table))
             found = shortlisted(table, wish, inputs or ())
         else:
             found = subjects(inputs or (), mirror, None if no_predict else model or HELD_OUT_MODEL, sample)
         if not found:
-            raise ValueError("there is nothing to verify: the inputs hold no crystal")
+            nothing = f"no row of {table} is wanted" if table is not None else "the inputs hold no crystal"
+            raise ValueError(f"there is nothing to verify: {nothing}")
         verification = Verification(
             found,
             output,

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
+SMALL = 9.0
+"""Å; a supercell with a smaller inscribed sphere is worth a note."""
+
 
 class Clock:
     """Seconds, and processor seconds, of each stage; an earlier, interrupted run's are kept with its stages."""
@@ -107,6 +110,12 @@ def calculate(
         result.notes.append(f"relaxed from {before} into {cell.space_group}")
     ph3 = _force_constants(cell, folder, calculator, settings, mark, details, clock, say, tick, expect)
     result.n_primitive = len(ph3.primitive)
+    across = details["supercell"]["inscribed_sphere"]
+    if across < SMALL:
+        n_atoms = details["supercell"]["n_atoms"]
+        result.notes.append(
+            f"the supercell of {n_atoms} atoms is only {across:.1f} Å across; allow more with --max-atoms"
+        )
     if born:
         ph3.nac_params = _nac(ph3, born)
     elif polar(cell.numbers):
@@ -255,9 +264,11 @@ def _conductivity(
     if result.mesh_change is not None and result.mesh_change > settings.mesh_tolerance:
         result.notes.append(f"kappa still changes by {result.mesh_change:.0%} with the mesh ({why})")
     if (share := long_lived(folder / last.file)) > SHARE:
+        more = [] if settings.isotopes else ["isotopes (--isotopes)"]
+        more += ["Born charges (--born)"] if ph3.nac_params is None and polar(ph3.primitive.numbers) else []
         result.notes.append(
             f"{share:.0%} of kappa is carried by phonons that would live longer than {LONG:g} ns: three phonons hardly "
-            "scatter them; isotopes (--isotopes) and Born charges (--born) may"
+            "scatter them" + (f"; {' and '.join(more)} may" if more else "")
         )
     details["conductivity"] = [item.record() | {"isotropic": item.isotropic().tolist()} for item in done]
     write_cumulative(*cumulative(folder / last.file), folder)

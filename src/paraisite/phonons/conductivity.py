@@ -96,7 +96,8 @@ def prepare(ph3: Phono3py, mesh: tuple[int, int, int] | float) -> int:
     try:
         ph3.mesh_numbers = mesh
     except RuntimeError as error:
-        raise PhononError(f"a mesh of {mesh} lacks the symmetry of the crystal; leave it to --mesh auto") from error
+        shown = "×".join(map(str, mesh)) if isinstance(mesh, tuple) else f"{mesh:g} Å"
+        raise PhononError(f"a mesh of {shown} lacks the symmetry of the crystal; leave it to --mesh auto") from error
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         # without the average, the choice of eigenvectors in degenerate subspaces, which is that of rounding errors,
         # moves the conductivity of coarse meshes by percents
@@ -165,9 +166,9 @@ def coherence(frequencies: np.ndarray, pairs: np.ndarray, n_mesh: int) -> np.nda
     """Sum the coherence term over pairs of modes of different frequency, between which phonons tunnel.
 
     phono3py 4 adds pairs of one frequency. They are no coherences but particles in another basis (M. Simoncelli,
-    N. Marzari and F. Mauri, Phys. Rev. X 12, 041011 (2022)), two thousandths of the conductivity of MgO; but being
-    divided by the linewidth, those of optical modes above a gap, which three phonons do not scatter, outweigh all else
-    by nine orders of magnitude in AlSb and six in BAs.
+    N. Marzari and F. Mauri, Phys. Rev. X 12, 041011 (2022)), 0.2 % of the conductivity of MgO and 1 % of that of
+    argon; but being divided by the linewidth, those of optical modes above a gap, which three phonons do not scatter,
+    outweigh all else by nine orders of magnitude in AlSb and six in BAs. They are left out here.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 from paraisite.crystals.crystal import Crystal
 from paraisite.phonons.settings import Settings
 
-SAMPLE = 20
+SAMPLE = 5
 """Crystals that are planned; the others are taken to be like them."""
 
 ALL_OVER_FORCES = 1.6
@@ -53,9 +53,9 @@ class Forecast:
         return first
 
     def finish(self, index: int, seconds: float) -> None:
-        """Take what a crystal took; 0 if it failed, which says nothing of the others."""
+        """Take what a crystal took in this run, whatever its end."""
         self._done[index] = seconds
-        work = sum(self.work[i] for i, took in self._done.items() if took)
+        work = sum(self.work[i] for i in self._done)
         if work > 0:
             self._rate = sum(self._done.values()) / work
 

@@ -49,17 +49,19 @@ def relax(start: StandardCell, calculator: Calculator, settings: Settings) -> tu
     """
     first = start
     end, how = _relax(start, calculator, settings)
-    while (end.group_number, len(end.numbers)) != (start.group_number, len(start.numbers)):
-        if how.steps > settings.max_relax_steps:
+    seen = {(start.group_number, len(start.numbers))}
+    while (here := (end.group_number, len(end.numbers))) != (start.group_number, len(start.numbers)):
+        if here in seen:
             raise PhononError(
-                f"the space group changes from {start.space_group} to {end.space_group} and back; "
-                "start from the structure of higher symmetry"
+                f"the space group changes from {start.space_group} to {end.space_group} and back; start from the "
+                "structure of higher symmetry"
             )
+        seen.add(here)
         start = end
         end, again = _relax(start, calculator, settings)
         how = replace(
             again,
-            steps=how.steps + 1 + again.steps,
+            steps=how.steps + again.steps,
             volume_change=(1 + how.volume_change) * (1 + again.volume_change) - 1,
             from_space_group=first.space_group,
         )

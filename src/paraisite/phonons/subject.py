@@ -97,10 +97,9 @@ def shortlisted(table: Path, wish: Wish, places: Sequence[str] = ()) -> list[Sub
     places : sequence of str
         Where crystals are looked for that are not at their source any more.
     """
-    from paraisite.screening.shortlist import check_table, shortlist
+    from paraisite.screening.shortlist import shortlist
     from paraisite.screening.structures import find_structures
 
-    check_table(table)
     rows = shortlist(table, wish).to_pylist()
     found = []
     for row, crystal in zip(rows, find_structures(rows, places), strict=True):

@@ -128,25 +128,27 @@ class Verification:
         if done:
             yield f"{done} of {total} done already"
         forecast = None
-        if len(self._tasks) > 1 and isinstance(self.settings, Settings):
+        if len(self._tasks) > 1 and isinstance(self.settings, Settings) and not self.settings.reference:
             forecast = Forecast([task.crystal for task in self._tasks], self.settings)
             yield f"{len(self._tasks)} crystals, some {forecast.n_supercells:.0f} displaced supercells"
         start = time.monotonic()
+        begun: dict[int, float] = {}
         for event in run(self._tasks, self.job, workers=workers, threads=threads):
             name = f"{self._tasks[event.index].crystal.formula} ({self._tasks[event.index].crystal.id})"
             if event.kind == "start":
+                begun[event.index] = time.monotonic()
                 yield f"{name}: begins"
             elif event.kind == "say":
                 yield f"{name}: {event.text}"
             elif event.kind == "expect":
                 if forecast and forecast.expect(event.index, event.seconds):
-                    yield f"all crystals: about {_duration(forecast.left(workers))}, by the forces of this one"
+                    yield f"all crystals: about {_duration(forecast.left(workers))}, by the forces of {name}"
             elif event.result is not None:
                 self.results[self._places[event.index]] = event.result
                 done += 1
                 self._write()
                 if forecast:
-                    forecast.finish(event.index, event.result.seconds)
+                    forecast.finish(event.index, time.monotonic() - begun.get(event.index, start))
                     seconds = forecast.left(workers)
                 else:
                     seconds = (time.monotonic() - start) / (done - (total - len(self._tasks))) * (total - done)

@@ -17,6 +17,7 @@ from paraisite import arrow
 from paraisite.prediction.prediction import COLUMNS
 from paraisite.prediction.write import CsvWriter
 from paraisite.replacing import replacing
+from paraisite.screening.expression import Expression
 
 Rank = Literal["expected", "probability", "bound", "uncertainty"]
 
@@ -162,6 +163,23 @@ def check_table(path: Path) -> None:
         ) from None
     if missing := [column for column in COLUMNS if column not in names]:
         raise ShortlistError(f"{path}: no table of predictions, for it has no column {missing[0]}")
+
+
+def condition(where: str, path: Path) -> Callable[[pa.Table], np.ndarray] | None:
+    """Parse a condition on the columns of a table of predictions, for `Wish.keep`; None if it is empty.
+
+    Raises
+    ------
+    ShortlistError
+        If the file is no table of predictions in Parquet, or the condition cannot be understood.
+    """
+    check_table(path)
+    if not where:
+        return None
+    try:
+        return Expression(where, parquet.read_schema(path).names).mask
+    except ValueError as error:
+        raise ShortlistError(f"--where: {error}") from None
 
 
 def row_groups(path: Path, columns: Iterable[str] | None = None) -> Iterable[pa.Table]:

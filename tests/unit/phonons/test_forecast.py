@@ -36,10 +36,9 @@ def test_seconds_that_are_left() -> None:
     assert not forecast.expect(1, 99.0)
     forecast.finish(0, 30.0)
     assert forecast.left(2) == pytest.approx(30.0 * 3 / 2)
-    forecast.finish(1, 0.0)  # failed
-    assert forecast.left(2) == pytest.approx(30.0)
-    forecast.finish(2, 20.0)
+    forecast.finish(1, 20.0)
     assert forecast.left(2) == pytest.approx(25.0)
+    assert forecast.left(1) == pytest.approx(50.0)
 
 
 def test_what_cannot_be_planned_takes_nothing() -> None:
