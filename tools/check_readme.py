@@ -26,6 +26,7 @@ from make_tune import pictures as tune_figures
 from make_tune import space, tune, tuned
 from make_verify import compounds, examples, pipeline, verified
 from make_verify import pictures as verify_figures
+from markdown_table import table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -38,11 +39,6 @@ SEEDS = range(1, 6)
 def read(name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     return content
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def over_folds(result: dict[str, Any], name: str) -> str:

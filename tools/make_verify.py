@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markdown_table import table
 from scipy.stats import spearmanr
 
 from paraisite.drawing import COLOURS, FAINT, INK, blank, quiet, save
@@ -77,10 +78,6 @@ def found() -> list[tuple[str, str, Rows]]:
         dataset, potential = path.stem.removeprefix("verify_").rsplit("_", 1)
         tables.append((dataset, potential, read(path)))
     return sorted(tables, key=lambda t: (t[0] != "l96", t[0], ORDER.index(t[1]) if t[1] in ORDER else len(ORDER)))
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    return "".join("| " + " | ".join(row) + " |\n" for row in (header, ["---"] * len(header), *rows))
 
 
 def verified() -> str:
@@ -160,15 +157,14 @@ def examples() -> str:
 
 def pictures() -> list[Picture]:
     """The figure of docs/verify.md: calculated over labelled, one panel for each potential."""
-    data = []
-    for name in dict.fromkeys(potential for _, potential, _ in found()):
-        points = [
+    points: dict[str, list[list[Any]]] = {}
+    for dataset, potential, rows in found():
+        points.setdefault(potential, []).extend(
             [dataset, float(row["label_W_mK"]), float(row["kappa_W_mK"])]
-            for dataset, potential, rows in found()
             for row in rows
-            if potential == name and row["kappa_W_mK"] and row["label_W_mK"]
-        ]
-        data.append([name, points])
+            if row["kappa_W_mK"] and row["label_W_mK"]
+        )
+    data = [list(item) for item in points.items()]
     columns = ("formula", "predicted_W_mK", "predicted_low_W_mK", "predicted_high_W_mK", "kappa_W_mK")
     shortlist = [[row[name] for name in columns] for row in read(PIPELINE)]
     return [Picture("verify_parity.png", data, draw), Picture("verify_shortlist.png", shortlist, draw_shortlist)]

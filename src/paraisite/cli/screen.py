@@ -149,18 +149,13 @@ def screen(
         from paraisite.model.registry import DEFAULT
         from paraisite.prediction.table import Summary
         from paraisite.prediction.write import column_names
-        from paraisite.screening.expression import Expression
         from paraisite.screening.predicting import Screening
         from paraisite.screening.run import screen as run
-        from paraisite.screening.shortlist import TOP, Wish
+        from paraisite.screening.shortlist import TOP, Wish, keeping
 
         names = listed(properties)
-        try:
-            condition = Expression(where, column_names(names)) if where else None
-        except ValueError as error:
-            raise ValueError(f"--where: {error}") from None
         wished = any(option is not None for option in (below, above, top, where or None, per_system))
-        keep = condition.mask if condition else None
+        keep = keeping(where, column_names(names))
         wish = Wish(below, above, rank.value, TOP if top is None else top, per_system, keep)
         sources = sources_of(inputs, optimade, filter, mp, limit, disorder)
         work = Screening(

@@ -178,7 +178,7 @@ def _look(crystal: Atoms, temperature: float, symprec: float) -> QuickLook:
     span = np.log((1 + VOLUME_STEP) / (1 - VOLUME_STEP))
     gammas = [1 / 3 - np.log(found[2][i] / found[1][i]) / span for i in (2, 3)]
     gruneisen = float(np.sqrt((gammas[0] ** 2 + 2 * gammas[1] ** 2) / 3))
-    slack = slack_conductivity(*_rows(theta, min(max(gruneisen, GRUNEISEN[0]), GRUNEISEN[1]), mass, volume, n))
+    slack = slack_conductivity(*_rows(theta, within_range(gruneisen), mass, volume, n))
     return QuickLook(
         n_sites=n,
         volume=volume,
@@ -195,6 +195,11 @@ def _look(crystal: Atoms, temperature: float, symprec: float) -> QuickLook:
         kappa_min_diffuson=diffuson(along, across, n / volume),
         temperature=temperature,
     )
+
+
+def within_range(gruneisen: float) -> float:
+    """Return the Grüneisen parameter that Slack's formula is given; see `GRUNEISEN`."""
+    return min(max(gruneisen, GRUNEISEN[0]), GRUNEISEN[1])
 
 
 def cahill(along: float, across: float, density: float, temperature: float) -> float:

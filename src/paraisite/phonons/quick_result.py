@@ -64,8 +64,7 @@ def calculate_quick(crystal: Crystal, folder: Path, calculator: Calculator, sett
     result.n_primitive = look.n_sites
     result.seconds, result.cpu_seconds = round(look.seconds, 3), round(look.cpu_seconds, 3)
     result.details["quick"] = asdict(look)
-    low, high = quick.GRUNEISEN
-    if not low <= look.gruneisen <= high:
-        taken = low if look.gruneisen < low else high
+    taken = quick.within_range(look.gruneisen)
+    if taken != look.gruneisen:
         result.notes.append(f"its Grüneisen parameter is {look.gruneisen:.2g}; Slack's formula took {taken:g}")
     return result

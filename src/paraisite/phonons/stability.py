@@ -72,9 +72,7 @@ def stability(phonopy: Phonopy) -> Stability:
 
     matrix = np.rint(np.linalg.inv(phonopy.primitive.primitive_matrix) @ phonopy.supercell.supercell_matrix)
     points = np.array(get_commensurate_points(matrix.astype(int)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # body-centred tetragonal crystals need a generalised mesh
-        mesh = phonopy.run_mesh(DOS_LENGTH, is_gamma_center=True)
+    mesh = _run_mesh(phonopy, is_gamma_center=True)
     n_commensurate = len(points)
     points = np.concatenate([points, mesh.qpoints])
     frequencies = phonopy.run_qpoints(points).frequencies
@@ -91,15 +89,19 @@ def stability(phonopy: Phonopy) -> Stability:
     )
 
 
+def _run_mesh(phonopy: Phonopy, **options: bool) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # body-centred tetragonal crystals need a generalised mesh
+        return phonopy.run_mesh(DOS_LENGTH, **options)
+
+
 def write_harmonic(phonopy: Phonopy, folder: Path) -> None:
     """Write the bands along ASE's path (W. Setyawan and S. Curtarolo, 2010), and the density of states."""
     paths, labels, connections = band_path(phonopy.primitive.cell)
     phonopy.run_band_structure(paths, path_connections=connections, labels=labels)
     with replacing(folder / BANDS) as aside:
         phonopy.write_yaml_band_structure(filename=str(aside), compression="lzma")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        phonopy.run_mesh(DOS_LENGTH)
+    _run_mesh(phonopy)
     phonopy.run_total_dos()
     with replacing(folder / DOS) as aside:
         phonopy.write_total_dos(str(aside))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -174,10 +174,15 @@ def condition(where: str, path: Path) -> Callable[[pa.Table], np.ndarray] | None
         If the file is no table of predictions in Parquet, or the condition cannot be understood.
     """
     check_table(path)
+    return keeping(where, parquet.read_schema(path).names)
+
+
+def keeping(where: str, columns: Sequence[str]) -> Callable[[pa.Table], np.ndarray] | None:
+    """Parse a condition on columns that a table has or will have; see `condition`."""
     if not where:
         return None
     try:
-        return Expression(where, parquet.read_schema(path).names).mask
+        return Expression(where, columns).mask
     except ValueError as error:
         raise ShortlistError(f"--where: {error}") from None
 
