@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.datasets.table import DatasetError
+from paraisite.spawning import deaf
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -143,13 +143,14 @@ def _run(
         for rows, pairs in tasks:
             yield len(pairs), _match({i: crystals[i] for i in rows}, pairs, matching)
         return
-    # Ctrl-C reaches every process of a terminal; only this one shall answer
     others = set(active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_heed_no_interrupt)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     try:
-        running: dict[Future[list[tuple[int, int]]], int] = {
-            pool.submit(_match, {i: crystals[i] for i in rows}, pairs, matching): len(pairs) for rows, pairs in tasks
-        }
+        with deaf():
+            running: dict[Future[list[tuple[int, int]]], int] = {
+                pool.submit(_match, {i: crystals[i] for i in rows}, pairs, matching): len(pairs)
+                for rows, pairs in tasks
+            }
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()
@@ -158,11 +159,7 @@ def _run(
             process.terminate()
         raise
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _heed_no_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+        pool.shutdown(cancel_futures=True)  # unless waited for, its thread and Python's end use one pipe at a time
 
 
 def _match(crystals: dict[int, Crystal], pairs: list[tuple[int, int]], matching: Matching) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from paraisite.phonons.result import Result
 from paraisite.phonons.worker import THREADS, Job, Task, serve
+from paraisite.spawning import deaf
 
 POLL = 0.5
 """Seconds between two looks at what the workers take."""
@@ -58,7 +59,8 @@ class _Worker:
         self.connection: Connection
         self.connection, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(target=serve, args=(theirs, job), daemon=True)
-        self.process.start()
+        with deaf():
+            self.process.start()
         theirs.close()
         self.index: int | None = None
         self.ready = False

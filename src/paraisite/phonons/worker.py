@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -45,7 +44,6 @@ def serve(connection: Connection, job: Job) -> None:
     Sends ("ready", None), then for each task ("say", text), ("tick", (done, total)) and ("expect", seconds), and
     ("done", row) in the end; ("broken", reason) if the potential cannot be loaded.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
     from paraisite.phonons import potentials
 

@@ -28,6 +28,7 @@ from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.model.targets import TargetTransform
 from paraisite.replacing import replacing
+from paraisite.spawning import deaf
 from paraisite.training.apply import apply, place
 from paraisite.training.recipe import Recipe, RecipeError
 from paraisite.training.run import StageSet, initial_model, train_stage
@@ -352,7 +353,8 @@ def run_study(
                     failed[training] = f"{training.name}: not begun, its start {training.start.name} failed"
                     waiting.remove(training)
                 elif training.start not in waiting and training.start not in at_work.values():
-                    future = pool.submit(_work, training, list(runs), out, settings, mirror, device)
+                    with deaf():
+                        future = pool.submit(_work, training, list(runs), out, settings, mirror, device)
                     at_work[future] = training
                     waiting.remove(training)
             finished, _ = wait(at_work, return_when=FIRST_COMPLETED)

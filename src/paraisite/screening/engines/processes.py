@@ -16,6 +16,7 @@ from paraisite.screening.engines import EngineError, WorkError, cores
 from paraisite.screening.engines.tasks import Task, Tasks
 from paraisite.screening.part import Part
 from paraisite.screening.work import Work, Worker
+from paraisite.spawning import deaf
 
 MAX_DEATHS = 10
 """Processes that may die one after the other without a part being done in between."""
@@ -153,7 +154,7 @@ def _hire(work: Work) -> _Member:
     context = get_context("spawn")  # a fork of a process that has threads, as those of arrow, may hang
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(work, theirs), daemon=True)
-    with _one_thread(), _deaf():
+    with _one_thread(), deaf():
         process.start()
     theirs.close()
     return _Member(process, ours)
@@ -172,18 +173,6 @@ def _one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Have what is started never hear Ctrl-C, which is for this process to deal with; the mask is inherited."""
-    hold = getattr(signal, "pthread_sigmask", None)  # not on Windows
-    before = hold(signal.SIG_BLOCK, {signal.SIGINT}) if hold else None
-    try:
-        yield
-    finally:
-        if hold:
-            hold(signal.SIG_SETMASK, before)
 
 
 def _leave_with_parent() -> None:

@@ -1,0 +1,26 @@
+"""Starting processes that leave Ctrl-C, which a terminal sends to all of them, to the one that started them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Have processes that are spawned within never hear Ctrl-C; the mask of signals is inherited.
+
+    A handler that the process sets itself would come too late for its imports. On Windows nothing is changed.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # started by the first process instead, it would unblock what is blocked here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
