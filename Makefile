@@ -37,8 +37,9 @@ types: .venv/.dev ## mypy
 check: .venv/.dev ## README and results/ say the same numbers
 	$(BIN)/python tools/check_readme.py
 
-bench: .venv/.dev ## the benchmarks, one after another
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: .venv/.dev ## the benchmarks of speed, one after another
+	@set -e; for script in $(filter-out benchmarks/verify_% benchmarks/phono3py_%,$(wildcard benchmarks/*.py)); do \
+		echo "== $$script"; $(BIN)/python "$$script"; done
 
 clean: ## remove the environment, builds and caches
 	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

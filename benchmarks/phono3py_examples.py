@@ -75,7 +75,7 @@ def our_kappa(folder: Path, cells: str, mesh: int, random: bool) -> float:
         folder / cells, forces_fc3_filename=forces if forces.is_file() else None, produce_fc=False, log_level=0
     )
     n_free = count_free(ph3, None) if random else 0
-    fit(ph3, Displacements(0, 0, n_free, len(ph3.supercell), None))
+    fit(ph3, Displacements(0, 0, n_free, 0, len(ph3.supercell), len(ph3.phonon_supercell), None))
     (done,), _ = converge(ph3, folder, Settings(mesh=(mesh,) * 3))
     return done.at_room(total=False)
 

@@ -24,7 +24,7 @@ from make_screening import screening
 from make_study import FIGURES, baselines, contradictions, crabnet, cross, figures, grouped, steps, study
 from make_tune import pictures as tune_figures
 from make_tune import space, tune, tuned
-from make_verify import compounds, examples, pipeline, verified
+from make_verify import compounds, convergence, examples, pipeline, verified
 from make_verify import pictures as verify_figures
 from markdown_table import table
 
@@ -165,6 +165,7 @@ BLOCKS = {
     "verified": verified,
     "compounds": compounds,
     "examples": examples,
+    "convergence": convergence,
     "pipeline": pipeline,
 }
 

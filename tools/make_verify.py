@@ -23,14 +23,14 @@ from scipy.stats import spearmanr
 from paraisite.drawing import COLOURS, FAINT, INK, blank, quiet, save
 from paraisite.evaluation.metrics import mape
 from paraisite.evaluation.study.figures.picture import Picture
-from paraisite.phonons.summary import is_quick
+from paraisite.phonons.summary import DOUBT, is_quick
 from paraisite.replacing import replacing
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 KEPT = (
     "id", "formula", "space_group", "status", "label_W_mK", "kappa_W_mK", "kappa_coherence_W_mK", "mesh", "mesh_change",
-    "min_frequency_THz", "n_supercell", "n_displaced", "cpu_seconds", "reason",
+    "long_lived_share", "min_frequency_THz", "n_supercell", "n_displaced", "n_fc2_supercell", "cpu_seconds", "reason",
 )  # fmt: skip
 KEPT_QUICK = (
     "id", "formula", "space_group", "status", "label_W_mK", "kappa_W_mK", "debye_temperature_K", "gruneisen",
@@ -39,12 +39,15 @@ KEPT_QUICK = (
 KEPT_PIPELINE = (
     "id", "formula", "space_group", "n_primitive", "status", "predicted_W_mK", "predicted_low_W_mK",
     "predicted_high_W_mK", "kappa_W_mK", "kappa_coherence_W_mK", "min_frequency_THz", "mesh", "mesh_change", "verdict",
-    "cpu_seconds", "reason",
+    "n_fc2_supercell", "cpu_seconds", "reason",
 )  # fmt: skip
 PIPELINE = RESULTS / "pipeline.csv"
 ORDER = ("nequix-mp-1-pft", "nequix-oam-1-pft", "tensornet-matpes-pbe-v2025.1", "quick")
 PBE = 0.84
 """kappa(PBE) / kappa(L96), median over 92 compounds: what a potential trained on PBE is expected to give."""
+
+SINGULAR = 1e6
+"""W/m/K; what too few snapshots for the free elements give, some of which are then anything."""
 
 Rows = list[dict[str, str]]
 
@@ -90,7 +93,7 @@ def verified() -> str:
         error = np.log10(kappa / label)
         unstable = sum(row["status"] == "unstable" for row in rows)
         lines.append([
-            f"`{dataset}`", f"`{'--quick' if potential == 'quick' else potential}`",
+            f"`{dataset}`", f"`{'--quick' if potential == 'quick' else potential}`" + (" †" if _earlier(rows) else ""),
             f"{len(done)} of {len(rows)}", str(unstable), f"{spearmanr(kappa, label).statistic:.3f}",
             f"{error.mean():+.3f}", f"{error.std():.3f}", f"{np.abs(error).mean():.3f}",
             f"{np.abs(error - np.log10(PBE)).mean():.3f}", f"{mape(label, kappa):.3f}",
@@ -100,7 +103,20 @@ def verified() -> str:
         "dataset", "potential", "with κ", "unstable", "Spearman", "bias of log10", "spread", "mean error of log10",
         "the same of κ / 0.84", "MAPE", "CPU s, median",
     ]  # fmt: skip
-    return table(header, lines)
+    earlier = next((rows for _, _, rows in found() if _earlier(rows)), None)
+    return table(header, lines) + ("" if earlier is None else _note(earlier, "† "))
+
+
+def _earlier(rows: Rows) -> bool:
+    """Whether phonons are of the profile before the second order had a supercell of its own."""
+    return "kappa_coherence_W_mK" in rows[0] and "n_fc2_supercell" not in rows[0]
+
+
+def _note(rows: Rows, mark: str = "") -> str:
+    if not _earlier(rows):
+        return ""
+    what = "By an earlier profile: second order in the supercell of the third, snapshots without their opposites."
+    return f"\n{mark}{what}\n"
 
 
 def compounds() -> str:
@@ -119,13 +135,14 @@ def compounds() -> str:
             else:
                 lowest = f"{float(row['min_frequency_THz']):.2f}" if row["min_frequency_THz"] else "–"
                 middle = [lowest.replace("-0.00", "0.00"), row["mesh"] or "–"]
-            status = "" if row["status"] == "ok" else row["status"]
+            doubts = (float(row.get(name) or 0.0) for name in ("mesh_change", "long_lived_share"))
+            status = row["status"] if row["status"] != "ok" else "doubtful" if max(doubts) > DOUBT else ""
             seconds = f"{float(row['cpu_seconds'] or 0):.3g}"
             lines.append([row["formula"], row["space_group"], *shown, factor, *middle, seconds, status])
         middle = ["Θ (K)", "γ of the potential"] if potential == "quick" else ["lowest mode (THz)", "mesh"]
         name = "--quick" if potential == "quick" else potential
         header = ["compound", "space group", "label", "κ", "κ / label", *middle, "CPU s", ""]
-        text.append(f"## `{dataset}`, `{name}`\n\n{table(header, lines)}")
+        text.append(f"## `{dataset}`, `{name}`\n\n{table(header, lines)}{_note(rows)}")
     return "\n".join(text)
 
 
@@ -143,7 +160,23 @@ def pipeline() -> str:
         ])  # fmt: skip
     header = ["compound", "space group", "predicted (90 %)", "calculated", "of it coherence", "lowest mode (THz)",
               "verdict", "CPU s"]  # fmt: skip
-    return table(header, lines)
+    return table(header, lines) + _note(read(PIPELINE))
+
+
+def convergence() -> str:
+    """How conductivities depend on the choices of the profile."""
+    record = json.loads((RESULTS / "verify_convergence.json").read_text(encoding="utf-8"))
+    crystals = list(dict.fromkeys(row["crystal"] for row in record["rows"]))
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for row in record["rows"]:
+        third = row["order"] == 3
+        kappa = f"{row['kappa_W_mK']:.3g}" if row["kappa_W_mK"] < SINGULAR else "singular"
+        shown = f"{kappa} ({row['n_supercells'] if third else row['n_atoms']})"
+        lines.setdefault(("third" if third else "second", row["what"]), {})[row["crystal"]] = shown
+    return table(
+        ["order", "", *crystals],
+        [[group, what, *(cells.get(name, "–") for name in crystals)] for (group, what), cells in lines.items()],
+    )
 
 
 def examples() -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def deaf() -> Iterator[None]:
     """Have processes that are spawned within never hear Ctrl-C; the mask of signals is inherited.
 
-    A handler that the process sets itself would come too late for its imports. On Windows nothing is changed.
+    `ignore_interrupts`, which they may call themselves, comes too late for their imports, but works on Windows, too.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -24,3 +24,8 @@ def deaf() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_interrupts() -> None:
+    """Have this process ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

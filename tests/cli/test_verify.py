@@ -20,7 +20,7 @@ for package in ("phonopy", "phono3py", "symfc"):
     pytest.importorskip(package, reason="lattice dynamics needs the extra [phonons]")
 
 Invoke = Callable[..., Result]
-EMT = ("--potential", "ase.calculators.emt:EMT", "--mesh", 5, "--no-predict", "--no-figures")
+EMT = ("--potential", "ase.calculators.emt:EMT", "--mesh", 5, "--no-predict", "--no-figures", "--supercell", "2x2x2")
 
 
 @pytest.fixture
@@ -160,6 +160,9 @@ def test_killed_and_resumed_it_ends_the_same(
         (("Al.cif", "--where", "n_sites < 3"), "name one with --from"),
         (("Al.cif", "--mesh", "5x5"), "--mesh 5x5: write auto"),
         (("Al.cif", "--supercell", "0"), "--supercell 0: write auto"),
+        (("Al.cif", "--fc2-supercell", "0"), "--fc2-supercell 0: write auto"),
+        (("Al.cif", "--snapshots", "5"), "give an even number"),
+        (("Al.cif", "--supercell", "2x2x2", "--max-fc2-atoms", "99"), "here one is given"),
         (("Al.cif", "--temperatures", "9:1:1"), "write FIRST:LAST:STEP"),
         (("Al.cif", "--temperatures", "0"), "above 0 K"),
         (("Al.cif", "--potential", "no-such"), "no such potential"),
@@ -293,6 +296,8 @@ def test_quick_takes_its_own_potential(invoke: Invoke, metals: Path, monkeypatch
         ("--mesh", "auto"),
         ("--supercell", "2x2x2"),
         ("--max-atoms", "100"),
+        ("--fc2-supercell", "3x3x3"),
+        ("--max-fc2-atoms", "350"),
         ("--supercell-length", "12"),
         ("--temperatures", "300"),
         ("--reference",),

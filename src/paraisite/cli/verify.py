@@ -31,8 +31,8 @@ Exit status: 0 if something has a result or is shown to be unstable; 1 if everyt
 
 
 FULL_ONLY = (
-    "temperatures", "mesh", "supercell", "max_atoms", "length", "reference", "snapshots", "fc3_cutoff", "lbte",
-    "coherence", "isotopes", "born", "force", "seed",
+    "temperatures", "mesh", "supercell", "max_atoms", "length", "fc2_supercell", "max_fc2_atoms", "reference",
+    "snapshots", "fc3_cutoff", "lbte", "coherence", "isotopes", "born", "force", "seed",
 )  # fmt: skip
 """Parameters that mean nothing to a quick look."""
 
@@ -86,6 +86,14 @@ def verify(
     max_atoms: Annotated[int | None, typer.Option("--max-atoms", min=1, help="Of a supercell.", show_default="100")] = (
         None
     ),
+    fc2_supercell: Annotated[
+        str,
+        typer.Option("--fc2-supercell", metavar="auto|NxNxN", help="Of the second order; auto: 20 Å, or --supercell."),
+    ] = "auto",
+    max_fc2_atoms: Annotated[
+        int | None,
+        typer.Option("--max-fc2-atoms", min=1, help="Of one of the second order.", show_default="350"),
+    ] = None,
     length: Annotated[
         float | None,
         typer.Option("--supercell-length", metavar="ANGSTROM", help="Enough for a supercell.", show_default="12"),
@@ -93,7 +101,9 @@ def verify(
     reference: Annotated[
         bool, typer.Option("--reference", help="Finite displacements instead of random snapshots.")
     ] = False,
-    snapshots: Annotated[int | None, typer.Option("--snapshots", min=1, help="Random snapshots.")] = None,
+    snapshots: Annotated[
+        int | None, typer.Option("--snapshots", min=2, help="Random snapshots; an even number, half are opposites.")
+    ] = None,
     fc3_cutoff: Annotated[
         float | None, typer.Option("--fc3-cutoff", metavar="ANGSTROM", help="Range of third-order force constants.")
     ] = None,
@@ -113,7 +123,7 @@ def verify(
     force: Annotated[bool, typer.Option("--force", help="A conductivity in spite of imaginary modes.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the random snapshots.")] = 0,
     max_hours: Annotated[float, typer.Option("--max-hours", help="Bound for one crystal.")] = 1.0,
-    max_memory: Annotated[float, typer.Option("--max-memory", metavar="GB", help="Bound for one crystal.")] = 6.0,
+    max_memory: Annotated[float, typer.Option("--max-memory", metavar="GB", help="Bound for one crystal.")] = 10.0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Crystals at a time.")] = 1,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Of each worker.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what DIR holds.")] = False,
@@ -143,6 +153,12 @@ def verify(
             raise ValueError("--where and --per-system choose rows of a table: name one with --from")
         if table is not None and sample is not None:
             raise ValueError("--sample draws from inputs; with --from use --top")
+        if snapshots is not None and snapshots % 2:
+            raise ValueError(
+                f"--snapshots {snapshots}: half of them are the opposites of the others; give an even number"
+            )
+        if max_fc2_atoms is not None and (supercell != "auto" or fc2_supercell != "auto"):
+            raise ValueError("--max-fc2-atoms bounds a supercell that is chosen; here one is given")
         name = full_name(potential or (QUICK_POTENTIAL if quick else DEFAULT_POTENTIAL))
         bounds = {"max_hours": max_hours, "max_memory_GB": max_memory}
         chosen: dict[str, Any] = {
@@ -157,10 +173,14 @@ def verify(
             "seed": seed,
             "mesh": _multiples(mesh, "--mesh"),
             "supercell": _multiples(supercell, "--supercell"),
+            "fc2_supercell": _multiples(fc2_supercell, "--fc2-supercell"),
         }
-        chosen |= {
-            k: v for k, v in {"max_supercell_atoms": max_atoms, "supercell_length": length}.items() if v is not None
+        bounds_of_size = {
+            "max_supercell_atoms": max_atoms,
+            "max_fc2_supercell_atoms": max_fc2_atoms,
+            "supercell_length": length,
         }
+        chosen |= {name: value for name, value in bounds_of_size.items() if value is not None}
         settings: Settings | QuickSettings
         if quick:
             _only_quick(ctx)

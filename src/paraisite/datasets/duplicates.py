@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.datasets.table import DatasetError
-from paraisite.spawning import deaf
+from paraisite.spawning import deaf, ignore_interrupts
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -144,7 +144,7 @@ def _run(
             yield len(pairs), _match({i: crystals[i] for i in rows}, pairs, matching)
         return
     others = set(active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=ignore_interrupts)
     try:
         with deaf():
             running: dict[Future[list[tuple[int, int]]], int] = {

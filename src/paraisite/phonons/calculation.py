@@ -12,12 +12,11 @@ import numpy as np
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.phonons import stages
-from paraisite.phonons.cells import PhononError, StandardCell, choose_supercell, standard_cell
+from paraisite.phonons.cells import PhononError, StandardCell, choose_supercells, standard_cell
 from paraisite.phonons.claim import claim
 from paraisite.phonons.cumulative import LONG, SHARE, cumulative, long_lived, write_cumulative
 from paraisite.phonons.estimate import check, estimate
 from paraisite.phonons.force_constants import (
-    Displacements,
     displace,
     fit,
     measure,
@@ -116,6 +115,11 @@ def calculate(
         result.notes.append(
             f"the supercell of {n_atoms} atoms is only {across:.1f} Å across; allow more with --max-atoms"
         )
+    if settings.fc3_cutoff is None and (cutoff := details["displacements"]["fc3_cutoff"]) is not None:
+        result.notes.append(
+            f"third-order force constants beyond {cutoff:.1f} Å are left out, or there would be too many of them: that "
+            "may change the conductivity by a tenth, a shorter range by more"
+        )
     if born:
         ph3.nac_params = _nac(ph3, born)
     elif polar(cell.numbers):
@@ -177,22 +181,21 @@ def _force_constants(
     tick: Callable[[int, int], None],
     expect: Callable[[float], None],
 ) -> Phono3py:
-    multiples = choose_supercell(cell.cell, len(cell.numbers), cell.group_number, settings)
-    ph3 = new_phono3py(cell, multiples)
-    spacing = 1 / np.linalg.norm(np.linalg.inv(ph3.supercell.cell), axis=0)
+    third, second = choose_supercells(cell, settings)
+    ph3 = new_phono3py(cell, third, second)
     kept = stages.read(folder, "force_constants")
     if kept is not None and read_force_constants(ph3, folder):
         clock.keep("forces", kept["seconds_forces"])
         clock.keep("fit", kept["seconds_fit"])
-        plan = Displacements(**kept["displacements"])
     else:
         plan = displace(ph3, settings)
         expected = estimate(ph3, calculator, plan, settings)
         check(expected, settings)
         expect(expected.forces_s + expected.fit_s)
         say(
-            f"{plan.n_harmonic} + {plan.n_supercells} supercells of {plan.n_atoms} atoms, {plan.n_free} free elements "
-            f"(about {expected.forces_s + expected.fit_s:.0f} s, {expected.memory_GB:.1f} GB)"
+            f"{plan.n_harmonic} supercells of {plan.n_atoms_harmonic} atoms and {plan.n_supercells} of {plan.n_atoms}, "
+            f"{plan.n_free} free elements (about {expected.forces_s + expected.fit_s:.0f} s, "
+            f"{expected.memory_GB:.1f} GB)"
         )
         measure(ph3, calculator, folder, mark, tick)
         forces_s = clock.lap("forces")
@@ -206,11 +209,16 @@ def _force_constants(
             "seconds_fit": clock.lap("fit"),
         }
         stages.write(folder, "force_constants", kept)
-    details["supercell"] = {
-        "multiples": list(multiples),
-        "n_atoms": plan.n_atoms,
-        "inscribed_sphere": float(spacing.min()),
-    }
+    for name, multiples, supercell in (
+        ("supercell", third, ph3.supercell),
+        ("fc2_supercell", second, ph3.phonon_supercell),
+    ):
+        spacing = 1 / np.linalg.norm(np.linalg.inv(supercell.cell), axis=0)
+        details[name] = {
+            "multiples": list(multiples),
+            "n_atoms": len(supercell),
+            "inscribed_sphere": float(spacing.min()),
+        }
     details["displacements"] = kept["displacements"] | {"distance": settings.displacement, "seed": settings.seed}
     details["estimate"] = kept["estimate"]
     return ph3
@@ -263,7 +271,8 @@ def _conductivity(
     result.mesh_change = change(done) if len(done) > 1 else None
     if result.mesh_change is not None and result.mesh_change > settings.mesh_tolerance:
         result.notes.append(f"kappa still changes by {result.mesh_change:.0%} with the mesh ({why})")
-    if (share := long_lived(folder / last.file)) > SHARE:
+    result.long_lived_share = share = long_lived(folder / last.file)
+    if share > SHARE:
         more = [] if settings.isotopes else ["isotopes (--isotopes)"]
         more += ["Born charges (--born)"] if ph3.nac_params is None and polar(ph3.primitive.numbers) else []
         result.notes.append(

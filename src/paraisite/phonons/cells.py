@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from paraisite.phonons.settings import Settings
 if TYPE_CHECKING:
     from ase import Atoms
     from phonopy.structure.atoms import PhonopyAtoms
+
+
+Multiples = tuple[int, int, int]
 
 
 class PhononError(ValueError):
@@ -109,33 +113,39 @@ def standard_cell(cell: np.ndarray, numbers: np.ndarray, positions: np.ndarray, 
     )
 
 
-def choose_supercell(cell: np.ndarray, n_atoms: int, group_number: int, settings: Settings) -> tuple[int, int, int]:
-    """Multiples of the conventional cell.
+def choose_supercells(cell: StandardCell, settings: Settings) -> tuple[Multiples, Multiples]:
+    """Multiples of the conventional cell for the third order and, at least as large where it is chosen, the second."""
+    third = settings.supercell or enlarge(cell, settings.supercell_length, settings.max_supercell_atoms)
+    second = settings.fc2_supercell or settings.supercell
+    if second is None:
+        second = enlarge(cell, settings.fc2_supercell_length, settings.max_fc2_supercell_atoms)
+        second = max(second, third, key=math.prod)
+    return third, second
+
+
+def enlarge(cell: StandardCell, length: float, max_atoms: int) -> Multiples:
+    """Multiples of the conventional cell for a supercell of some length.
 
     Starting from one cell, the axis (with those equivalent to it by symmetry) whose lattice planes are closest together
-    in the supercell is multiplied once more, until the inscribed sphere has the diameter `supercell_length` or one
-    more step would exceed `max_supercell_atoms`.
+    in the supercell is multiplied once more, until the inscribed sphere has the diameter `length` or one more step
+    would exceed `max_atoms`.
 
     Parameters
     ----------
-    cell : numpy.ndarray, shape (3, 3)
-        Lattice vectors of the conventional cell as rows, in Å.
-    n_atoms : int
-        Of the conventional cell.
-    group_number : int
-        Of the space group; it says which axes are equivalent.
-    settings : Settings
+    cell : StandardCell
+    length : float
+        Å.
+    max_atoms : int
     """
-    if settings.supercell is not None:
-        return settings.supercell
+    group_number = cell.group_number
     together = [[0, 1, 2]] if group_number >= 195 else [[0, 1], [2]] if group_number >= 75 else [[0], [1], [2]]
-    spacing = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    spacing = 1 / np.linalg.norm(np.linalg.inv(cell.cell), axis=0)
     multiples = np.ones(3, dtype=int)
-    while (multiples * spacing).min() < settings.supercell_length:
+    while (multiples * spacing).min() < length:
         smallest = int(np.argmin(multiples * spacing))
         more = multiples.copy()
         more[next(axes for axes in together if smallest in axes)] += 1
-        if n_atoms * more.prod() > settings.max_supercell_atoms:
+        if len(cell.numbers) * more.prod() > max_atoms:
             break
         multiples = more
     return int(multiples[0]), int(multiples[1]), int(multiples[2])

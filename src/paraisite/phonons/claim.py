@@ -12,6 +12,8 @@ from paraisite.phonons.settings import QuickSettings, Settings
 from paraisite.replacing import replacing
 
 INPUT = "input.json"
+METHOD = 2
+"""Raised when the same settings give other conductivities than before, so that no folder is half of either."""
 
 
 def fingerprint(crystal: Crystal, settings: Settings | QuickSettings, born: str = "") -> str:
@@ -23,6 +25,8 @@ def fingerprint(crystal: Crystal, settings: Settings | QuickSettings, born: str 
         "settings": settings.model_dump(mode="json", exclude={"max_hours", "max_memory_GB"}),
         "born": born,
     }
+    if isinstance(settings, Settings):
+        made_of["method"] = METHOD
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
@@ -67,6 +71,6 @@ def claimed(folder: Path) -> str | None:
 def taken(folder: Path) -> str:
     """Say that a folder is about something else."""
     return (
-        f"{folder} holds a calculation of another structure or with other settings; remove it, or choose another "
-        "folder with -o"
+        f"{folder} holds a calculation of another structure or with other settings, or an earlier version's; "
+        "remove it, or choose another folder with -o"
     )

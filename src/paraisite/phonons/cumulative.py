@@ -46,7 +46,8 @@ def cumulative(file: Path, temperature: float = ROOM) -> tuple[np.ndarray, np.nd
 def long_lived(file: Path, temperature: float = ROOM) -> float:
     """Share of the conductivity of phonons as particles that modes with lifetimes beyond `LONG` carry."""
     gamma, _, kappa = _modes(file, temperature)
-    return float(kappa[4 * np.pi * gamma * LONG * 1e3 < 1].sum() / kappa.sum())
+    total = kappa.sum()
+    return float(kappa[4 * np.pi * gamma * LONG * 1e3 < 1].sum() / total) if total > 0 else 0.0
 
 
 def _modes(file: Path, temperature: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

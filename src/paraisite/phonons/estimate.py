@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 FLOPS = 2e10
 """Floating-point operations per second that a core is taken to do in dense linear algebra."""
 
+SMALLER = "smaller supercells (--max-fc2-atoms, --max-atoms) or --fc3-cutoff"
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -25,7 +27,7 @@ class Estimate:
     Attributes
     ----------
     force_call_s : float
-        Measured, one supercell.
+        Measured, one supercell of the third order.
     forces_s, fit_s : float
     memory_GB : float
         Of the fit and of the third-order force constants.
@@ -38,20 +40,26 @@ class Estimate:
 
 
 def estimate(ph3: Phono3py, calculator: Calculator, plan: Displacements, settings: Settings) -> Estimate:
-    """Measure one force call, and scale.
+    """Measure one force call, and scale, by the atoms for supercells of the second order.
 
     The fit's normal matrix takes n² · (force components) multiplications and additions and its factorisation n³/3, n
     being the free elements; memory is that of the fit, and 27 · 8 bytes for each third-order element, twice.
     """
     forces_of(ph3.supercell, calculator)  # the first call compiles
     start = time.perf_counter()
-    forces_of(ph3.phonon_supercells_with_displacements[0], calculator)
+    forces_of(next(cell for cell in ph3.supercells_with_displacements if cell is not None), calculator)
     call = time.perf_counter() - start
-    n, atoms = plan.n_free, plan.n_atoms
-    fit = (n**2 * 3 * atoms * plan.n_supercells + n**3 / 3) * 2 / FLOPS
+    atoms, atoms_harmonic = plan.n_atoms, plan.n_atoms_harmonic
+    fit = _fit_seconds(plan.n_free, atoms, plan.n_supercells)
+    fit += _fit_seconds(plan.n_free_harmonic, atoms_harmonic, plan.n_harmonic)
     tensor = 2 * 27 * 8 * len(ph3.primitive) * atoms**2
-    memory = fit_memory_GB(n, atoms) + tensor / 1e9
-    return Estimate(call, call * (plan.n_supercells + plan.n_harmonic), fit, memory)
+    memory = max(fit_memory_GB(plan.n_free, atoms) + tensor / 1e9, fit_memory_GB(plan.n_free_harmonic, atoms_harmonic))
+    forces = call * (plan.n_supercells + (plan.n_harmonic + 1) * atoms_harmonic / atoms)
+    return Estimate(call, forces, fit, memory)
+
+
+def _fit_seconds(n_free: int, n_atoms: int, n_supercells: int) -> float:
+    return (n_free**2 * 3 * n_atoms * n_supercells + n_free**3 / 3) * 2 / FLOPS
 
 
 def check(expected: Estimate, settings: Settings) -> None:
@@ -60,10 +68,10 @@ def check(expected: Estimate, settings: Settings) -> None:
     if hours > settings.max_hours:
         raise PhononError(
             f"force constants would take {hours:.1f} h, more than the {settings.max_hours:g} h allowed; allow more "
-            "with --max-hours, or less with a smaller supercell (--max-atoms) or --fc3-cutoff"
+            f"with --max-hours, or less with {SMALLER}"
         )
     if expected.memory_GB > settings.max_memory_GB:
         raise PhononError(
             f"force constants would take {expected.memory_GB:.1f} GB, more than the {settings.max_memory_GB:g} GB "
-            "allowed; allow more with --max-memory, or less with a smaller supercell (--max-atoms) or --fc3-cutoff"
+            f"allowed; allow more with --max-memory, or less with {SMALLER}"
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paraisite.phonons.cells import PhononError, StandardCell
+from paraisite.phonons.cells import Multiples, PhononError, StandardCell
 from paraisite.phonons.settings import Settings
 from paraisite.replacing import replacing
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from phono3py import Phono3py
 
 FORCES = "forces.npz"
+FIT_GB = 5.0
+"""Memory of the fit beyond which third-order elements are cut off; a constant, for it decides about numbers."""
 SAVE_EVERY = 20.0
 """Seconds of force calls that a kill may cost."""
 
@@ -39,8 +41,10 @@ class Displacements:
         Displaced supercells for the second order.
     n_free : int
         Free elements of the second- and third-order force constants; 0 for finite displacements.
-    n_atoms : int
-        Atoms of a supercell.
+    n_free_harmonic : int
+        Free elements of the second order in its own supercell.
+    n_atoms, n_atoms_harmonic : int
+        Atoms of a supercell of the third and of the second order.
     fc3_cutoff : float or None
         Å.
     """
@@ -48,7 +52,9 @@ class Displacements:
     n_supercells: int
     n_harmonic: int
     n_free: int
+    n_free_harmonic: int
     n_atoms: int
+    n_atoms_harmonic: int
     fc3_cutoff: float | None
 
 
@@ -62,8 +68,8 @@ def _recursion_limited() -> Iterator[None]:
         sys.setrecursionlimit(limit)
 
 
-def new_phono3py(cell: StandardCell, supercell: tuple[int, int, int]) -> Phono3py:
-    """Return phono3py's object for a cell and multiples of it, without displacements."""
+def new_phono3py(cell: StandardCell, supercell: Multiples, fc2_supercell: Multiples) -> Phono3py:
+    """Return phono3py's object for a cell and its multiples for the third and second order, without displacements."""
     from phono3py import Phono3py
 
     with warnings.catch_warnings():
@@ -71,7 +77,7 @@ def new_phono3py(cell: StandardCell, supercell: tuple[int, int, int]) -> Phono3p
         return Phono3py(
             cell.to_phonopy(),
             supercell_matrix=list(supercell),
-            phonon_supercell_matrix=list(supercell),  # so that the second order has displacements of its own
+            phonon_supercell_matrix=list(fc2_supercell),
             primitive_matrix=cell.centring,
             log_level=0,
         )
@@ -82,20 +88,24 @@ def displace(ph3: Phono3py, settings: Settings) -> Displacements:
 
     Second order: finite displacements of single atoms, in both directions where these differ; few, and exact
     however many elements the third order has. Third order, random snapshots: every atom of each is moved by
-    `displacement` in a random direction. How many, and whether third-order elements beyond a cutoff are left out,
-    is said in `Settings`; free elements are counted by symfc (A. Seko and A. Togo, Phys. Rev. B 110, 214302
-    (2024)).
+    `displacement` in a random direction, and in another one by the opposite. How many, and whether third-order
+    elements beyond a cutoff are left out, is said in `Settings`; free elements are counted by symfc (A. Seko and
+    A. Togo, Phys. Rev. B 110, 214302 (2024)).
     """
-    n_atoms = len(ph3.supercell)
+    atoms = len(ph3.supercell), len(ph3.phonon_supercell)
+    ph3.generate_fc2_displacements(distance=settings.displacement)
+    harmonic = len(ph3.phonon_supercells_with_displacements)
+    free = count_free_harmonic(ph3)
     if settings.reference:
         ph3.generate_displacements(distance=settings.displacement, cutoff_pair_distance=settings.fc3_cutoff)
         needed = [cell for cell in ph3.supercells_with_displacements if cell is not None]
-        harmonic = len(ph3.phonon_supercells_with_displacements)
-        return Displacements(len(needed), harmonic, 0, n_atoms, settings.fc3_cutoff)
+        return Displacements(len(needed), harmonic, 0, free, *atoms, settings.fc3_cutoff)
     cutoff, n_free = _choose_cutoff(ph3, settings)
-    n = settings.snapshots or max(settings.min_snapshots, _needed(n_free, n_atoms, cutoff, settings))
-    ph3.generate_displacements(distance=settings.displacement, number_of_snapshots=n, random_seed=settings.seed)
-    return Displacements(n, len(ph3.phonon_supercells_with_displacements), n_free, n_atoms, cutoff)
+    n = settings.snapshots or max(settings.min_snapshots, _needed(n_free, atoms[0], cutoff, settings))
+    ph3.generate_displacements(
+        distance=settings.displacement, number_of_snapshots=n // 2, is_plusminus=True, random_seed=settings.seed
+    )
+    return Displacements(n, harmonic, n_free, free, *atoms, cutoff)
 
 
 @_recursion_limited()
@@ -108,10 +118,19 @@ def count_free(ph3: Phono3py, fc3_cutoff: float | None) -> int:
     return sum(solver.estimate_basis_size(orders=[2, 3]).values())
 
 
+@_recursion_limited()
+def count_free_harmonic(ph3: Phono3py) -> int:
+    """Free elements of the second-order force constants in their own supercell."""
+    from phonopy.interface.symfc import SymfcFCSolver
+
+    solver = SymfcFCSolver(ph3.phonon_supercell, symmetry=ph3.phonon_supercell_symmetry)
+    return int(solver.estimate_basis_size(orders=[2])[2])
+
+
 def _needed(n_free: int, n_atoms: int, cutoff: float | None, settings: Settings) -> int:
-    """Snapshots that are enough for some free elements."""
+    """Snapshots that are enough for some free elements; both of a pair give one set of third-order forces."""
     factor = settings.oversampling if cutoff is None else settings.oversampling_cut
-    return math.ceil(factor * n_free / (3 * n_atoms))
+    return 2 * math.ceil(factor * n_free / (3 * n_atoms))
 
 
 def _choose_cutoff(ph3: Phono3py, settings: Settings) -> tuple[float | None, int]:
@@ -122,7 +141,7 @@ def _choose_cutoff(ph3: Phono3py, settings: Settings) -> tuple[float | None, int
 
     def affordable(n_free: int, cutoff: float | None) -> bool:
         within = settings.snapshots is not None or _needed(n_free, n_atoms, cutoff, settings) <= settings.max_snapshots
-        return within and fit_memory_GB(n_free, n_atoms) <= settings.max_memory_GB / 2
+        return within and fit_memory_GB(n_free, n_atoms) <= FIT_GB
 
     n_free = count_free(ph3, None)
     if affordable(n_free, None):
@@ -158,7 +177,7 @@ def measure(
     """Compute the forces of all displaced supercells, and put them into the phono3py object.
 
     What is done is kept in `folder` / `FORCES`, from which a later call goes on. The forces left in the perfect
-    supercell are subtracted.
+    supercells are subtracted.
 
     Parameters
     ----------
@@ -181,9 +200,13 @@ def measure(
     harmonic = ph3.phonon_supercells_with_displacements
     cells = [*harmonic, *ph3.supercells_with_displacements]
     wanted = [i for i, cell in enumerate(cells) if cell is not None]  # phono3py leaves out pairs beyond a cutoff
-    forces = np.zeros((len(cells), len(ph3.supercell), 3))
-    done = _stored(folder / FORCES, fingerprint, forces)
-    residual = forces_of(ph3.supercell, calculator)
+    second = np.zeros((len(harmonic), len(ph3.phonon_supercell), 3))
+    third = np.zeros((len(cells) - len(harmonic), len(ph3.supercell), 3))
+    forces = [*second, *third]
+    done = _stored(folder / FORCES, fingerprint, second, third)
+    rest = forces_of(ph3.supercell, calculator)
+    same = np.array_equal(ph3.phonon_supercell_matrix, ph3.supercell_matrix)
+    rest_harmonic = rest if same else forces_of(ph3.phonon_supercell, calculator)
     saved = time.monotonic()
     tick(done, len(wanted))
     for k, i in enumerate(wanted[done:], start=done + 1):
@@ -194,23 +217,25 @@ def measure(
                 f"the potential gives a force of {largest:.3g} eV/Å in displaced supercell {k}; it cannot describe "
                 "this crystal, use another potential"
             )
-        forces[i] = found - residual
+        forces[i][:] = found - (rest_harmonic if i < len(harmonic) else rest)
         if k == len(wanted) or time.monotonic() - saved > SAVE_EVERY:
             with replacing(folder / FORCES) as aside, aside.open("wb") as file:
-                np.savez(file, forces=forces, done=k, fingerprint=fingerprint)
+                np.savez(file, second=second, third=third, done=k, fingerprint=fingerprint)
             saved = time.monotonic()
         tick(k, len(wanted))
-    ph3.phonon_forces, ph3.forces = forces[: len(harmonic)], forces[len(harmonic) :]
+    ph3.phonon_forces, ph3.forces = second, third
 
 
-def _stored(path: Path, fingerprint: str, forces: np.ndarray) -> int:
+def _stored(path: Path, fingerprint: str, second: np.ndarray, third: np.ndarray) -> int:
     """Fill in stored forces, and say how many supercells they are."""
     if not path.is_file():
         return 0
     with np.load(path, allow_pickle=False) as stored:
         if str(stored["fingerprint"]) != fingerprint:
             return 0
-        forces[:] = stored["forces"]
+        if stored["second"].shape != second.shape or stored["third"].shape != third.shape:
+            return 0
+        second[:], third[:] = stored["second"], stored["third"]
         return int(stored["done"])
 
 
@@ -244,11 +269,11 @@ def write_force_constants(ph3: Phono3py, folder: Path) -> None:
     assert ph3.fc3 is not None
     with replacing(folder / "phono3py_params.yaml.xz") as aside:
         aside.write_bytes(lzma.compress(str(ph3.to_phono3py_yaml()).encode(), preset=3))
-    p2s = ph3.primitive.p2s_map
+    second, third = ph3.phonon_primitive.p2s_map, ph3.primitive.p2s_map
     with replacing(folder / "fc2.hdf5") as aside:
-        write_fc2_to_hdf5(ph3.fc2, str(aside), p2s_map=p2s, physical_unit="eV/angstrom^2")
+        write_fc2_to_hdf5(ph3.fc2, str(aside), p2s_map=second, physical_unit="eV/angstrom^2")
     with replacing(folder / "fc3.hdf5") as aside:
-        write_fc3_to_hdf5(ph3.fc3, ph3.fc3_nonzero_indices, str(aside), p2s_map=p2s, fc3_cutoff=ph3.fc3_cutoff)
+        write_fc3_to_hdf5(ph3.fc3, ph3.fc3_nonzero_indices, str(aside), p2s_map=third, fc3_cutoff=ph3.fc3_cutoff)
 
 
 def read_force_constants(ph3: Phono3py, folder: Path) -> bool:
@@ -257,9 +282,8 @@ def read_force_constants(ph3: Phono3py, folder: Path) -> bool:
 
     if not ((folder / "fc2.hdf5").is_file() and (folder / "fc3.hdf5").is_file()):
         return False
-    p2s = ph3.primitive.p2s_map
-    ph3.fc2 = read_fc2_from_hdf5(str(folder / "fc2.hdf5"), p2s_map=p2s)
-    found = read_fc3_from_hdf5(str(folder / "fc3.hdf5"), p2s_map=p2s)
+    ph3.fc2 = read_fc2_from_hdf5(str(folder / "fc2.hdf5"), p2s_map=ph3.phonon_primitive.p2s_map)
+    found = read_fc3_from_hdf5(str(folder / "fc3.hdf5"), p2s_map=ph3.primitive.p2s_map)
     if isinstance(found, dict):
         ph3.fc3, ph3.fc3_nonzero_indices = found["fc3"], found["fc3_nonzero_indices"]
     else:

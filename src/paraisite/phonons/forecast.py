@@ -69,16 +69,17 @@ class Forecast:
 
 def _plan(crystal: Crystal, settings: Settings) -> tuple[float, float]:
     """Displaced supercells, and the atoms in them, of a crystal that is not relaxed yet; zeros if it is not one."""
-    from paraisite.phonons.cells import choose_supercell, standard_cell
+    from paraisite.phonons.cells import choose_supercells, standard_cell
     from paraisite.phonons.force_constants import displace, new_phono3py
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             cell = standard_cell(crystal.cell, crystal.numbers, crystal.positions, settings.symprec)
-            supercell = choose_supercell(cell.cell, len(cell.numbers), cell.group_number, settings)
-            plan = displace(new_phono3py(cell, supercell), settings)
+            plan = displace(new_phono3py(cell, *choose_supercells(cell, settings)), settings)
     except Exception:  # its own row will say why
         return 0.0, 0.0
-    supercells = plan.n_harmonic + plan.n_supercells
-    return supercells, supercells * plan.n_atoms
+    return (
+        plan.n_harmonic + plan.n_supercells,
+        plan.n_harmonic * plan.n_atoms_harmonic + plan.n_supercells * plan.n_atoms,
+    )

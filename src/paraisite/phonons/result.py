@@ -35,6 +35,8 @@ class Result:
     mesh : list of int or None
     mesh_change : float or None
         Relative change of the conductivity at 300 K from the next coarser mesh.
+    long_lived_share : float or None
+        Share of the conductivity that phonons carry whom three phonons hardly scatter (`cumulative.long_lived`).
     min_frequency_THz : float or None
         Lowest phonon frequency; imaginary ones are negative.
     seconds, cpu_seconds : float
@@ -56,6 +58,7 @@ class Result:
     kappa_coherence_W_mK: float | None = None
     mesh: list[int] | None = None
     mesh_change: float | None = None
+    long_lived_share: float | None = None
     min_frequency_THz: float | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0

@@ -167,7 +167,7 @@ def _guard(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task], job: Job
     elif worker.memory_GB > settings.max_memory_GB:
         why = (
             f"stopped at {worker.memory_GB:.1f} GB of memory (--max-memory {settings.max_memory_GB:g}); allow more, or "
-            "a smaller supercell with --max-atoms"
+            "smaller supercells with --max-fc2-atoms and --max-atoms"
         )
     else:
         return

@@ -15,7 +15,7 @@ ROOM = 300.0
 
 
 class Settings(BaseModel):
-    """Choices of one calculation; the defaults are the profile that the tables of docs/verify.md were made with.
+    """Choices of one calculation; the defaults are the profile of docs/verify.md.
 
     Attributes
     ----------
@@ -33,19 +33,23 @@ class Settings(BaseModel):
         `max_supercell_atoms`.
     max_supercell_atoms : int
     supercell : tuple of int, optional
-        Multiples of the conventional cell, given instead of chosen.
+        Multiples of the conventional cell, given instead of chosen; of the second order too, unless `fc2_supercell` is
+        given.
+    fc2_supercell_length, max_fc2_supercell_atoms, fc2_supercell
+        The same of the second order alone, which reaches farther and takes few displacements.
     displacement : float
         Å.
     reference : bool
         Finite displacements of single atoms and pairs instead of random snapshots fitted by symfc.
     snapshots : int, optional
-        Given instead of chosen.
+        Even; given instead of chosen. Half of them are random, the others their opposites: the mean of the forces of
+        such a pair is free of the second and the fourth order, of which the latter is noise to the third.
     min_snapshots, max_snapshots : int
-        Where more than the latter were needed, third-order elements of atoms farther apart than a cutoff are taken as
-        zero: the longest for which that many are enough.
+        Even. Where more than the latter were needed, third-order elements of atoms farther apart than a cutoff are
+        taken as zero: the longest for which that many are enough.
     oversampling, oversampling_cut : float
-        Force components per free element of the force constants, at least, without a cutoff and with one: what is cut
-        off acts as noise, which takes more of them to average out.
+        Force components of pairs per free element of the force constants, at least, without a cutoff and with one: what
+        is cut off acts as noise, of which more of them average out a part.
     fc3_cutoff : float, optional
         Å; given instead of chosen.
     seed : int
@@ -71,7 +75,7 @@ class Settings(BaseModel):
     force : bool
         Compute the conductivity of an unstable crystal too.
     max_hours, max_memory_GB : float
-        Bounds of one crystal.
+        Bounds of one crystal; no part of what the numbers depend on.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,12 +89,15 @@ class Settings(BaseModel):
     supercell_length: float = Field(default=12.0, gt=0)
     max_supercell_atoms: int = Field(default=100, ge=1)
     supercell: tuple[int, int, int] | None = None
+    fc2_supercell_length: float = Field(default=20.0, gt=0)
+    max_fc2_supercell_atoms: int = Field(default=350, ge=1)
+    fc2_supercell: tuple[int, int, int] | None = None
     displacement: float = Field(default=0.03, gt=0)
     reference: bool = False
-    snapshots: int | None = Field(default=None, ge=1)
-    min_snapshots: int = Field(default=16, ge=1)
-    max_snapshots: int = Field(default=48, ge=1)
-    oversampling: float = Field(default=2.0, ge=1)
+    snapshots: int | None = Field(default=None, ge=2, multiple_of=2)
+    min_snapshots: int = Field(default=16, ge=2, multiple_of=2)
+    max_snapshots: int = Field(default=128, ge=2, multiple_of=2)
+    oversampling: float = Field(default=1.5, ge=1)
     oversampling_cut: float = Field(default=8.0, ge=1)
     fc3_cutoff: float | None = Field(default=None, gt=0)
     seed: int = 0
@@ -104,7 +111,7 @@ class Settings(BaseModel):
     imaginary: float = Field(default=0.1, gt=0)
     force: bool = False
     max_hours: float = Field(default=1.0, gt=0)
-    max_memory_GB: float = Field(default=6.0, gt=0)
+    max_memory_GB: float = Field(default=10.0, gt=0)
 
     @model_validator(mode="after")
     def _with_room(self) -> Settings:
@@ -134,4 +141,4 @@ class QuickSettings(BaseModel):
     temperature: float = Field(default=ROOM, gt=0)
     symprec: float = Field(default=0.01, gt=0)
     max_hours: float = Field(default=1.0, gt=0)
-    max_memory_GB: float = Field(default=6.0, gt=0)
+    max_memory_GB: float = Field(default=10.0, gt=0)

@@ -28,7 +28,8 @@ class Stability:
     Attributes
     ----------
     min_frequency : float
-        THz, over the wave vectors that fit into the supercell and a mesh; imaginary ones are negative.
+        THz, over the wave vectors that fit into the supercell of the second order and those of a mesh; imaginary ones
+        are negative.
     qpoint : tuple of float
         Where, in reciprocal primitive lattice vectors.
     band : int
@@ -57,7 +58,7 @@ def to_phonopy(ph3: Phono3py) -> Phonopy:
         warnings.simplefilter("ignore")
         phonopy = Phonopy(
             ph3.unitcell,
-            supercell_matrix=ph3.supercell_matrix,
+            supercell_matrix=ph3.phonon_supercell_matrix,
             primitive_matrix=ph3.primitive_matrix,
             log_level=0,
         )
@@ -68,10 +69,11 @@ def to_phonopy(ph3: Phono3py) -> Phonopy:
 
 def stability(phonopy: Phonopy) -> Stability:
     """Find the lowest mode among the wave vectors of the supercell, where nothing is interpolated, and of a mesh."""
-    from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
+    from phonopy.harmonic.dynmat_to_fc import get_commensurate_points_in_integers
 
-    matrix = np.rint(np.linalg.inv(phonopy.primitive.primitive_matrix) @ phonopy.supercell.supercell_matrix)
-    points = np.array(get_commensurate_points(matrix.astype(int)))
+    matrix = np.rint(np.linalg.inv(phonopy.primitive.primitive_matrix) @ phonopy.supercell.supercell_matrix).astype(int)
+    # not get_commensurate_points, which takes half a minute for 256 points
+    points = get_commensurate_points_in_integers(matrix) / round(abs(np.linalg.det(matrix)))
     mesh = _run_mesh(phonopy, is_gamma_center=True)
     n_commensurate = len(points)
     points = np.concatenate([points, mesh.qpoints])

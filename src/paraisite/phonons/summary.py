@@ -15,8 +15,9 @@ SUMMARY = "summary.csv"
 COLUMNS = (
     "id", "source", "formula", "space_group", "n_primitive", "potential", "status", "verdict",
     "kappa_W_mK", "kappa_coherence_W_mK", "kappa_xx", "kappa_yy", "kappa_zz", "mesh", "mesh_change",
-    "min_frequency_THz", "predicted_W_mK", "predicted_low_W_mK", "predicted_high_W_mK", "factor",
-    "label_W_mK", "label_factor", "n_supercell", "n_displaced", "seconds", "cpu_seconds", "reason", "notes",
+    "long_lived_share", "min_frequency_THz", "predicted_W_mK", "predicted_low_W_mK", "predicted_high_W_mK", "factor",
+    "label_W_mK", "label_factor", "n_supercell", "n_displaced", "n_fc2_supercell", "seconds", "cpu_seconds",
+    "reason", "notes",
 )  # fmt: skip
 QUICK_COLUMNS = (
     "id", "source", "formula", "space_group", "n_primitive", "potential", "status", "kappa_slack_W_mK",
@@ -26,6 +27,8 @@ QUICK_COLUMNS = (
     "seconds", "cpu_seconds", "first_call_seconds", "load_seconds", "reason", "notes",
 )  # fmt: skip
 DIGITS = 6
+DOUBT = 0.5
+"""Share of a conductivity that depends on the mesh, or on what three phonons hardly scatter, to be doubted."""
 
 
 def row(subject: Subject, result: Result | None, potential: str) -> dict[str, Any]:
@@ -48,10 +51,11 @@ def row(subject: Subject, result: Result | None, potential: str) -> dict[str, An
         "verdict": verdict(result, subject), "kappa_W_mK": kappa,
         "kappa_coherence_W_mK": result.kappa_coherence_W_mK,
         "mesh": "x".join(map(str, result.mesh)) if result.mesh else None, "mesh_change": result.mesh_change,
-        "min_frequency_THz": result.min_frequency_THz,
+        "long_lived_share": result.long_lived_share, "min_frequency_THz": result.min_frequency_THz,
         **_factors(kappa, subject),
         "n_supercell": result.details.get("supercell", {}).get("n_atoms"),
         "n_displaced": result.details.get("displacements", {}).get("n_supercells"),
+        "n_fc2_supercell": result.details.get("fc2_supercell", {}).get("n_atoms"),
         "seconds": result.seconds, "cpu_seconds": result.cpu_seconds, "reason": result.reason,
         "notes": "; ".join(result.notes),
     }  # fmt: skip
@@ -104,7 +108,8 @@ def _factors(kappa: float | None, subject: Subject) -> dict[str, float | None]:
 def verdict(result: Result, subject: Subject) -> str:
     """Say what the calculation makes of the prediction.
 
-    ``agrees``: within the predicted interval; ``lower`` or ``higher`` than it; ``unstable``: imaginary modes;
+    ``agrees``: within the predicted interval; ``lower`` or ``higher`` than it; ``doubtful``: a conductivity that more
+    than half depends on the mesh, or on phonons that three phonons hardly scatter; ``unstable``: imaginary modes;
     ``failed``; ``no prediction``.
     """
     predicted, kappa = subject.predicted, result.kappa_W_mK
@@ -112,6 +117,8 @@ def verdict(result: Result, subject: Subject) -> str:
         return "unstable"
     if kappa is None:
         return "failed"
+    if max(result.mesh_change or 0.0, result.long_lived_share or 0.0) > DOUBT:
+        return "doubtful"
     if predicted.low is None or predicted.high is None:
         return "no prediction"
     return "lower" if kappa < predicted.low else "higher" if kappa > predicted.high else "agrees"

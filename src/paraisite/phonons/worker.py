@@ -14,6 +14,7 @@ from typing import Any
 from paraisite.crystals.crystal import Crystal
 from paraisite.phonons.result import Result
 from paraisite.phonons.settings import QuickSettings, Settings
+from paraisite.spawning import ignore_interrupts
 
 THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What OpenMP, phono3py's Rust kernels and linear algebra take their number of threads from."""
@@ -44,6 +45,7 @@ def serve(connection: Connection, job: Job) -> None:
     Sends ("ready", None), then for each task ("say", text), ("tick", (done, total)) and ("expect", seconds), and
     ("done", row) in the end; ("broken", reason) if the potential cannot be loaded.
     """
+    ignore_interrupts()
     threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
     from paraisite.phonons import potentials
 

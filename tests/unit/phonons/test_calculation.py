@@ -26,10 +26,12 @@ from paraisite.phonons.potentials import full_name
 from paraisite.phonons.result import Result
 from paraisite.phonons.settings import QuickSettings, Settings
 from paraisite.phonons.stability import BANDS, DOS, band_path
+from paraisite.phonons.subject import Subject
+from paraisite.phonons.summary import row
 
 pytest.importorskip("phono3py", reason="lattice dynamics needs the extra [phonons]")
 
-QUICK = Settings(potential="argon", mesh=(5, 5, 5), temperatures=(20.0, 100.0))
+QUICK = Settings(potential="argon", supercell=(2, 2, 2), mesh=(5, 5, 5), temperatures=(20.0, 100.0))
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +92,10 @@ def test_it_gives_the_conductivity_that_phono3py_gives(argon_folder, tmp_path):
 
 
 def test_random_snapshots_give_it_too(argon_folder, tmp_path):
-    """Argon is soft: 0.01 Å for all atoms at once, or fourth-order forces enter (2 % at 0.03 Å)."""
-    random = calculate(argon(), tmp_path, potential(), QUICK.model_copy(update={"displacement": 0.01}))
+    """Argon is soft: without their opposites, snapshots of 0.03 Å would be 2 % off by fourth-order forces."""
+    random = calculate(argon(), tmp_path, potential(), QUICK)
     found = np.array(random.details["conductivity"][-1]["kappa"])[:, :3].mean(axis=1)
-    np.testing.assert_allclose(found, phono3py_kappa(argon_folder, distance=0.01), rtol=0.01)
+    np.testing.assert_allclose(found, phono3py_kappa(argon_folder), rtol=0.005)
 
 
 def test_the_boltzmann_equation_gives_more_than_relaxation_times(argon_folder, tmp_path):
@@ -106,6 +108,16 @@ def test_the_boltzmann_equation_gives_more_than_relaxation_times(argon_folder, t
         exact.details["conductivity"][-1]["isotropic"], phono3py_kappa(argon_folder, is_LBTE=True), rtol=0.01
     )
     assert exact.kappa_W_mK > phono3py_kappa(argon_folder)[-1]
+
+
+def test_a_second_order_of_its_own_size(tmp_path):
+    larger = QUICK.model_copy(update={"fc2_supercell": (3, 3, 3)})
+    result = calculate(argon(), tmp_path, potential(), larger)
+    assert [result.details[name]["n_atoms"] for name in ("supercell", "fc2_supercell")] == [32, 108]
+    again = calculate(argon(), tmp_path, potential(), larger)
+    assert again.kappa_W_mK == result.kappa_W_mK
+    made = row(Subject(argon()), result, "argon")
+    assert (made["n_supercell"], made["n_fc2_supercell"]) == (32, 108)
 
 
 def test_isotopes_scatter(argon_folder, tmp_path):
@@ -206,7 +218,7 @@ def test_a_folder_is_for_one_crystal_and_one_choice(argon_folder):
 
 def test_folders_of_earlier_runs_are_still_known():
     """Change this number only knowingly: no folder of the default profile can be gone on with after that."""
-    assert fingerprint(argon(), Settings()) == "f11951fc23aaeedfad61f25bb8f2a77916ccbdd8de3b2296f3da82d14502936c"
+    assert fingerprint(argon(), Settings()) == "091fc41265a96b8a93680015ac3e196efbd66e38c705983ad8f3f07e734c441f"
     assert QuickSettings().potential == full_name("tensornet-matpes")
     assert fingerprint(argon(), QuickSettings()) != fingerprint(argon(), Settings(potential=QuickSettings().potential))
 
@@ -220,7 +232,8 @@ def test_bounds_are_no_part_of_a_fingerprint():
 
 def test_an_unstable_crystal_has_a_mode_and_no_conductivity(tmp_path):
     square = argon("sc", a=3.6)
-    result = calculate(square, tmp_path, potential(), QUICK)
+    settings = QUICK.model_copy(update={"supercell": (4, 4, 4)})
+    result = calculate(square, tmp_path, potential(), settings)
     assert result.status == "unstable"
     assert result.kappa_W_mK is None
     assert result.min_frequency_THz < -0.1
@@ -230,7 +243,7 @@ def test_an_unstable_crystal_has_a_mode_and_no_conductivity(tmp_path):
     assert "imaginary modes" in result.reason
     assert f"{mode['qpoint'][0]:.3g}" in result.reason
     (tmp_path / "forced").mkdir()
-    forced = calculate(square, tmp_path / "forced", potential(), QUICK.model_copy(update={"force": True}))
+    forced = calculate(square, tmp_path / "forced", potential(), settings.model_copy(update={"force": True}))
     assert forced.status == "unstable"
     assert forced.kappa_W_mK > 0
 
@@ -296,8 +309,8 @@ def test_what_would_take_too_long_or_too_much_is_refused():
     check(Estimate(0.1, 100, 10, 1), Settings())
     with pytest.raises(PhononError, match=r"3\.1 h, more than the 1 h allowed.*--max-hours"):
         check(Estimate(0.1, 11000, 10, 1), Settings())
-    with pytest.raises(PhononError, match=r"7\.0 GB, more than the 6 GB.*--max-memory"):
-        check(Estimate(0.1, 100, 10, 7), Settings())
+    with pytest.raises(PhononError, match=r"11\.0 GB, more than the 10 GB.*--max-memory"):
+        check(Estimate(0.1, 100, 10, 11), Settings())
 
 
 def test_a_calculation_over_the_bound_does_not_begin(tmp_path):

@@ -6,7 +6,7 @@ from ase.build import bulk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paraisite.phonons.cells import PhononError, StandardCell, choose_supercell, standard_cell
+from paraisite.phonons.cells import PhononError, StandardCell, choose_supercells, enlarge, standard_cell
 from paraisite.phonons.settings import Settings
 
 
@@ -45,8 +45,7 @@ def test_two_atoms_at_one_place_are_refused():
 
 
 def chosen(atoms, **changes) -> tuple[int, int, int]:
-    cell = standard(atoms)
-    return choose_supercell(cell.cell, len(cell.numbers), cell.group_number, Settings(**changes))
+    return choose_supercells(standard(atoms), Settings(**changes))[0]
 
 
 def test_supercells_of_the_profile():
@@ -65,6 +64,20 @@ def test_a_given_supercell_is_taken():
     assert chosen(bulk("Al", "fcc", 4.05), supercell=(1, 2, 3)) == (1, 2, 3)
 
 
+def test_supercells_of_the_second_order():
+    def second(atoms, **changes):
+        return choose_supercells(standard(atoms), Settings(**changes))[1]
+
+    assert second(bulk("MgO", "rocksalt", 4.2)) == (3, 3, 3)  # 216 atoms; one more would be too many
+    assert second(bulk("CsI", "rocksalt", 7.7)) == (3, 3, 3)
+    assert second(bulk("GaN", "wurtzite", 3.2, c=5.2)) == (5, 5, 3)
+    assert second(bulk("MgO", "rocksalt", 4.2), max_fc2_supercell_atoms=1000) == (5, 5, 5)
+    assert second(bulk("MgO", "rocksalt", 4.2), supercell=(2, 2, 2)) == (2, 2, 2)
+    assert second(bulk("MgO", "rocksalt", 4.2), supercell=(2, 2, 2), fc2_supercell=(3, 3, 3)) == (3, 3, 3)
+    assert second(bulk("MgO", "rocksalt", 4.2), max_fc2_supercell_atoms=100) == (2, 2, 2)
+    assert second(bulk("MgO", "rocksalt", 4.2), max_fc2_supercell_atoms=8) == (2, 2, 2)  # as for the third
+
+
 @given(
     st.lists(st.floats(2.5, 15.0), min_size=3, max_size=3),
     st.integers(1, 40),
@@ -75,7 +88,8 @@ def test_supercells_keep_the_symmetry_and_the_bound(lengths, n_atoms, group):
         lengths[1] = lengths[0]
     if group >= 195:
         lengths[2] = lengths[0]
-    a, b, c = choose_supercell(np.diag(lengths), n_atoms, group, Settings())
+    cell = StandardCell(np.diag(lengths), np.ones(n_atoms, int), np.zeros((n_atoms, 3)), "", group, "P")
+    a, b, c = enlarge(cell, 12, 100)
     assert a * b * c * n_atoms <= max(100, n_atoms)
     if group >= 75:
         assert a == b

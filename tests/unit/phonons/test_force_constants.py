@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from argon import argon, potential
+from ase.build import bulk
 
+from paraisite.crystals import Crystal
 from paraisite.phonons.cells import PhononError, standard_cell
 from paraisite.phonons.force_constants import (
     FORCES,
@@ -23,13 +25,15 @@ from paraisite.phonons.force_constants import (
     write_force_constants,
 )
 from paraisite.phonons.settings import Settings
+from paraisite.phonons.stability import to_phonopy
 
 pytest.importorskip("phono3py", reason="lattice dynamics needs the extra [phonons]")
 
 
-def fresh(supercell=(2, 2, 2)):
+def fresh(supercell=(2, 2, 2), fc2_supercell=None):
     crystal = argon(a=5.2)
-    return new_phono3py(standard_cell(crystal.cell, crystal.numbers, crystal.positions, 0.01), supercell)
+    cell = standard_cell(crystal.cell, crystal.numbers, crystal.positions, 0.01)
+    return new_phono3py(cell, supercell, fc2_supercell or supercell)
 
 
 def solved(folder: Path, **changes):
@@ -93,6 +97,32 @@ def test_phono3py_and_phonopy_read_the_files(tmp_path):
     assert harmonic.run_qpoints([[0.5, 0, 0.5]]).frequencies[0].max() > 1
 
 
+def test_they_are_read_where_the_second_order_has_a_larger_supercell(tmp_path):
+    """With two atoms in the primitive cell: their places in the two supercells differ."""
+    import phono3py
+    import phonopy
+
+    cell = Crystal.from_ase(bulk("MgO", "rocksalt", 4.2))
+    ph3 = new_phono3py(standard_cell(cell.cell, cell.numbers, cell.positions, 0.01), (1, 1, 1), (2, 2, 2))
+    displace(ph3, Settings())
+    random = np.random.default_rng(0)
+    ph3.fc2, ph3.fc3 = random.normal(size=(2, 64, 3, 3)), random.normal(size=(2, 8, 8, 3, 3, 3))
+    ph3.phonon_forces = np.zeros((len(ph3.phonon_supercells_with_displacements), 64, 3))
+    ph3.forces = np.zeros((16, 8, 3))
+    write_force_constants(ph3, tmp_path)
+    back = phono3py.load(
+        tmp_path / "phono3py_params.yaml.xz", fc2_filename=tmp_path / "fc2.hdf5", fc3_filename=tmp_path / "fc3.hdf5",
+        log_level=0, produce_fc=True,
+    )  # fmt: skip
+    assert np.array_equal(back.fc2, ph3.fc2)
+    harmonic = phonopy.load(
+        unitcell=ph3.unitcell, supercell_matrix=ph3.phonon_supercell_matrix, primitive_matrix=ph3.primitive_matrix,
+        force_constants_filename=tmp_path / "fc2.hdf5", symmetrize_fc=False,
+    )  # fmt: skip
+    ours = to_phonopy(ph3).run_qpoints([[0.5, 0, 0.5]]).frequencies
+    np.testing.assert_allclose(harmonic.run_qpoints([[0.5, 0, 0.5]]).frequencies, ours)
+
+
 def test_forces_can_be_computed_anew_from_the_params_file(tmp_path):
     import phono3py
 
@@ -122,27 +152,28 @@ def test_a_cutoff_leaves_fewer_elements():
 def test_where_too_many_snapshots_were_needed_there_is_a_cutoff():
     ph3 = fresh()
     assert displace(ph3, Settings()).fc3_cutoff is None
-    few = Settings(min_snapshots=1, oversampling=50, oversampling_cut=50, max_snapshots=40)
+    few = Settings(min_snapshots=2, oversampling=50, oversampling_cut=50, max_snapshots=80)
     plan = displace(ph3, few)
     assert plan.fc3_cutoff is not None
-    assert 30 < plan.n_supercells <= 40
+    assert 60 < plan.n_supercells <= 80
     longer = next(c for c in np.arange(plan.fc3_cutoff, 9, 0.1) if count_free(ph3, c) > plan.n_free)
     assert 50 * count_free(ph3, longer) > 40 * 3 * 32  # the next shell would have been too many
-    assert displace(ph3, few.model_copy(update={"snapshots": 5})).fc3_cutoff is None
+    assert displace(ph3, few.model_copy(update={"snapshots": 6})).fc3_cutoff is None
 
 
-def test_little_memory_means_a_cutoff():
-    ph3 = fresh()
-    tight = displace(ph3, Settings(max_memory_GB=2 * fit_memory_GB(60, 32)))
+def test_little_memory_means_a_cutoff(monkeypatch):
+    monkeypatch.setattr("paraisite.phonons.force_constants.FIT_GB", fit_memory_GB(60, 32))
+    tight = displace(fresh(), Settings())
     assert tight.fc3_cutoff is not None
     assert tight.n_free <= 60
 
 
 def test_enough_snapshots_for_the_free_elements():
     ph3 = fresh((1, 1, 1))
-    plan = displace(ph3, Settings(min_snapshots=1, oversampling=3))
-    assert plan.n_supercells * 3 * 4 >= 3 * plan.n_free > (plan.n_supercells - 1) * 3 * 4
-    assert displace(ph3, Settings(snapshots=5)).n_supercells == 5
+    plan = displace(ph3, Settings(min_snapshots=2, oversampling=3))
+    pairs = plan.n_supercells // 2
+    assert pairs * 3 * 4 >= 3 * plan.n_free > (pairs - 1) * 3 * 4
+    assert displace(ph3, Settings(snapshots=6)).n_supercells == 6
 
 
 def test_the_same_seed_gives_the_same_displacements():
@@ -153,6 +184,59 @@ def test_the_same_seed_gives_the_same_displacements():
     assert np.array_equal(a.displacements, b.displacements)
     assert not np.allclose(a.displacements, c.displacements)
     np.testing.assert_allclose(np.linalg.norm(a.displacements, axis=-1), 0.03)
+
+
+def test_snapshots_come_with_their_opposites():
+    ph3 = fresh()
+    displace(ph3, Settings())
+    assert len(ph3.displacements) == 16
+    assert np.array_equal(ph3.displacements[:8], -ph3.displacements[8:])
+
+
+class Quartic:
+    """The potential, and springs of the fourth order between each atom and its site."""
+
+    def __init__(self, sites: np.ndarray) -> None:
+        self.sites, self.inner = sites, potential()
+
+    def get_forces(self, atoms):
+        moved = atoms.positions - self.sites
+        return self.inner.get_forces(atoms) - 20 * moved**3
+
+
+def test_opposites_cancel_the_fourth_order(tmp_path):
+    def third_order(calculator, opposites: bool) -> np.ndarray:
+        ph3 = fresh()
+        plan = displace(ph3, Settings())
+        if not opposites:
+            ph3.generate_displacements(distance=0.03, number_of_snapshots=plan.n_supercells, random_seed=0)
+        measure(ph3, calculator, tmp_path, f"{calculator} {opposites}")
+        fit(ph3, plan)
+        return ph3.fc3
+
+    quartic = Quartic(fresh().supercell.positions)
+    with_, without = third_order(potential(), True), third_order(potential(), False)
+    largest = np.abs(with_).max()
+    assert np.abs(third_order(quartic, True) - with_).max() < 1e-6 * largest
+    assert np.abs(third_order(quartic, False) - without).max() > 1e-2 * largest
+
+
+def test_a_larger_supercell_for_the_second_order(tmp_path):
+    ph3 = fresh((2, 2, 2), (3, 3, 3))
+    plan = displace(ph3, Settings())
+    assert (plan.n_atoms, plan.n_atoms_harmonic) == (32, 108)
+    measure(ph3, potential(), tmp_path, "a")
+    fit(ph3, plan)
+    (tmp_path / "same").mkdir()
+    same, _ = solved(tmp_path / "same")
+    assert np.abs(ph3.fc3 - same.fc3).max() < 1e-9
+    write_force_constants(ph3, tmp_path)
+    back = fresh((2, 2, 2), (3, 3, 3))
+    assert read_force_constants(back, tmp_path)
+    assert np.array_equal(back.fc2, ph3.fc2)
+    large, small = (to_phonopy(one).run_qpoints([[0.5, 0, 0.5], [0.2, 0, 0.1]]).frequencies for one in (back, same))
+    assert large[0] == pytest.approx(small[0], rel=0.05)  # two cells across tell this wave vector
+    assert np.abs(large[1] - small[1]).max() > 1e-3
 
 
 def test_interrupted_forces_go_on(tmp_path, monkeypatch):
@@ -178,6 +262,12 @@ def test_interrupted_forces_go_on(tmp_path, monkeypatch):
     other = Counting()
     measure(ph3, other, tmp_path, "another fingerprint")
     assert other.calls == 1 + 17
+
+    larger, both = fresh((2, 2, 2), (3, 3, 3)), Counting()
+    displace(larger, Settings())
+    measure(larger, both, tmp_path, "another fingerprint")  # of other sizes: begun anew
+    assert both.calls == 2 + 17
+    measure(larger, Counting(most=2), tmp_path, "another fingerprint")
 
 
 class Constant:

@@ -11,21 +11,21 @@ from paraisite.phonons.settings import Settings
 
 pytest.importorskip("phono3py", reason="lattice dynamics needs the extra [phonons]")
 
-SETTINGS = Settings(potential="argon", supercell=(1, 1, 1), min_snapshots=3)
+SETTINGS = Settings(potential="argon", supercell=(1, 1, 1), min_snapshots=4)
 
 
 def test_atoms_in_displaced_supercells() -> None:
     forecast = Forecast([argon(), argon("hcp", 3.7)], SETTINGS)
-    fcc = (1 + 3) * 4  # a second-order displacement and three snapshots of the conventional cell
+    fcc = (1 + 4) * 4  # a second-order displacement and four snapshots of the conventional cell
     assert forecast.work[0] == fcc
-    assert forecast.n_supercells > 2 * 4 - 1
+    assert forecast.n_supercells > 2 * 5 - 1
     assert Forecast([argon()], SETTINGS.model_copy(update={"supercell": (2, 2, 2)})).work == [8 * fcc]
 
 
 def test_a_few_stand_for_many() -> None:
     forecast = Forecast([argon() for _ in range(3 * SAMPLE)], SETTINGS)
-    assert forecast.work == [16.0] * (3 * SAMPLE)
-    assert forecast.n_supercells == 3 * SAMPLE * 4
+    assert forecast.work == [20.0] * (3 * SAMPLE)
+    assert forecast.n_supercells == 3 * SAMPLE * 5
 
 
 def test_seconds_that_are_left() -> None:
@@ -44,4 +44,4 @@ def test_seconds_that_are_left() -> None:
 def test_what_cannot_be_planned_takes_nothing() -> None:
     twice = Crystal.from_ase(argon().to_ase() * (2, 1, 1))
     twice = Crystal(twice.cell, twice.numbers, twice.positions * 0.0, id="heap")
-    assert Forecast([twice, argon()], SETTINGS).work == [0.0, 16.0]
+    assert Forecast([twice, argon()], SETTINGS).work == [0.0, 20.0]
