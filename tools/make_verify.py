@@ -23,7 +23,7 @@ from scipy.stats import spearmanr
 from paraisite.drawing import COLOURS, FAINT, INK, blank, quiet, save
 from paraisite.evaluation.metrics import mape
 from paraisite.evaluation.study.figures.picture import Picture
-from paraisite.phonons.summary import DOUBT, is_quick
+from paraisite.phonons.summary import doubtful, is_quick
 from paraisite.replacing import replacing
 
 ROOT = Path(__file__).parents[1]
@@ -136,7 +136,7 @@ def compounds() -> str:
                 lowest = f"{float(row['min_frequency_THz']):.2f}" if row["min_frequency_THz"] else "–"
                 middle = [lowest.replace("-0.00", "0.00"), row["mesh"] or "–"]
             doubts = (float(row.get(name) or 0.0) for name in ("mesh_change", "long_lived_share"))
-            status = row["status"] if row["status"] != "ok" else "doubtful" if max(doubts) > DOUBT else ""
+            status = row["status"] if row["status"] != "ok" else "doubtful" if doubtful(*doubts) else ""
             seconds = f"{float(row['cpu_seconds'] or 0):.3g}"
             lines.append([row["formula"], row["space_group"], *shown, factor, *middle, seconds, status])
         middle = ["Θ (K)", "γ of the potential"] if potential == "quick" else ["lowest mode (THz)", "mesh"]

@@ -12,6 +12,8 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
+from paraisite.spawning import held
+
 FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 """Exit statuses; the last two are what a shell reports for SIGINT and SIGPIPE."""
 
@@ -64,16 +66,9 @@ def guarded(verb: Callable[P, R]) -> Callable[P, R]:
 
 def load_libraries() -> None:
     """Import the native libraries with signals held back: interrupted while it loads, gemmi aborts the process."""
-    signals = {signal.SIGINT, signal.SIGTERM}
-    hold = getattr(signal, "pthread_sigmask", None)  # not on Windows
-    if hold is not None:
-        before = hold(signal.SIG_BLOCK, signals)
-    try:
+    with held(signal.SIGINT, signal.SIGTERM):
         import gemmi  # noqa: F401
         import torch  # noqa: F401
-    finally:
-        if hold is not None:
-            hold(signal.SIG_SETMASK, before)
 
 
 def _unforeseen(error: Exception) -> NoReturn:

@@ -8,11 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from paraisite.crystals.crystal import Crystal
 from paraisite.phonons import stages
-from paraisite.phonons.cells import PhononError, StandardCell, choose_supercells, standard_cell
+from paraisite.phonons.cells import PhononError, StandardCell, choose_supercells, plane_spacing, standard_cell
 from paraisite.phonons.claim import claim
 from paraisite.phonons.cumulative import LONG, SHARE, cumulative, long_lived, write_cumulative
 from paraisite.phonons.estimate import check, estimate
@@ -213,11 +211,10 @@ def _force_constants(
         ("supercell", third, ph3.supercell),
         ("fc2_supercell", second, ph3.phonon_supercell),
     ):
-        spacing = 1 / np.linalg.norm(np.linalg.inv(supercell.cell), axis=0)
         details[name] = {
             "multiples": list(multiples),
             "n_atoms": len(supercell),
-            "inscribed_sphere": float(spacing.min()),
+            "inscribed_sphere": float(plane_spacing(supercell.cell).min()),
         }
     details["displacements"] = kept["displacements"] | {"distance": settings.displacement, "seed": settings.seed}
     details["estimate"] = kept["estimate"]

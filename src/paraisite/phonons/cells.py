@@ -113,6 +113,12 @@ def standard_cell(cell: np.ndarray, numbers: np.ndarray, positions: np.ndarray, 
     )
 
 
+def plane_spacing(cell: np.ndarray) -> np.ndarray:
+    """Distances (Å, shape (3,)) between opposite faces of a cell with lattice vectors as rows."""
+    spacing: np.ndarray = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    return spacing
+
+
 def choose_supercells(cell: StandardCell, settings: Settings) -> tuple[Multiples, Multiples]:
     """Multiples of the conventional cell for the third order and, at least as large where it is chosen, the second."""
     third = settings.supercell or enlarge(cell, settings.supercell_length, settings.max_supercell_atoms)
@@ -139,7 +145,7 @@ def enlarge(cell: StandardCell, length: float, max_atoms: int) -> Multiples:
     """
     group_number = cell.group_number
     together = [[0, 1, 2]] if group_number >= 195 else [[0, 1], [2]] if group_number >= 75 else [[0], [1], [2]]
-    spacing = 1 / np.linalg.norm(np.linalg.inv(cell.cell), axis=0)
+    spacing = plane_spacing(cell.cell)
     multiples = np.ones(3, dtype=int)
     while (multiples * spacing).min() < length:
         smallest = int(np.argmin(multiples * spacing))

@@ -105,6 +105,11 @@ def _factors(kappa: float | None, subject: Subject) -> dict[str, float | None]:
     return {name: kappa / known if kappa is not None and known else None for name, known in beside.items()}
 
 
+def doubtful(mesh_change: float | None, long_lived_share: float | None) -> bool:
+    """Whether more than half of a conductivity depends on the mesh, or on phonons that hardly anything scatters."""
+    return max(mesh_change or 0.0, long_lived_share or 0.0) > DOUBT
+
+
 def verdict(result: Result, subject: Subject) -> str:
     """Say what the calculation makes of the prediction.
 
@@ -117,7 +122,7 @@ def verdict(result: Result, subject: Subject) -> str:
         return "unstable"
     if kappa is None:
         return "failed"
-    if max(result.mesh_change or 0.0, result.long_lived_share or 0.0) > DOUBT:
+    if doubtful(result.mesh_change, result.long_lived_share):
         return "doubtful"
     if predicted.low is None or predicted.high is None:
         return "no prediction"

@@ -78,16 +78,22 @@ def test_acoustic_sum_rules(tmp_path):
         assert np.abs(ph3.fc3.sum(axis=axis)).max() < 1e-8 * np.abs(ph3.fc3).max()
 
 
-def test_phono3py_and_phonopy_read_the_files(tmp_path):
+def loaded(folder: Path):
+    """What phono3py reads from the files of a folder."""
     import phono3py
+
+    return phono3py.load(
+        folder / "phono3py_params.yaml.xz", fc2_filename=folder / "fc2.hdf5", fc3_filename=folder / "fc3.hdf5",
+        log_level=0, produce_fc=True,
+    )  # fmt: skip
+
+
+def test_phono3py_and_phonopy_read_the_files(tmp_path):
     import phonopy
 
     ph3, _ = solved(tmp_path)
     write_force_constants(ph3, tmp_path)
-    back = phono3py.load(
-        tmp_path / "phono3py_params.yaml.xz", fc2_filename=tmp_path / "fc2.hdf5", fc3_filename=tmp_path / "fc3.hdf5",
-        log_level=0, produce_fc=True,
-    )  # fmt: skip
+    back = loaded(tmp_path)
     assert np.array_equal(back.fc2, ph3.fc2)
     assert np.array_equal(back.fc3, ph3.fc3)
     harmonic = phonopy.load(
@@ -99,7 +105,6 @@ def test_phono3py_and_phonopy_read_the_files(tmp_path):
 
 def test_they_are_read_where_the_second_order_has_a_larger_supercell(tmp_path):
     """With two atoms in the primitive cell: their places in the two supercells differ."""
-    import phono3py
     import phonopy
 
     cell = Crystal.from_ase(bulk("MgO", "rocksalt", 4.2))
@@ -110,10 +115,7 @@ def test_they_are_read_where_the_second_order_has_a_larger_supercell(tmp_path):
     ph3.phonon_forces = np.zeros((len(ph3.phonon_supercells_with_displacements), 64, 3))
     ph3.forces = np.zeros((16, 8, 3))
     write_force_constants(ph3, tmp_path)
-    back = phono3py.load(
-        tmp_path / "phono3py_params.yaml.xz", fc2_filename=tmp_path / "fc2.hdf5", fc3_filename=tmp_path / "fc3.hdf5",
-        log_level=0, produce_fc=True,
-    )  # fmt: skip
+    back = loaded(tmp_path)
     assert np.array_equal(back.fc2, ph3.fc2)
     harmonic = phonopy.load(
         unitcell=ph3.unitcell, supercell_matrix=ph3.phonon_supercell_matrix, primitive_matrix=ph3.primitive_matrix,
