@@ -50,7 +50,7 @@ def estimate(ph3: Phono3py, calculator: Calculator, plan: Displacements, setting
     forces_of(next(cell for cell in ph3.supercells_with_displacements if cell is not None), calculator)
     call = time.perf_counter() - start
     atoms, atoms_harmonic = plan.n_atoms, plan.n_atoms_harmonic
-    fit = _fit_seconds(plan.n_free, atoms, plan.n_supercells)
+    fit = _fit_seconds(plan.n_free, atoms, plan.n_supercells // 2)  # snapshots with their opposites count once
     fit += _fit_seconds(plan.n_free_harmonic, atoms_harmonic, plan.n_harmonic)
     tensor = 2 * 27 * 8 * len(ph3.primitive) * atoms**2
     memory = max(fit_memory_GB(plan.n_free, atoms) + tensor / 1e9, fit_memory_GB(plan.n_free_harmonic, atoms_harmonic))

@@ -249,17 +249,40 @@ def forces_of(cell: Any, calculator: Calculator) -> np.ndarray:
 
 @_recursion_limited()
 def fit(ph3: Phono3py, plan: Displacements) -> None:
-    """Make the force constants of displacements and forces, with acoustic sum rules and permutation symmetry."""
+    """Make the force constants of displacements and forces, with acoustic sum rules and permutation symmetry.
+
+    In the normal equations of snapshots that come with their opposites the second order is decoupled from the third,
+    which is then fitted by itself to the mean of both forces: half the work for the same force constants.
+    """
+    from phono3py.interface.fc_calculator import FC3Solver
+
     ph3.produce_fc2(fc_calculator="symfc")
     if plan.n_free == 0:
         ph3.produce_fc3()
         ph3.symmetrize_fc3(use_symfc_projector=True)
         return
-    options = None if plan.fc3_cutoff is None else f"cutoff = {plan.fc3_cutoff}"  # of the third order alone
-    ph3.produce_fc3(fc_calculator="symfc", fc_calculator_options=options)
+    moved, forces = ph3.displacements, ph3.forces
+    half = len(moved) // 2
+    paired = np.array_equal(moved[:half], -moved[half:])
+    if paired:
+        moved, forces = moved[:half], (forces[:half] + forces[half:]) / 2
+    solver = FC3Solver(
+        "symfc",
+        ph3.supercell,
+        symmetry=ph3.symmetry,
+        dataset={"displacements": moved, "forces": forces},
+        is_compact_fc=True,
+        primitive=ph3.primitive,
+        orders=[3] if paired else [2, 3],
+        options=None if plan.fc3_cutoff is None else f"cutoff = {plan.fc3_cutoff}",
+    )
+    ph3.fc3 = solver.force_constants[3]
+    nonzero = solver.fc_solver.get_nonzero_atomic_indices_fc3()
+    if nonzero is not None:
+        ph3.fc3_nonzero_indices = np.array(nonzero[ph3.primitive.p2s_map], dtype="byte", order="C")
 
 
-def write_force_constants(ph3: Phono3py, folder: Path) -> None:
+def write_force_constants(ph3: Phono3py, folder: Path, fc3_cutoff: float | None = None) -> None:
     """Write fc2.hdf5, fc3.hdf5 and phono3py_params.yaml.xz, which phono3py and phonopy read back."""
     import lzma
 
@@ -273,7 +296,7 @@ def write_force_constants(ph3: Phono3py, folder: Path) -> None:
     with replacing(folder / "fc2.hdf5") as aside:
         write_fc2_to_hdf5(ph3.fc2, str(aside), p2s_map=second, physical_unit="eV/angstrom^2")
     with replacing(folder / "fc3.hdf5") as aside:
-        write_fc3_to_hdf5(ph3.fc3, ph3.fc3_nonzero_indices, str(aside), p2s_map=third, fc3_cutoff=ph3.fc3_cutoff)
+        write_fc3_to_hdf5(ph3.fc3, ph3.fc3_nonzero_indices, str(aside), p2s_map=third, fc3_cutoff=fc3_cutoff)
 
 
 def read_force_constants(ph3: Phono3py, folder: Path) -> bool:

@@ -12,15 +12,17 @@ import jraph
 from ase.calculators.calculator import all_changes
 from ase.data import chemical_symbols
 from nequix.calculator import NequixCalculator
+from nequix.model import Nequix
 
 from paraisite.downloading import cache_folder
+from paraisite.phonons.nequix_cpu import for_processors, in_slots
 from paraisite.phonons.potentials import PotentialError, unknown_elements
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 GROWTH = 1.2
-"""Step between the numbers of edges that are compiled for: crystals share them, at the cost of a tenth more edges."""
+"""Step between the numbers of edges that a GPU compiles for: crystals share them, at the cost of a tenth more edges."""
 
 if jax.config.jax_compilation_cache_dir is None:  # a quarter of a minute for each size, and as much to load: once only
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
@@ -36,6 +38,8 @@ class PaddedNequixCalculator(NequixCalculator):  # type: ignore[misc]
         with jax.default_device(device):
             # by path, so that it never downloads; without the kernel, which takes a GPU and one more package
             super().__init__(model_path=str(path), use_kernel=False)
+        if device.platform == "cpu":
+            self.model: Nequix = for_processors(self.model)
 
     def calculate(
         self,
@@ -51,6 +55,8 @@ class PaddedNequixCalculator(NequixCalculator):  # type: ignore[misc]
 
     def _pad_graph_jax(self, graph: jraph.GraphsTuple, numbers_changed: bool = False) -> jraph.GraphsTuple:
         """Fill up with sites and edges that belong to no crystal, to a size that others have too."""
+        if self.device.platform == "cpu":
+            return in_slots(graph)
         edges = 64 * math.ceil(4 * GROWTH ** math.ceil(math.log(max(graph.n_edge[0] / 256, 1), GROWTH)))
         nodes = 16 * math.ceil((graph.n_node[0] + 1) / 16)  # one more at least: the ends of those edges
         return jraph.pad_with_graphs(graph, n_node=nodes, n_edge=edges, n_graph=2)

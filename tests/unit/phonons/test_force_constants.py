@@ -223,6 +223,17 @@ def test_opposites_cancel_the_fourth_order(tmp_path):
     assert np.abs(third_order(quartic, False) - without).max() > 1e-2 * largest
 
 
+@pytest.mark.parametrize("cutoff", [None, 4.0])
+def test_pairs_are_fitted_to_what_all_snapshots_are(tmp_path, cutoff):
+    ph3, _ = solved(tmp_path, fc3_cutoff=cutoff)
+    third, nonzero = ph3.fc3.copy(), ph3.fc3_nonzero_indices
+    ph3.produce_fc3(fc_calculator="symfc", fc_calculator_options=cutoff and f"cutoff = {cutoff}")  # both orders, all
+    assert np.abs(third - ph3.fc3).max() < 1e-9 * np.abs(third).max()
+    assert (nonzero is None) == (cutoff is None)
+    if cutoff is not None:
+        assert np.array_equal(nonzero, ph3.fc3_nonzero_indices)
+
+
 def test_a_larger_supercell_for_the_second_order(tmp_path):
     ph3 = fresh((2, 2, 2), (3, 3, 3))
     plan = displace(ph3, Settings())

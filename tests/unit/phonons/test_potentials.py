@@ -154,6 +154,31 @@ def test_nequix(name: str, energy: float, mirror: Path, tmp_path: Path, monkeypa
 
 @pytest.mark.data
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["nequix-mp-1-pft", "nequix-oam-1-pft"])
+def test_nequix_as_its_own_calculator(name: str, mirror: Path) -> None:
+    """A slab, whose sites have neighbours in very different numbers; and a molecule without a cell."""
+    pytest.importorskip("nequix", reason="nequix is not installed: make phonons")
+    from nequix.calculator import NequixCalculator
+
+    [path] = mirror.rglob(f"{name}.nqx")
+    own, ours = NequixCalculator(model_path=str(path), use_kernel=False), load(name, mirror)
+    slab = rattled().repeat((1, 1, 3))
+    slab.center(vacuum=4.0, axis=2)
+    for atoms in (slab, Atoms("OMgO", [[0, 0, 0], [0, 0.3, 1.8], [0, 0, 3.7]])):
+        found = []
+        for calculator in (own, ours):
+            atoms.calc = calculator
+            found.append((atoms.get_potential_energy(), atoms.get_forces(), calculator.results["stress"]))
+        (energy, forces, stress), (our_energy, our_forces, our_stress) = found
+        assert our_energy == pytest.approx(energy, abs=1e-4)
+        np.testing.assert_allclose(our_forces, forces, atol=1e-5 * np.abs(forces).max())
+        assert (our_stress is None) == (stress is None)
+        if stress is not None:
+            np.testing.assert_allclose(our_stress, stress, atol=1e-5 * np.abs(stress).max())
+
+
+@pytest.mark.data
+@pytest.mark.slow
 def test_nequix_in_units_of_ase(mirror: Path) -> None:
     pytest.importorskip("nequix", reason="nequix is not installed: make phonons")
     name = "nequix-mp-1-pft"
