@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +14,16 @@ from nequix.calculator import NequixCalculator
 from nequix.model import Nequix
 
 from paraisite.downloading import cache_folder
-from paraisite.phonons.nequix_cpu import for_processors, in_slots
+from paraisite.phonons.nequix_slots import in_slots, with_slots
 from paraisite.phonons.potentials import PotentialError, unknown_elements
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-GROWTH = 1.2
-"""Step between the numbers of edges that a GPU compiles for: crystals share them, at the cost of a tenth more edges."""
+SITES = {"cpu": 4}
+"""Sites whose products are held at once: those of four, with some 300 neighbours, fit into a cache of a few MB."""
+MANY_SITES = 64
+"""The same for a GPU, which wants more work at once; not measured on one."""
 
 if jax.config.jax_compilation_cache_dir is None:  # a quarter of a minute for each size, and as much to load: once only
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
@@ -34,12 +35,12 @@ class PaddedNequixCalculator(NequixCalculator):  # type: ignore[misc]
 
     def __init__(self, path: Path, name: str, device: jax.Device) -> None:
         self.device = device
+        self.sites = SITES.get(device.platform, MANY_SITES)
         self.model_name = name
         with jax.default_device(device):
             # by path, so that it never downloads; without the kernel, which takes a GPU and one more package
             super().__init__(model_path=str(path), use_kernel=False)
-        if device.platform == "cpu":
-            self.model: Nequix = for_processors(self.model)
+        self.model: Nequix = with_slots(self.model, self.sites)
 
     def calculate(
         self,
@@ -55,11 +56,7 @@ class PaddedNequixCalculator(NequixCalculator):  # type: ignore[misc]
 
     def _pad_graph_jax(self, graph: jraph.GraphsTuple, numbers_changed: bool = False) -> jraph.GraphsTuple:
         """Fill up with sites and edges that belong to no crystal, to a size that others have too."""
-        if self.device.platform == "cpu":
-            return in_slots(graph)
-        edges = 64 * math.ceil(4 * GROWTH ** math.ceil(math.log(max(graph.n_edge[0] / 256, 1), GROWTH)))
-        nodes = 16 * math.ceil((graph.n_node[0] + 1) / 16)  # one more at least: the ends of those edges
-        return jraph.pad_with_graphs(graph, n_node=nodes, n_edge=edges, n_graph=2)
+        return in_slots(graph, self.sites)
 
 
 def load_nequix(path: Path, name: str, device: str = "cpu") -> PaddedNequixCalculator:

@@ -154,10 +154,11 @@ def test_nequix(name: str, energy: float, mirror: Path, tmp_path: Path, monkeypa
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["nequix-mp-1-pft", "nequix-oam-1-pft"])
-def test_nequix_as_its_own_calculator(name: str, mirror: Path) -> None:
+@pytest.mark.parametrize(("name", "sites"), [("nequix-mp-1-pft", 4), ("nequix-oam-1-pft", 64)])
+def test_nequix_as_its_own_calculator(name: str, sites: int, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slab, whose sites have neighbours in very different numbers; and a molecule without a cell."""
     pytest.importorskip("nequix", reason="nequix is not installed: make phonons")
+    monkeypatch.setattr("paraisite.phonons.nequix.SITES", {"cpu": sites})
     from nequix.calculator import NequixCalculator
 
     [path] = mirror.rglob(f"{name}.nqx")

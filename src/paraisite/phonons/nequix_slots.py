@@ -1,4 +1,4 @@
-"""Nequix's convolution for processors: matrix products over the neighbours of a few sites at a time.
+"""Nequix's convolution as matrix products over the neighbours of a few sites at a time.
 
 nequix multiplies tensors edge by edge, and keeps the products of all edges for the gradient: gigabytes that a
 processor waits for. Here the neighbours of a site stand in slots, equally many for each site. The sum over them and
@@ -19,25 +19,30 @@ import jraph
 import numpy as np
 from nequix.model import Nequix, NequixConvolution
 
-SITES = 4
-"""Sites whose products are held at once: those of some 300 neighbours fit into a cache of a few MB."""
 FAR = 1000.0
 """Å: a distance at which nothing is a neighbour."""
 
 
-def for_processors(model: Nequix) -> Nequix:
-    """Return a model with the same weights, whose layers take graphs that `in_slots` made."""
-    return eqx.tree_at(lambda m: m.layers, model, [NeighbourConvolution(layer) for layer in model.layers])
+def with_slots(model: Nequix, sites: int) -> Nequix:
+    """Return a model with the same weights, whose layers take graphs that `in_slots` made.
+
+    Parameters
+    ----------
+    model : nequix.model.Nequix
+    sites : int
+        Sites whose products are held at once.
+    """
+    return eqx.tree_at(lambda m: m.layers, model, [NeighbourConvolution(layer, sites) for layer in model.layers])
 
 
-def in_slots(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
-    """Put the edges of one crystal into slots, equally many for each site.
+def in_slots(graph: jraph.GraphsTuple, sites: int) -> jraph.GraphsTuple:
+    """Put the edges of one crystal into slots, equally many for each site, and fill up to a multiple of `sites`.
 
     Slots that stay empty, and those of the sites that fill up the number of sites, hold an edge of which one end is
     far away; beyond the cutoff it contributes nothing. The filling sites are a second graph, as jraph has it.
     """
     n = int(graph.n_node[0])
-    filling = SITES - n % SITES
+    filling = sites - n % sites
     receivers = np.asarray(graph.receivers)
     degree = np.bincount(receivers, minlength=n)
     largest = max(int(degree.max()), 1)
@@ -53,7 +58,7 @@ def in_slots(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
     shifts = np.zeros((len(senders), 3), dtype=np.float32)
     shifts[at] = np.asarray(graph.edges["shifts"])[order]
     positions = np.asarray(graph.nodes["positions"])
-    far = positions.max() + FAR * np.arange(1, filling + 1, dtype=np.float32)
+    far = np.full((filling, 3), positions.max() + FAR, dtype=np.float32)
     cell = graph.globals["cell"]
     return graph._replace(
         n_node=np.array([n, filling], dtype=np.int32),
@@ -61,7 +66,7 @@ def in_slots(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
         nodes=graph.nodes
         | {
             "species": np.pad(graph.nodes["species"], (0, filling)),
-            "positions": np.concatenate([positions, np.repeat(far[:, None], 3, axis=1)]),
+            "positions": np.concatenate([positions, far]),
         },
         edges={"shifts": shifts},
         senders=senders,
@@ -100,6 +105,7 @@ class NeighbourConvolution(eqx.Module):  # type: ignore[misc]
     """A layer of nequix with the weights of another one, for graphs that `in_slots` made."""
 
     layer: NequixConvolution
+    sites: int = eqx.field(static=True)
 
     def __call__(
         self,
@@ -111,7 +117,7 @@ class NeighbourConvolution(eqx.Module):  # type: ignore[misc]
         receivers: jax.Array,
     ) -> e3nn.IrrepsArray:
         """Return the features after the layer; the arguments are those of `NequixConvolution`."""
-        layer = self.layer
+        layer, sites = self.layer, self.sites
         messages = layer.linear_1(features)
         paths = _paths(messages.irreps, harmonics.irreps, layer.tp_irreps)
         nodes = [jnp.swapaxes(chunk, 1, 2) for chunk in messages.chunks]  # channels last
@@ -124,13 +130,13 @@ class NeighbourConvolution(eqx.Module):  # type: ignore[misc]
             sent = [node[sender] for node in nodes]
             found = []
             for path, weight in zip(paths, weights, strict=True):
-                coupling = jnp.einsum("snj,joi->soni", harmonic, path.coupling).reshape(SITES, path.out.dim, -1)
-                weighted = (sent[path.source] * weight[:, :, None, :]).reshape(SITES, -1, path.channels)
+                coupling = jnp.einsum("snj,joi->soni", harmonic, path.coupling).reshape(sites, path.out.dim, -1)
+                weighted = (sent[path.source] * weight[:, :, None, :]).reshape(sites, -1, path.channels)
                 found.append(coupling @ weighted)
             return found
 
         edges = (harmonics.array, radial_basis, senders)
-        sums = jax.lax.map(aggregate, [array.reshape(n // SITES, SITES, -1, *array.shape[1:]) for array in edges])
+        sums = jax.lax.map(aggregate, [array.reshape(n // sites, sites, -1, *array.shape[1:]) for array in edges])
         chunks = [
             jnp.swapaxes(found.reshape(n, path.out.dim, path.channels), 1, 2)
             for found, path in zip(sums, paths, strict=True)
