@@ -25,6 +25,13 @@ def rattled() -> Atoms:
     return atoms
 
 
+def slab() -> Atoms:
+    """Sites of which some have half as many neighbours as others."""
+    atoms = rattled().repeat((1, 1, 3))
+    atoms.center(vacuum=4.0, axis=2)
+    return atoms
+
+
 def check_derivatives(atoms: Atoms, tolerance: float) -> None:
     """Forces and stress, in Voigt's order, are derivatives of the energy by positions (Å) and strain."""
     step = 5e-3
@@ -156,26 +163,46 @@ def test_nequix(name: str, energy: float, mirror: Path, tmp_path: Path, monkeypa
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "sites"), [("nequix-mp-1-pft", 4), ("nequix-oam-1-pft", 64)])
 def test_nequix_as_its_own_calculator(name: str, sites: int, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slab, whose sites have neighbours in very different numbers; and a molecule without a cell."""
     pytest.importorskip("nequix", reason="nequix is not installed: make phonons")
-    monkeypatch.setattr("paraisite.phonons.nequix.SITES", {"cpu": sites})
     from nequix.calculator import NequixCalculator
 
+    monkeypatch.setattr("paraisite.phonons.nequix.SITES", {"cpu": sites})
     [path] = mirror.rglob(f"{name}.nqx")
-    own, ours = NequixCalculator(model_path=str(path), use_kernel=False), load(name, mirror)
-    slab = rattled().repeat((1, 1, 3))
-    slab.center(vacuum=4.0, axis=2)
-    for atoms in (slab, Atoms("OMgO", [[0, 0, 0], [0, 0.3, 1.8], [0, 0, 3.7]])):
-        found = []
-        for calculator in (own, ours):
-            atoms.calc = calculator
-            found.append((atoms.get_potential_energy(), atoms.get_forces(), calculator.results["stress"]))
-        (energy, forces, stress), (our_energy, our_forces, our_stress) = found
-        assert our_energy == pytest.approx(energy, abs=1e-4)
-        np.testing.assert_allclose(our_forces, forces, atol=1e-5 * np.abs(forces).max())
-        assert (our_stress is None) == (stress is None)
-        if stress is not None:
-            np.testing.assert_allclose(our_stress, stress, atol=1e-5 * np.abs(stress).max())
+    atoms, found = slab(), []
+    for calculator in (NequixCalculator(model_path=str(path), use_kernel=False), load(name, mirror)):
+        atoms.calc = calculator
+        found.append((atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()))
+    (energy, forces, stress), (our_energy, our_forces, our_stress) = found
+    assert our_energy == pytest.approx(energy, abs=1e-4)
+    np.testing.assert_allclose(our_forces, forces, atol=1e-5 * np.abs(forces).max())
+    np.testing.assert_allclose(our_stress, stress, atol=1e-5 * np.abs(stress).max())
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+@pytest.mark.parametrize("sites", [1, 4, 64])
+def test_edges_in_slots(periodic: bool, sites: int) -> None:
+    pytest.importorskip("nequix", reason="nequix is not installed: make phonons")
+    from nequix.data import dict_to_graphstuple, preprocess_graph
+
+    from paraisite.phonons.nequix_slots import in_slots
+
+    atoms, cutoff = slab(), 5.0
+    atoms.pbc = periodic
+    graph = dict_to_graphstuple(preprocess_graph(atoms, {8: 0, 12: 1}, cutoff, False))
+    slots = in_slots(graph, sites)
+    n = len(slots.nodes["species"])
+    assert n % sites == 0
+    assert slots.n_node.tolist() == [len(atoms), n - len(atoms)]
+    assert slots.n_edge.sum() == len(slots.senders)
+    assert np.array_equal(slots.receivers, np.repeat(np.arange(n), len(slots.senders) // n))
+    positions = slots.nodes["positions"].astype(float)
+    ends = positions[slots.senders] - positions[slots.receivers] + slots.edges["shifts"] @ atoms.cell.array
+    near = np.linalg.norm(ends, axis=1) < cutoff
+
+    def edges(graph, chosen) -> list[list[float]]:
+        return np.column_stack([graph.senders, graph.receivers, graph.edges["shifts"]])[chosen].tolist()
+
+    assert sorted(edges(slots, near)) == sorted(edges(graph, slice(None)))
 
 
 @pytest.mark.data
