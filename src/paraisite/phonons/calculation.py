@@ -199,7 +199,7 @@ def _force_constants(
         forces_s = clock.lap("forces")
         say("force constants")
         fit(ph3, plan)
-        write_force_constants(ph3, folder, plan.fc3_cutoff)
+        write_force_constants(ph3, folder)
         kept = {
             "displacements": asdict(plan),
             "estimate": asdict(expected),

@@ -43,14 +43,15 @@ def estimate(ph3: Phono3py, calculator: Calculator, plan: Displacements, setting
     """Measure one force call, and scale, by the atoms for supercells of the second order.
 
     The fit's normal matrix takes n² · (force components) multiplications and additions and its factorisation n³/3, n
-    being the free elements; memory is that of the fit, and 27 · 8 bytes for each third-order element, twice.
+    being the free elements; a snapshot and its opposite count once. Memory is that of the fit, and 27 · 8 bytes for
+    each third-order element, twice.
     """
     forces_of(ph3.supercell, calculator)  # the first call compiles
     start = time.perf_counter()
     forces_of(next(cell for cell in ph3.supercells_with_displacements if cell is not None), calculator)
     call = time.perf_counter() - start
     atoms, atoms_harmonic = plan.n_atoms, plan.n_atoms_harmonic
-    fit = _fit_seconds(plan.n_free, atoms, plan.n_supercells // 2)  # snapshots with their opposites count once
+    fit = _fit_seconds(plan.n_free, atoms, plan.n_supercells // 2)
     fit += _fit_seconds(plan.n_free_harmonic, atoms_harmonic, plan.n_harmonic)
     tensor = 2 * 27 * 8 * len(ph3.primitive) * atoms**2
     memory = max(fit_memory_GB(plan.n_free, atoms) + tensor / 1e9, fit_memory_GB(plan.n_free_harmonic, atoms_harmonic))

@@ -252,7 +252,7 @@ def fit(ph3: Phono3py, plan: Displacements) -> None:
     """Make the force constants of displacements and forces, with acoustic sum rules and permutation symmetry.
 
     In the normal equations of snapshots that come with their opposites the second order is decoupled from the third,
-    which is then fitted by itself to the mean of both forces: half the work for the same force constants.
+    which is then fitted by itself to the mean of both forces: half the equations for the same force constants.
     """
     from phono3py.interface.fc_calculator import FC3Solver
 
@@ -279,10 +279,11 @@ def fit(ph3: Phono3py, plan: Displacements) -> None:
     ph3.fc3 = solver.force_constants[3]
     nonzero = solver.fc_solver.get_nonzero_atomic_indices_fc3()
     if nonzero is not None:
-        ph3.fc3_nonzero_indices = np.array(nonzero[ph3.primitive.p2s_map], dtype="byte", order="C")
+        nonzero = np.array(nonzero[ph3.primitive.p2s_map], dtype="byte", order="C")
+    ph3.fc3_nonzero_indices = nonzero
 
 
-def write_force_constants(ph3: Phono3py, folder: Path, fc3_cutoff: float | None = None) -> None:
+def write_force_constants(ph3: Phono3py, folder: Path) -> None:
     """Write fc2.hdf5, fc3.hdf5 and phono3py_params.yaml.xz, which phono3py and phonopy read back."""
     import lzma
 
@@ -296,7 +297,7 @@ def write_force_constants(ph3: Phono3py, folder: Path, fc3_cutoff: float | None 
     with replacing(folder / "fc2.hdf5") as aside:
         write_fc2_to_hdf5(ph3.fc2, str(aside), p2s_map=second, physical_unit="eV/angstrom^2")
     with replacing(folder / "fc3.hdf5") as aside:
-        write_fc3_to_hdf5(ph3.fc3, ph3.fc3_nonzero_indices, str(aside), p2s_map=third, fc3_cutoff=fc3_cutoff)
+        write_fc3_to_hdf5(ph3.fc3, ph3.fc3_nonzero_indices, str(aside), p2s_map=third)
 
 
 def read_force_constants(ph3: Phono3py, folder: Path) -> bool:

@@ -20,9 +20,9 @@ from paraisite.phonons.potentials import PotentialError, unknown_elements
 if TYPE_CHECKING:
     from ase import Atoms
 
-SITES = {"cpu": 4}
-"""Sites whose products are held at once: those of four, with some 300 neighbours, fit into a cache of a few MB."""
-MANY_SITES = 64
+SITES = 4
+"""Sites whose products are held at once: those of four, some 300 neighbours together, fit into a cache of a few MB."""
+SITES_GPU = 16
 """The same for a GPU, which wants more work at once; not measured on one."""
 
 if jax.config.jax_compilation_cache_dir is None:  # a quarter of a minute for each size, and as much to load: once only
@@ -35,7 +35,7 @@ class PaddedNequixCalculator(NequixCalculator):  # type: ignore[misc]
 
     def __init__(self, path: Path, name: str, device: jax.Device) -> None:
         self.device = device
-        self.sites = SITES.get(device.platform, MANY_SITES)
+        self.sites = SITES if device.platform == "cpu" else SITES_GPU
         self.model_name = name
         with jax.default_device(device):
             # by path, so that it never downloads; without the kernel, which takes a GPU and one more package
@@ -51,6 +51,10 @@ class PaddedNequixCalculator(NequixCalculator):  # type: ignore[misc]
         known = {chemical_symbols[z] for z in self.atom_indices}
         if atoms is not None and (unknown := set(atoms.symbols) - known):
             raise unknown_elements(self.model_name, unknown)
+        if atoms is not None and any(atoms.pbc) and not all(atoms.pbc):  # nequix would forget the cell
+            raise PotentialError(
+                f"{self.model_name} takes crystals, periodic in three directions, or molecules; set pbc=True"
+            )
         with jax.default_device(self.device):
             super().calculate(atoms, properties, list(system_changes))
 

@@ -140,6 +140,9 @@ def test_tensornet_in_units_of_ase(tensornet) -> None:  # type: ignore[no-untype
     atoms = rattled()
     atoms.calc = tensornet
     check_derivatives(atoms, 0.02)
+    atoms.pbc = (True, True, False)
+    with pytest.raises(PotentialError, match=r"periodic in three directions, or molecules; set pbc=True"):
+        atoms.get_potential_energy()
     unknown = bulk("Po", "sc", a=3.3)
     unknown.calc = tensornet
     with pytest.raises(PotentialError, match=r"tensornet-matpes-pbe-v2025\.1 does not know Po"):
@@ -161,12 +164,12 @@ def test_nequix(name: str, energy: float, mirror: Path, tmp_path: Path, monkeypa
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "sites"), [("nequix-mp-1-pft", 4), ("nequix-oam-1-pft", 64)])
+@pytest.mark.parametrize(("name", "sites"), [("nequix-mp-1-pft", 4), ("nequix-oam-1-pft", 16)])
 def test_nequix_as_its_own_calculator(name: str, sites: int, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("nequix", reason="nequix is not installed: make phonons")
     from nequix.calculator import NequixCalculator
 
-    monkeypatch.setattr("paraisite.phonons.nequix.SITES", {"cpu": sites})
+    monkeypatch.setattr("paraisite.phonons.nequix.SITES", sites)
     [path] = mirror.rglob(f"{name}.nqx")
     atoms, found = slab(), []
     for calculator in (NequixCalculator(model_path=str(path), use_kernel=False), load(name, mirror)):
@@ -205,6 +208,42 @@ def test_edges_in_slots(periodic: bool, sites: int) -> None:
     assert sorted(edges(slots, near)) == sorted(edges(graph, slice(None)))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        Atoms("OHMg", [[0, 0, 0], [0, 0, 1], [9, 9, 9]], cell=[20] * 3, pbc=True),  # the last one is alone
+        Atoms("OHMg", [[0, 0, 0], [0, 0, 1], [9, 9, 9]]),
+        bulk("Mg", "fcc", a=3.6),  # images of itself are all its neighbours
+        Atoms("O", cell=[20] * 3, pbc=True),
+    ],
+    ids=["alone", "molecule", "images", "no edges"],
+)
+def test_slots_in_corners(atoms: Atoms) -> None:
+    pytest.importorskip("nequix", reason="nequix is not installed: make phonons")
+    import equinox as eqx
+    import jax
+    import jraph
+    from nequix.data import dict_to_graphstuple, preprocess_graph
+    from nequix.model import Nequix
+
+    from paraisite.phonons.nequix_slots import in_slots, with_slots
+
+    cutoff, n = 4.0, len(atoms)
+    model = Nequix(
+        jax.random.key(0), 3, lmax=2, cutoff=cutoff, hidden_irreps="4x0e+3x1o+2x2e", n_layers=2, radial_mlp_size=8,
+        radial_polynomial_p=6.0, layer_norm=True, avg_n_neighbors=10.0,
+    )  # fmt: skip
+    graph = dict_to_graphstuple(preprocess_graph(atoms, {1: 0, 8: 1, 12: 2}, cutoff, False))
+    padded = jraph.pad_with_graphs(graph, n_node=n + 1, n_edge=int(graph.n_edge[0]) + 1, n_graph=2)
+    expected, found = eqx.filter_jit(model)(padded), eqx.filter_jit(with_slots(model, 4))(in_slots(graph, 4))
+    assert float(found[0][0]) == pytest.approx(float(expected[0][0]), abs=1e-5)
+    np.testing.assert_allclose(found[1][:n], expected[1][:n], atol=1e-5)
+    assert (found[2] is None) == (expected[2] is None) == (not atoms.pbc.any())
+    if found[2] is not None:
+        np.testing.assert_allclose(found[2][0], expected[2][0], atol=1e-6)
+
+
 @pytest.mark.data
 @pytest.mark.slow
 def test_nequix_in_units_of_ase(mirror: Path) -> None:
@@ -221,6 +260,9 @@ def test_nequix_in_units_of_ase(mirror: Path) -> None:
     assert atoms.get_potential_energy() == pytest.approx(3 * whole, abs=1e-3)
     np.testing.assert_allclose(atoms.get_forces()[-2:], forces, atol=1e-4)
 
+    atoms.pbc = (True, True, False)
+    with pytest.raises(PotentialError, match=r"periodic in three directions, or molecules; set pbc=True"):
+        atoms.get_potential_energy()
     unknown = bulk("Po", "sc", a=3.3)
     unknown.calc = calculator
     with pytest.raises(PotentialError, match=f"{name} does not know Po"):
