@@ -45,7 +45,7 @@ def call(formula: str, own: bool) -> tuple[int, float, float, np.ndarray]:
     structure, lengths, multiples = CRYSTALS[formula]
     atoms = bulk(formula, structure, **lengths).repeat(multiples)
     atoms.rattle(0.03, seed=0)
-    path = str(locate(DEFAULT_POTENTIAL))
+    path = str(locate(DEFAULT_POTENTIAL) / f"{DEFAULT_POTENTIAL}.nqx")
     atoms.calc = NequixCalculator(model_path=path, use_kernel=False) if own else load(DEFAULT_POTENTIAL)
     forces = atoms.get_forces()
     seconds = []
