@@ -140,9 +140,6 @@ def test_tensornet_in_units_of_ase(tensornet) -> None:  # type: ignore[no-untype
     atoms = rattled()
     atoms.calc = tensornet
     check_derivatives(atoms, 0.02)
-    atoms.pbc = (True, True, False)
-    with pytest.raises(PotentialError, match=r"periodic in three directions, or molecules; set pbc=True"):
-        atoms.get_potential_energy()
     unknown = bulk("Po", "sc", a=3.3)
     unknown.calc = tensornet
     with pytest.raises(PotentialError, match=r"tensornet-matpes-pbe-v2025\.1 does not know Po"):
