@@ -133,6 +133,27 @@ def test_a_failure_costs_one_row(
     assert table(metals / "verified")[0]["status"] == "ok"
 
 
+HOARDING = """
+import numpy as np
+from ase.calculators.emt import EMT
+
+class Hoarding(EMT):
+    kept = {}
+
+    def calculate(self, atoms=None, *args, **kwargs):
+        super().calculate(atoms, *args, **kwargs)
+        self.kept.setdefault(atoms.symbols[0], np.ones(60_000_000))
+"""
+
+
+def test_what_a_potential_keeps_of_each_crystal_does_not_add_up(invoke: Invoke, metals: Path) -> None:
+    Path("hoarding.py").write_text(HOARDING)
+    bulk("Ag", "fcc", 4.1).write("Ag.cif")
+    args = ("verify", "Cu.cif", "Al.cif", "Ag.cif", "--potential", "hoarding:Hoarding", *EMT[2:])
+    invoke(*args, "--max-memory", 1.5)  # a third of it for each
+    assert [row["status"] for row in table(metals / "verified")] == ["ok"] * 3
+
+
 @pytest.mark.slow
 def test_killed_and_resumed_it_ends_the_same(
     invoke: Invoke, start: Callable[..., subprocess.Popen[str]], metals: Path

@@ -18,6 +18,8 @@ from paraisite.spawning import deaf
 
 POLL = 0.5
 """Seconds between two looks at what the workers take."""
+KEPT = 0.2
+"""Share of the memory of one crystal that a worker may keep of earlier ones: what was compiled for their sizes, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class _Worker:
         theirs.close()
         self.index: int | None = None
         self.ready = False
+        self.loaded_GB = 0.0
         self.since = 0.0
 
     def give(self, index: int, task: Task) -> None:
@@ -113,7 +116,7 @@ def run(tasks: Sequence[Task], job: Job, *, workers: int = 1, threads: int = 1) 
                 ready = wait([worker.connection for worker in pool], timeout=POLL)
                 for worker in list(pool):
                     if worker.connection in ready:
-                        yield from _hear(worker, pool, tasks)
+                        yield from _hear(worker, pool, tasks, job)
                     if worker in pool and worker.index is not None:
                         yield from _guard(worker, pool, tasks, job)
                     if worker in pool and worker.ready and worker.index is None and waiting:
@@ -125,8 +128,8 @@ def run(tasks: Sequence[Task], job: Job, *, workers: int = 1, threads: int = 1) 
                 worker.end()
 
 
-def _hear(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task]) -> Iterator[Event]:
-    """Take one message of a worker, or its end."""
+def _hear(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task], job: Job) -> Iterator[Event]:
+    """Take one message of a worker, or its end; replace one that keeps too much of the crystals that are done."""
     try:
         kind, content = worker.connection.recv()
     except (EOFError, OSError):
@@ -142,12 +145,15 @@ def _hear(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task]) -> Iterat
     if kind == "broken":
         raise BrokenPotential(content)
     if kind == "ready":
-        worker.ready = True
+        worker.ready, worker.loaded_GB = True, worker.memory_GB
         return
     assert worker.index is not None
     index = worker.index
     if kind == "done":
         worker.index = None
+        if worker.memory_GB - worker.loaded_GB > KEPT * job.settings.max_memory_GB:
+            worker.end()
+            pool.remove(worker)
         yield Event(index, "done", result=Result(**content))
     elif kind == "say":
         yield Event(index, "say", text=content)
