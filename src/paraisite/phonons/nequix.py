@@ -48,15 +48,18 @@ class PaddedNequixCalculator(NequixCalculator):  # type: ignore[misc]
         properties: list[str] | None = None,
         system_changes: Sequence[str] = tuple(all_changes),
     ) -> None:
-        known = {chemical_symbols[z] for z in self.atom_indices}
-        if atoms is not None and (unknown := set(atoms.symbols) - known):
+        if atoms is not None:
+            self._check(atoms)
+        with jax.default_device(self.device):
+            super().calculate(atoms, properties, list(system_changes))
+
+    def _check(self, atoms: Atoms) -> None:
+        if unknown := set(atoms.symbols) - {chemical_symbols[z] for z in self.atom_indices}:
             raise unknown_elements(self.model_name, unknown)
-        if atoms is not None and any(atoms.pbc) and not all(atoms.pbc):  # nequix would forget the cell
+        if any(atoms.pbc) and not all(atoms.pbc):  # nequix would forget the cell
             raise PotentialError(
                 f"{self.model_name} takes crystals, periodic in three directions, or molecules; set pbc=True"
             )
-        with jax.default_device(self.device):
-            super().calculate(atoms, properties, list(system_changes))
 
     def _pad_graph_jax(self, graph: jraph.GraphsTuple, numbers_changed: bool = False) -> jraph.GraphsTuple:
         """Fill up with sites and edges that belong to no crystal, to a size that others have too."""

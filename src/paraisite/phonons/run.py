@@ -134,8 +134,7 @@ def _hear(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task], job: Job)
         kind, content = worker.connection.recv()
     except (EOFError, OSError):
         index = worker.index
-        worker.end()
-        pool.remove(worker)
+        _dismiss(worker, pool)
         code = worker.process.exitcode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
         if index is None:
@@ -152,8 +151,7 @@ def _hear(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task], job: Job)
     if kind == "done":
         worker.index = None
         if worker.memory_GB - worker.loaded_GB > KEPT * job.settings.max_memory_GB:
-            worker.end()
-            pool.remove(worker)
+            _dismiss(worker, pool)
         yield Event(index, "done", result=Result(**content))
     elif kind == "say":
         yield Event(index, "say", text=content)
@@ -178,9 +176,13 @@ def _guard(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task], job: Job
     else:
         return
     index = worker.index
+    _dismiss(worker, pool)
+    yield _failure(index, tasks[index], why)
+
+
+def _dismiss(worker: _Worker, pool: list[_Worker]) -> None:
     worker.end()
     pool.remove(worker)
-    yield _failure(index, tasks[index], why)
 
 
 def _failure(index: int, task: Task, reason: str) -> Event:
