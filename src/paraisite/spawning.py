@@ -1,10 +1,29 @@
-"""Starting processes that leave Ctrl-C, which a terminal sends to all of them, to the one that started them."""
+"""Starting processes: with variables of their environment, and deaf to Ctrl-C, which a terminal sends to all of them."""
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+"""How many threads OpenMP, linear algebra and Rust (phono3py's kernels) take; they read it as they are loaded."""
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Have variables of the environment, which processes started within inherit, for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

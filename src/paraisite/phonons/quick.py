@@ -11,10 +11,6 @@ from typing import Any
 import numpy as np
 import spglib
 from ase import Atoms
-from ase.constraints import FixSymmetry
-from ase.filters import FrechetCellFilter
-from ase.optimize import BFGS
-from ase.units import GPa
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
@@ -30,6 +26,7 @@ from paraisite.datasets.agl import (
 )
 from paraisite.phonons.cells import PhononError
 from paraisite.phonons.elastic import elastic_constants, moduli, settle
+from paraisite.phonons.relax import come_to_rest
 
 VOLUME_STEP = 0.015
 """Relative change of the volume on either side, for the Grüneisen parameter."""
@@ -150,7 +147,7 @@ def _now() -> np.ndarray:
 def _look(crystal: Atoms, temperature: float, symprec: float) -> QuickLook:
     """Everything of a quick look but what it cost."""
     atoms = _primitive(crystal, symprec)
-    _relax(atoms, symprec)
+    come_to_rest(atoms, symprec, MAX_FORCE, MAX_STRESS, MAX_STEPS)
     n, mass, volume = len(atoms), float(atoms.get_masses().mean()), float(atoms.get_volume())
     hessian = _hessian(atoms, symprec)
     optical = _optical(hessian, atoms.get_masses())
@@ -265,21 +262,6 @@ def _primitive(crystal: Atoms, symprec: float) -> Atoms:
         raise PhononError(f"spglib finds no space group within {symprec:g} Å; are two atoms at one place?")
     lattice, positions, numbers = found
     return Atoms(numbers=numbers, cell=lattice, scaled_positions=positions, pbc=True, calculator=crystal.calc)
-
-
-def _relax(atoms: Atoms, symprec: float) -> None:
-    """Relax positions and cell in place, with the symmetry kept."""
-    atoms.set_constraint(FixSymmetry(atoms, symprec=symprec))
-    cell_too: Any = FrechetCellFilter(atoms)
-    for _ in BFGS(cell_too, logfile=None).irun(fmax=0.0, steps=MAX_STEPS):
-        force, stress = np.abs(atoms.get_forces()).max(), np.abs(atoms.get_stress()).max() / GPa
-        if force < MAX_FORCE and stress < MAX_STRESS:
-            atoms.set_constraint()
-            return
-    raise PhononError(
-        f"the relaxation left a force of {force:.2g} eV/Å and a stress of {stress:.2g} GPa after {MAX_STEPS} steps; "
-        "is the structure reasonable?"
-    )
 
 
 def _hessian(atoms: Atoms, symprec: float) -> np.ndarray:

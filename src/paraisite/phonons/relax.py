@@ -11,6 +11,7 @@ from paraisite.phonons.cells import PhononError, StandardCell, standard_cell
 from paraisite.phonons.settings import Settings
 
 if TYPE_CHECKING:
+    from ase import Atoms
     from ase.calculators.calculator import Calculator
 
 
@@ -69,35 +70,67 @@ def relax(start: StandardCell, calculator: Calculator, settings: Settings) -> tu
 
 
 def _relax(start: StandardCell, calculator: Calculator, settings: Settings) -> tuple[StandardCell, Relaxation]:
+    atoms = start.to_ase()
+    atoms.calc = calculator
+    volume = atoms.get_volume()
+    steps, force, stress = come_to_rest(
+        atoms, settings.symprec, settings.max_force, settings.max_stress, settings.max_relax_steps
+    )
+    energy = float(atoms.get_potential_energy()) / len(atoms)
+    end = standard_cell(atoms.cell.array, atoms.numbers, atoms.get_scaled_positions(), settings.symprec)
+    change = float(atoms.get_volume() / volume - 1)
+    return end, Relaxation(steps, energy, force, stress, change)
+
+
+def come_to_rest(
+    atoms: Atoms, symprec: float, max_force: float, max_stress: float, max_steps: int
+) -> tuple[int, float, float]:
+    """Relax positions and cell of a crystal in place, with its symmetry kept.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        With a calculator.
+    symprec : float
+        Tolerance of the symmetry, Å.
+    max_force, max_stress : float
+        Where it ends: the largest force (eV/Å) and stress component (GPa).
+    max_steps : int
+        With 0 nothing is moved, and any force and stress will do.
+
+    Returns
+    -------
+    steps : int
+    force, stress : float
+        Left, in eV/Å and GPa.
+
+    Raises
+    ------
+    PhononError
+        If it does not end within these steps.
+    """
     from ase.constraints import FixSymmetry
     from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
     from ase.units import GPa
 
-    atoms = start.to_ase()
-    atoms.calc = calculator
-    atoms.set_constraint(FixSymmetry(atoms, symprec=settings.symprec))
-    volume = atoms.get_volume()
-
     def left() -> tuple[float, float]:
         force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
         return force, float(np.abs(atoms.get_stress()).max() / GPa)
 
-    force, stress = left()
-    steps = 0
-    if settings.max_relax_steps:
+    atoms.set_constraint(FixSymmetry(atoms, symprec=symprec))
+    steps, (force, stress) = 0, left()
+    if max_steps:
         optimizer = BFGS(FrechetCellFilter(atoms), logfile=None)  # type: ignore[arg-type]
-        for _ in optimizer.irun(fmax=0.0, steps=settings.max_relax_steps):
+        for _ in optimizer.irun(fmax=0.0, steps=max_steps):
             force, stress = left()
             steps = optimizer.nsteps
-            if (force < settings.max_force and stress < settings.max_stress) or not np.isfinite(force + stress):
+            if (force < max_force and stress < max_stress) or not np.isfinite(force + stress):
                 break
-        if not (force < settings.max_force and stress < settings.max_stress):
+        if not (force < max_force and stress < max_stress):
             raise PhononError(
                 f"the relaxation left a force of {force:.2g} eV/Å and a stress of {stress:.2g} GPa after {steps} "
                 "steps; is the structure reasonable, and does the potential know its elements?"
             )
-    energy = float(atoms.get_potential_energy()) / len(atoms)
-    end = standard_cell(atoms.cell.array, atoms.numbers, atoms.get_scaled_positions(), settings.symprec)
-    change = float(atoms.get_volume() / volume - 1)
-    return end, Relaxation(steps, energy, force, stress, change)
+    atoms.set_constraint()
+    return steps, force, stress

@@ -6,15 +6,14 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from paraisite.phonons.result import Result
-from paraisite.phonons.worker import THREADS, Job, Task, serve
-from paraisite.spawning import deaf
+from paraisite.phonons.worker import Job, Task, serve
+from paraisite.spawning import THREADS, deaf, environment
 
 POLL = 0.5
 """Seconds between two looks at what the workers take."""
@@ -108,7 +107,7 @@ def run(tasks: Sequence[Task], job: Job, *, workers: int = 1, threads: int = 1) 
     """
     waiting = list(range(len(tasks)))[::-1]
     pool: list[_Worker] = []
-    with _threads(threads):
+    with environment(_environment(threads)):
         try:
             while waiting or any(worker.index is not None for worker in pool):
                 while len(pool) < min(workers, len(waiting) + sum(w.index is not None for w in pool)):
@@ -191,21 +190,12 @@ def _failure(index: int, task: Task, reason: str) -> Event:
     return Event(index, "done", result=result)
 
 
-@contextmanager
-def _threads(n: int) -> Iterator[None]:
-    """Let processes that start meanwhile use n threads."""
-    before = {name: os.environ.get(name) for name in (*THREADS, "XLA_FLAGS")}
-    os.environ.update(dict.fromkeys(THREADS, str(n)))
-    if n == 1 and before["XLA_FLAGS"] is None:
-        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+def _environment(threads: int) -> dict[str, str]:
+    """What processes find that are to use so many threads."""
+    values = dict.fromkeys(THREADS, str(threads))
+    if threads == 1:
+        values["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    return values
 
 
 def folders(ids: Sequence[str], output: Path) -> list[Path]:

@@ -16,9 +16,6 @@ from paraisite.phonons.result import Result
 from paraisite.phonons.settings import QuickSettings, Settings
 from paraisite.spawning import ignore_interrupts
 
-THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""What OpenMP, phono3py's Rust kernels and linear algebra take their number of threads from."""
-
 
 @dataclass(frozen=True, slots=True)
 class Task:

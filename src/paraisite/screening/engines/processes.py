@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -16,12 +15,10 @@ from paraisite.screening.engines import EngineError, WorkError, cores
 from paraisite.screening.engines.tasks import Task, Tasks
 from paraisite.screening.part import Part
 from paraisite.screening.work import Work, Worker
-from paraisite.spawning import deaf
+from paraisite.spawning import THREADS, deaf, environment
 
 MAX_DEATHS = 10
 """Processes that may die one after the other without a part being done in between."""
-
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(slots=True, eq=False)
@@ -154,25 +151,10 @@ def _hire(work: Work) -> _Member:
     context = get_context("spawn")  # a fork of a process that has threads, as those of arrow, may hang
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(work, theirs), daemon=True)
-    with _one_thread(), deaf():
+    with environment(dict.fromkeys(THREADS, "1")), deaf():
         process.start()
     theirs.close()
     return _Member(process, ours)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Have what is started take one thread: the libraries read this as they are loaded."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _leave_with_parent() -> None:
