@@ -1,4 +1,4 @@
-"""Starting processes: with variables of their environment, and deaf to Ctrl-C, which a terminal sends to all of them."""
+"""Starting processes: with an environment of their own, and deaf to Ctrl-C, which a terminal sends to all of them."""
 
 from __future__ import annotations
 

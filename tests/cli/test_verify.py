@@ -72,12 +72,23 @@ def test_crystals_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
                      "--resume")  # fmt: skip
     assert "3 of 3 done already" in resumed.stderr
     assert table(metals / "verified") == rows
-    other = invoke("verify", "Al.cif", "--potential", "ase.calculators.emt:EMT", "--mesh", "7", "--resume", code=2)
+    other = invoke("verify", "Al.cif", "--potential", "ase.calculators.lj:LennardJones", "--resume", code=2)
     assert "with other settings" in other.stderr
+
+    finer = invoke("verify", "Al.cif", "--potential", "ase.calculators.emt:EMT", "--mesh", "7", "--resume")
+    assert "relaxation" not in finer.stderr
+    assert "supercells" not in finer.stderr
+    aluminium, *others = table(metals / "verified")
+    assert aluminium["mesh"] == "7x7x7"
+    assert others == rows[1:]  # of crystals that were not named this time
 
 
 def test_the_best_rows_of_a_screening(invoke: Invoke, metals: Path) -> None:
     invoke("screen", "Al.cif", "Cu.cif", "-o", "screened.parquet", "--workers", "0")
+    assert (
+        "--model means nothing with --from"
+        in invoke("verify", "--from", "screened.parquet", "--model", "kappa-mix", *EMT[:4], code=2).stderr
+    )
     invoke("verify", "--from", "screened.parquet", "--top", "1", "--where", '"Al" in elements', *EMT[:4])
     (row,) = table(metals / "verified")
     assert row["id"] == "Al"
@@ -133,6 +144,41 @@ def test_a_failure_costs_one_row(
     assert table(metals / "verified")[0]["status"] == "ok"
 
 
+LEAVING = """
+import os, time
+from pathlib import Path
+from ase.calculators.emt import EMT
+
+class Leaving(EMT):
+    def calculate(self, atoms=None, *args, **kwargs):
+        symbol = atoms.symbols[0]
+        Path(symbol + ".pid").write_text(str(os.getpid()))
+        while symbol == "Cu" and not Path("go").exists():
+            time.sleep(0.1)
+        super().calculate(atoms, *args, **kwargs)
+"""
+
+
+def test_a_worker_that_ends_with_nothing_to_do_costs_no_row(metals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from paraisite.crystals import read
+    from paraisite.phonons.run import run
+    from paraisite.phonons.settings import Settings
+    from paraisite.phonons.worker import Job, Task
+
+    Path("leaving.py").write_text(LEAVING)
+    settings = Settings(potential="leaving:Leaving", mesh=(5, 5, 5), supercell=(2, 2, 2))
+    tasks = [Task(crystal, metals / crystal.id) for crystal in read(["Al.cif", "Cu.cif"])]
+    outcome = {}
+    for event in run(tasks, Job(settings, None, "cpu", figures=False), workers=2):
+        if event.kind == "done":
+            outcome[event.index] = event.result.status
+            if event.index == 0:
+                os.kill(int(Path("Al.pid").read_text()), signal.SIGKILL)
+                time.sleep(1.0)
+                Path("go").touch()
+    assert outcome == {0: "ok", 1: "ok"}
+
+
 HOARDING = """
 import numpy as np
 from ase.calculators.emt import EMT
@@ -178,7 +224,17 @@ def test_killed_and_resumed_it_ends_the_same(
     ("args", "said"),
     [
         ((), "name crystals to verify"),
-        (("Al.cif", "--where", "n_sites < 3"), "name one with --from"),
+        (("Al.cif", "--where", "n_sites < 3"), "--where chooses rows of a table: name one with --from"),
+        (("Al.cif", "--top", "3"), "--top chooses rows of a table: name one with --from"),
+        (("Al.cif", "--above", "3"), "--above chooses rows of a table: name one with --from"),
+        (("Al.cif", "--retry"), "--retry goes on with a folder: say --resume too"),
+        (("Al.cif", "--reference", "--snapshots", "4"), "--snapshots means nothing to --reference"),
+        (("Al.cif", "--supercell", "2x2x2", "--max-atoms", "99"), "--max-atoms bounds a supercell that is chosen"),
+        (("Al.cif", "--fc3-cutoff", "0"), "0 is not a number above 0"),
+        (("Al.cif", "--max-hours", "inf"), "inf is not a number above 0"),
+        (("Al.cif", "--temperatures", "300,nan"), "--temperatures 300,nan: write FIRST:LAST:STEP"),
+        (("Al.cif", "--temperatures", "100:inf:100"), "--temperatures 100:inf:100: write FIRST:LAST:STEP"),
+        (("Al.cif", "Cu.cif", "--born", "Al.cif"), "charges are of one crystal, and there are 2"),
         (("Al.cif", "--mesh", "5x5"), "--mesh 5x5: write auto"),
         (("Al.cif", "--supercell", "0"), "--supercell 0: write auto"),
         (("Al.cif", "--fc2-supercell", "0"), "--fc2-supercell 0: write auto"),

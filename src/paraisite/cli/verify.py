@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +37,13 @@ FULL_ONLY = (
     "snapshots", "fc3_cutoff", "lbte", "coherence", "isotopes", "born", "force", "seed",
 )  # fmt: skip
 """Parameters that mean nothing to a quick look."""
+
+
+def _positive(value: float | None) -> float | None:
+    """Take a finite number above zero only."""
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"{value:g} is not a number above 0")
+    return value
 
 
 @guarded
@@ -96,7 +105,13 @@ def verify(
     ] = None,
     length: Annotated[
         float | None,
-        typer.Option("--supercell-length", metavar="ANGSTROM", help="Enough for a supercell.", show_default="12"),
+        typer.Option(
+            "--supercell-length",
+            metavar="ANGSTROM",
+            help="Enough for a supercell.",
+            show_default="12",
+            callback=_positive,
+        ),
     ] = None,
     reference: Annotated[
         bool, typer.Option("--reference", help="Finite displacements instead of random snapshots.")
@@ -105,7 +120,10 @@ def verify(
         int | None, typer.Option("--snapshots", min=2, help="Random snapshots; an even number, half are opposites.")
     ] = None,
     fc3_cutoff: Annotated[
-        float | None, typer.Option("--fc3-cutoff", metavar="ANGSTROM", help="Range of third-order force constants.")
+        float | None,
+        typer.Option(
+            "--fc3-cutoff", metavar="ANGSTROM", help="Range of third-order force constants.", callback=_positive
+        ),
     ] = None,
     lbte: Annotated[
         bool, typer.Option("--lbte", help="Solve the linearised Boltzmann equation, not its relaxation-time form.")
@@ -122,8 +140,10 @@ def verify(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="A conductivity in spite of imaginary modes.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the random snapshots.")] = 0,
-    max_hours: Annotated[float, typer.Option("--max-hours", help="Bound for one crystal.")] = 1.0,
-    max_memory: Annotated[float, typer.Option("--max-memory", metavar="GB", help="Bound for one crystal.")] = 10.0,
+    max_hours: Annotated[float, typer.Option("--max-hours", help="Bound for one crystal.", callback=_positive)] = 1.0,
+    max_memory: Annotated[
+        float, typer.Option("--max-memory", metavar="GB", help="Bound for one crystal.", callback=_positive)
+    ] = 10.0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Crystals at a time.")] = 1,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Of each worker.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what DIR holds.")] = False,
@@ -149,16 +169,26 @@ def verify(
         missing_packages()
         if not inputs and table is None:
             raise ValueError("name crystals to verify, a data set, or a table with --from")
-        if table is None and (where or per_system is not None):
-            raise ValueError("--where and --per-system choose rows of a table: name one with --from")
-        if table is not None and sample is not None:
-            raise ValueError("--sample draws from inputs; with --from use --top")
+        for given, parameters, reason in (
+            (quick, FULL_ONLY, "means nothing to --quick, which computes no conductivity; leave it out"),
+            (table is None, ("top", "above", "where", "per_system"), "chooses rows of a table: name one with --from"),
+            (table is not None, ("sample",), "draws from inputs; with --from use --top"),
+            (table is not None, ("model", "no_predict"), "means nothing with --from, whose table holds predictions"),
+            (supercell != "auto", ("max_atoms", "length"), "bounds a supercell that is chosen; here one is given"),
+            (
+                supercell != "auto" or fc2_supercell != "auto",
+                ("max_fc2_atoms",),
+                "bounds one that is chosen; here one is given",
+            ),
+            (reference, ("snapshots", "seed"), "means nothing to --reference, which takes no random snapshots"),
+            (not resume, ("retry",), "goes on with a folder: say --resume too"),
+        ):
+            if given:
+                _refuse(ctx, parameters, reason)
         if snapshots is not None and snapshots % 2:
             raise ValueError(
                 f"--snapshots {snapshots}: half of them are the opposites of the others; give an even number"
             )
-        if max_fc2_atoms is not None and (supercell != "auto" or fc2_supercell != "auto"):
-            raise ValueError("--max-fc2-atoms bounds a supercell that is chosen; here one is given")
         name = full_name(potential or (QUICK_POTENTIAL if quick else DEFAULT_POTENTIAL))
         bounds = {"max_hours": max_hours, "max_memory_GB": max_memory}
         chosen: dict[str, Any] = {
@@ -182,11 +212,7 @@ def verify(
         }
         chosen |= {name: value for name, value in bounds_of_size.items() if value is not None}
         settings: Settings | QuickSettings
-        if quick:
-            _only_quick(ctx)
-            settings = QuickSettings(potential=name, **bounds)
-        else:
-            settings = Settings(potential=name, **bounds, **chosen)
+        settings = QuickSettings(potential=name, **bounds) if quick else Settings(potential=name, **bounds, **chosen)
         if table is not None:
             from paraisite.screening.shortlist import Wish, condition
 
@@ -202,7 +228,7 @@ def verify(
             output,
             settings,
             mirror=mirror,
-            device="cuda" if device is Device.cuda else "cpu",
+            device=device.value,
             born=born,
             figures=figures,
             resume=resume,
@@ -218,23 +244,24 @@ def verify(
         raise typer.Exit(FAILED)
 
 
-def _only_quick(ctx: typer.Context) -> None:
-    """Refuse what a quick look would leave out without a word."""
+def _refuse(ctx: typer.Context, parameters: Sequence[str], reason: str) -> None:
+    """Raise a ValueError if one of these parameters was given."""
     for parameter in ctx.command.params:
         source = ctx.get_parameter_source(parameter.name or "")
-        if parameter.name in FULL_ONLY and source is not None and source.name == "COMMANDLINE":
-            raise ValueError(
-                f"{parameter.opts[0]} means nothing to --quick, which computes no conductivity; leave it out"
-            )
+        if parameter.name in parameters and source is not None and source.name == "COMMANDLINE":
+            raise ValueError(f"{parameter.opts[0]} {reason}")
 
 
 def _temperatures(text: str) -> tuple[float, ...]:
     """Parse ``FIRST:LAST:STEP`` or a list."""
     try:
         if ":" not in text:
-            return tuple(float(part) for part in text.split(","))
+            found = tuple(float(part) for part in text.split(","))
+            if not all(map(math.isfinite, found)):
+                raise ValueError
+            return found
         first, last, step = (float(part) for part in text.split(":"))
-        if step <= 0 or last < first:
+        if step <= 0 or last < first or not math.isfinite(last - first):
             raise ValueError
         return tuple(first + i * step for i in range(int((last - first) / step + 1e-9) + 1))
     except ValueError:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from paraisite.crystals.crystal import Crystal
 from paraisite.phonons import stages
 from paraisite.phonons.cells import PhononError, StandardCell, choose_supercells, plane_spacing, standard_cell
-from paraisite.phonons.claim import claim
+from paraisite.phonons.charges import read_born
+from paraisite.phonons.claim import claim, fingerprint
+from paraisite.phonons.conductivity import check_isotopes
 from paraisite.phonons.cumulative import LONG, SHARE, cumulative, long_lived, write_cumulative
 from paraisite.phonons.estimate import check, estimate
 from paraisite.phonons.force_constants import (
@@ -96,16 +98,23 @@ def calculate(
     PhononError
         If it cannot be done within the bounds, or not sensibly.
     """
-    mark = claim(crystal, folder, settings, born)
+    mark = claim(crystal, folder, settings)
     clock = Clock()
     result = Result(crystal.id, crystal.source, crystal.formula)
-    details = result.details = {"settings": settings.model_dump(mode="json"), "fingerprint": mark}
+    details = result.details = {
+        "settings": settings.model_dump(mode="json"),
+        "fingerprint": fingerprint(crystal, settings, born),
+    }
+    if settings.isotopes:
+        check_isotopes(crystal.numbers)
 
     cell = _relaxed(crystal, folder, calculator, settings, details, clock, say)
     result.space_group = cell.space_group
     if before := details["relaxation"].get("from_space_group"):
         result.notes.append(f"relaxed from {before} into {cell.space_group}")
-    ph3 = _force_constants(cell, folder, calculator, settings, mark, details, clock, say, tick, expect)
+    ph3 = new_phono3py(cell, *choose_supercells(cell, settings))
+    charges = read_born(born, ph3.primitive) if born else None
+    _force_constants(ph3, folder, calculator, settings, mark, details, clock, say, tick, expect)
     result.n_primitive = len(ph3.primitive)
     across = details["supercell"]["inscribed_sphere"]
     if across < SMALL:
@@ -118,15 +127,15 @@ def calculate(
             f"third-order force constants beyond {cutoff:.1f} Å are left out, or there would be too many of them: that "
             "may change the conductivity by a tenth, a shorter range by more"
         )
-    if born:
-        ph3.nac_params = _nac(ph3, born)
+    if charges is not None:
+        ph3.nac_params = charges
     elif polar(cell.numbers):
         result.notes.append(
             "without the non-analytical term: if the crystal is polar, its longitudinal optical modes near Γ are too "
-            "low; Born charges can be given with --born"
+            f"low; Born charges can be given with --born (a file, or a folder that holds {crystal.id}.BORN)"
         )
 
-    stable = _harmonic(ph3, folder, details, clock, say)
+    stable = _harmonic(ph3, folder, born, details, clock, say)
     result.min_frequency_THz = stable["min_frequency"]
     if stable["min_frequency"] < -settings.imaginary:
         q = ", ".join(f"{x:.3g}" for x in stable["qpoint"])
@@ -136,7 +145,7 @@ def calculate(
             "of the potential; look at the mode in result.json, or compute the conductivity all the same with --force"
         )
     if result.status == "ok" or settings.force:
-        _conductivity(ph3, folder, settings, result, details, clock, say)
+        _conductivity(ph3, folder, settings, born, result, details, clock, say)
     details["seconds"] = {stage: [round(s, 3) for s in seconds] for stage, seconds in clock.laps.items()}
     details["versions"] = package_versions()
     result.seconds, result.cpu_seconds = (round(sum(column), 3) for column in zip(*clock.laps.values(), strict=True))
@@ -168,7 +177,7 @@ def _relaxed(
 
 
 def _force_constants(
-    cell: StandardCell,
+    ph3: Phono3py,
     folder: Path,
     calculator: Calculator,
     settings: Settings,
@@ -178,9 +187,7 @@ def _force_constants(
     say: Say,
     tick: Callable[[int, int], None],
     expect: Callable[[float], None],
-) -> Phono3py:
-    third, second = choose_supercells(cell, settings)
-    ph3 = new_phono3py(cell, third, second)
+) -> None:
     kept = stages.read(folder, "force_constants")
     if kept is not None and read_force_constants(ph3, folder):
         clock.keep("forces", kept["seconds_forces"])
@@ -207,42 +214,30 @@ def _force_constants(
             "seconds_fit": clock.lap("fit"),
         }
         stages.write(folder, "force_constants", kept)
-    for name, multiples, supercell in (
-        ("supercell", third, ph3.supercell),
-        ("fc2_supercell", second, ph3.phonon_supercell),
+    for name, matrix, supercell in (
+        ("supercell", ph3.supercell_matrix, ph3.supercell),
+        ("fc2_supercell", ph3.phonon_supercell_matrix, ph3.phonon_supercell),
     ):
         details[name] = {
-            "multiples": list(multiples),
+            "multiples": matrix.diagonal().tolist(),
             "n_atoms": len(supercell),
             "inscribed_sphere": float(plane_spacing(supercell.cell).min()),
         }
     details["displacements"] = kept["displacements"] | {"distance": settings.displacement, "seed": settings.seed}
     details["estimate"] = kept["estimate"]
-    return ph3
 
 
-def _nac(ph3: Phono3py, born: str) -> Any:
-    """Read Born charges and the dielectric tensor for the primitive cell."""
-    from phonopy.file_IO import parse_BORN_from_strings
-
-    try:
-        return parse_BORN_from_strings(born, ph3.primitive)
-    except Exception as error:
-        raise PhononError(
-            f"the BORN file does not fit the primitive cell of relaxed.vasp ({error}); write one with "
-            "phonopy-vasp-born, or by hand: a factor, the dielectric tensor, a charge tensor for each independent atom"
-        ) from error
-
-
-def _harmonic(ph3: Phono3py, folder: Path, details: dict[str, Any], clock: Clock, say: Say) -> dict[str, Any]:
-    kept = stages.read(folder, "harmonic")
+def _harmonic(
+    ph3: Phono3py, folder: Path, born: str, details: dict[str, Any], clock: Clock, say: Say
+) -> dict[str, Any]:
+    kept = stages.read(folder, "harmonic", made_from := stages.mark(born))
     if kept is None or not ((folder / BANDS).is_file() and (folder / DOS).is_file()):
         say("phonons")
         phonopy = to_phonopy(ph3)
         found = asdict(stability(phonopy))
         write_harmonic(phonopy, folder)
         kept = {"lowest_mode": found, "seconds": clock.lap("harmonic")}
-        stages.write(folder, "harmonic", kept)
+        stages.write(folder, "harmonic", kept, made_from)
     else:
         clock.keep("harmonic", kept["seconds"])
     details["lowest_mode"] = kept["lowest_mode"]
@@ -254,13 +249,19 @@ def _conductivity(
     ph3: Phono3py,
     folder: Path,
     settings: Settings,
+    born: str,
     result: Result,
     details: dict[str, Any],
     clock: Clock,
     say: Say,
 ) -> None:
-    done, why = converge(ph3, folder, settings, say)
+    done, why = converge(ph3, folder, settings, born, say)
     last = done[-1]
+    if not last.at_room() > 0:
+        raise PhononError(
+            f"the conductivity is {last.at_room():g} W/m/K on a mesh of {'×'.join(map(str, last.mesh))}, which is too "
+            "coarse; leave it to --mesh auto"
+        )
     result.kappa_W_mK = last.at_room()
     if last.coherence is not None:
         result.kappa_coherence_W_mK = last.at_room() - last.at_room(total=False)
@@ -268,6 +269,8 @@ def _conductivity(
     result.mesh_change = change(done) if len(done) > 1 else None
     if result.mesh_change is not None and result.mesh_change > settings.mesh_tolerance:
         result.notes.append(f"kappa still changes by {result.mesh_change:.0%} with the mesh ({why})")
+    if result.mesh_change is None and settings.mesh is None:
+        result.notes.append(f"whether kappa changes with the mesh is not known ({why})")
     result.long_lived_share = share = long_lived(folder / last.file)
     if share > SHARE:
         more = [] if settings.isotopes else ["isotopes (--isotopes)"]

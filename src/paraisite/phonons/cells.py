@@ -55,9 +55,13 @@ class StandardCell:
 
     def to_phonopy(self) -> PhonopyAtoms:
         """Return it as phonopy's atoms."""
+        from ase.data import atomic_masses
+        from phonopy.structure.atomic_data import get_atomic_data
         from phonopy.structure.atoms import PhonopyAtoms
 
-        return PhonopyAtoms(numbers=self.numbers, cell=self.cell, scaled_positions=self.positions)
+        known = get_atomic_data().atom_data
+        masses = [known[n][3] or atomic_masses[n] for n in self.numbers]  # phonopy has none for Pu, for one
+        return PhonopyAtoms(numbers=self.numbers, cell=self.cell, scaled_positions=self.positions, masses=masses)
 
     def record(self) -> dict[str, Any]:
         """Return what a JSON file keeps of it; `from_record` gives the same cell back, bit by bit."""

@@ -83,6 +83,17 @@ def mesh_of(ph3: Phono3py, length: float) -> tuple[int, int, int]:
     return int(found[0]), int(found[1]), int(found[2])
 
 
+def check_isotopes(numbers: np.ndarray) -> None:
+    """Raise `PhononError` if phonopy knows no natural mixture of isotopes of an element."""
+    from ase.data import chemical_symbols
+    from phonopy.structure.atomic_data import get_atomic_data
+
+    known = get_atomic_data().isotope_data
+    missing = [symbol for n in np.unique(numbers) if not known.get(symbol := chemical_symbols[n])]
+    if missing:
+        raise PhononError(f"{', '.join(missing)}: no natural mixture of isotopes is known; leave --isotopes out")
+
+
 def prepare(ph3: Phono3py, mesh: tuple[int, int, int] | float) -> int:
     """Set a mesh up, by its numbers or a length in Å, and return the number of irreducible wave vectors.
 
@@ -147,11 +158,15 @@ def conduct(ph3: Phono3py, folder: Path, settings: Settings) -> Conductivity:
         os.replace(written, folder / written.name)
     found: Any = ph3.thermal_conductivity
     particle, tunnelling = found.kappa[0], None
+    values: dict[str, np.ndarray] = {}
     if settings.coherence:
         particle = (found.kappa_intra_exact if settings.lbte else found.kappa_intra)[0]
         frequencies = ph3.get_phonon_data()[0][found.grid_points]
         tunnelling = coherence(frequencies, found.mode_kappa_matrix[0], math.prod(mesh))
-        _replace(folder / written.name, {"kappa_inter": tunnelling, "kappa": particle + tunnelling})
+        values = {"kappa_inter": tunnelling, "kappa": particle + tunnelling}
+    if settings.lbte:
+        values["mode_kappa"] = found.mode_kappa[0]  # phono3py writes that of relaxation times alone
+    _write(folder / written.name, values)
     return Conductivity(
         mesh=(int(mesh[0]), int(mesh[1]), int(mesh[2])),
         temperatures=settings.temperatures,
@@ -188,10 +203,13 @@ def coherence(frequencies: np.ndarray, pairs: np.ndarray, n_mesh: int) -> np.nda
     return np.array([modes[different].sum(axis=0) / n_mesh for modes in pairs])
 
 
-def _replace(path: Path, values: dict[str, np.ndarray]) -> None:
-    """Write other values into datasets of a file of phono3py's."""
+def _write(path: Path, values: dict[str, np.ndarray]) -> None:
+    """Write datasets into a file of phono3py's, in place of those of the same names."""
     import h5py
 
     with h5py.File(path, "r+") as file:
         for name, value in values.items():
-            file[name][...] = value
+            if name in file:
+                file[name][...] = value
+            else:
+                file[name] = value

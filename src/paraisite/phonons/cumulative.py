@@ -21,7 +21,8 @@ def cumulative(file: Path, temperature: float = ROOM) -> tuple[np.ndarray, np.nd
     """Cumulative conductivity against mean free path, from phono3py's kappa-*.hdf5.
 
     A mode's lifetime is 1/(4πΓ) with Γ the imaginary part of its self-energy as a frequency (all kinds of scattering
-    together), and its mean free path the lifetime times the length of its group velocity.
+    together), and its mean free path the lifetime times the length of its group velocity. That is its relaxation time;
+    what it carries is, with `lbte`, by the linearised Boltzmann equation, and may be negative.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def _modes(file: Path, temperature: float) -> tuple[np.ndarray, np.ndarray, np.n
         weight = data["weight"][:]
         if "mode_kappa" in data:
             kappa = data["mode_kappa"][at][..., :3].mean(axis=-1) / weight.sum()
-        else:  # the Wigner transport equation's file has none; this is phono3py's own expression for it
+        else:  # by the Wigner transport equation it has none; this is phono3py's own expression for it
             unit = data["kappa_unit_conversion"][()] / weight.sum()
             with np.errstate(divide="ignore", invalid="ignore"):
                 each = unit * data["heat_capacity"][at] * speed**2 / 3 / (2 * gamma)
@@ -75,7 +76,7 @@ def write_cumulative(path: np.ndarray, kappa: np.ndarray, folder: Path, n: int =
     """Write n points of it, evenly spaced in the logarithm of the mean free path, from a thousandth on."""
     if not len(kappa) or not kappa[-1] > 0:
         return
-    grid = np.geomspace(path[np.searchsorted(kappa, 1e-3 * kappa[-1])], path[-1], n)
+    grid = np.geomspace(path[np.argmax(kappa >= 1e-3 * kappa[-1])], path[-1], n)
     values = kappa[np.searchsorted(path, grid * (1 + 1e-12), side="right") - 1]
     with replacing(folder / CUMULATIVE) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

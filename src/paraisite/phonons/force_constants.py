@@ -110,12 +110,25 @@ def displace(ph3: Phono3py, settings: Settings) -> Displacements:
 
 @_recursion_limited()
 def count_free(ph3: Phono3py, fc3_cutoff: float | None) -> int:
-    """Free elements of the second- and third-order force constants under the symmetry of the supercell."""
+    """Free elements of the second- and third-order force constants under the symmetry of the supercell.
+
+    Raises
+    ------
+    PhononError
+        If none of the third order is left.
+    """
     from phonopy.interface.symfc import SymfcFCSolver
 
     options = None if fc3_cutoff is None else {"cutoff": {3: fc3_cutoff}}
     solver = SymfcFCSolver(ph3.supercell, symmetry=ph3.symmetry, options=options)
-    return sum(solver.estimate_basis_size(orders=[2, 3]).values())
+    sizes = solver.estimate_basis_size(orders=[2, 3])
+    if not sizes[3]:
+        within = "" if fc3_cutoff is None else f" within {fc3_cutoff:g} Å"
+        raise PhononError(
+            f"symmetry leaves no third-order force constants in a supercell of {len(ph3.supercell)} atoms{within}, and "
+            "without them heat meets no resistance; take a larger --supercell or --fc3-cutoff"
+        )
+    return sum(sizes.values())
 
 
 @_recursion_limited()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -15,6 +16,11 @@ SAMPLE = 5
 
 ALL_OVER_FORCES = 1.7
 """Processor seconds of all stages over those of forces and their fit: of 94 compounds of `l96`, together."""
+
+
+MAX_ELEMENTS = 1e5
+"""Triples of atoms up to which free elements are counted for a forecast, which takes two seconds then; beyond, as many
+displaced supercells are expected as there can be."""
 
 
 class Forecast:
@@ -76,7 +82,14 @@ def _plan(crystal: Crystal, settings: Settings) -> tuple[float, float]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             cell = standard_cell(crystal.cell, crystal.numbers, crystal.positions, settings.symprec)
-            plan = displace(new_phono3py(cell, *choose_supercells(cell, settings)), settings)
+            third, second = choose_supercells(cell, settings)
+            n_atoms, n_atoms_harmonic = (len(cell.numbers) * math.prod(multiples) for multiples in (third, second))
+            ph3 = new_phono3py(cell, third, second)
+            if len(ph3.primitive) * n_atoms**2 > MAX_ELEMENTS:
+                n = settings.snapshots or settings.max_snapshots
+                n_harmonic = 6 * len(ph3.primitive)
+                return n + n_harmonic, n * n_atoms + n_harmonic * n_atoms_harmonic
+            plan = displace(ph3, settings)
     except Exception:  # its own row will say why
         return 0.0, 0.0
     return (

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def converge(
-    ph3: Phono3py, folder: Path, settings: Settings, say: Callable[[str], None] = lambda text: None
+    ph3: Phono3py, folder: Path, settings: Settings, born: str = "", say: Callable[[str], None] = lambda text: None
 ) -> tuple[list[Conductivity], str]:
     """Compute the conductivity on one mesh after the other.
 
-    Meshes already in the folder are not computed again.
+    Meshes already in the folder, by the same settings and Born charges, are not computed again.
 
     Returns
     -------
@@ -33,7 +33,8 @@ def converge(
     Raises
     ------
     PhononError
-        If even the coarsest mesh would take longer than `max_hours`, or a given one lacks the crystal's symmetry.
+        If a mesh would take longer than `max_hours`, which must not decide about numbers; coarser ones are kept. Or if
+        a given one lacks the crystal's symmetry.
     """
     # what sets each mesh up; of some, such as body-centred tetragonal ones, the three numbers do not say everything
     meshes: dict[tuple[int, int, int], tuple[int, int, int] | float]
@@ -41,11 +42,12 @@ def converge(
         meshes = {settings.mesh: settings.mesh}
     else:
         meshes = {mesh_of(ph3, length): length for length in settings.mesh_lengths}
+    made_from = stages.mark(settings.temperatures, settings.lbte, settings.coherence, settings.isotopes, born)
     done: list[Conductivity] = []
     reason = "the mesh was given" if settings.mesh is not None else "finest mesh of the profile"
     for mesh, made_by in meshes.items():
         stage = "mesh-" + "x".join(map(str, mesh))
-        kept = stages.read(folder, stage)
+        kept = stages.read(folder, stage, made_from)
         if kept is not None:
             done.append(Conductivity.from_record(kept))
         else:
@@ -60,18 +62,26 @@ def converge(
             if seconds > settings.max_hours * 3600:
                 raise PhononError(
                     f"mesh {shown} would take {seconds / 3600:.1f} h, more than the {settings.max_hours:g} h allowed; "
-                    "allow more, or choose a coarser mesh"
+                    "go on with --resume --retry and more --max-hours, or a coarser --mesh" + _so_far(done)
                 )
             done.append(conduct(ph3, folder, settings))
-            stages.write(folder, stage, done[-1].record())
+            stages.write(folder, stage, done[-1].record(), made_from)
         if len(done) > 1 and change(done) < settings.mesh_tolerance:
             reason = f"changed by less than {settings.mesh_tolerance:.0%}"
             break
     return done, reason
 
 
+def _so_far(done: list[Conductivity]) -> str:
+    found = [f"{item.at_room():.3g} W/m/K on {'×'.join(map(str, item.mesh))}" for item in done]
+    return f" (so far: {', '.join(found)})" if found else ""
+
+
 def change(done: list[Conductivity]) -> float:
-    """Relative change of the conductivity at 300 K between the last two meshes; 0 if there is one only."""
+    """Relative change of what phonons carry as particles, at 300 K, between the last two meshes; 0 with one only.
+
+    The coherence term is left out: where it is large it would hide such a change.
+    """
     if len(done) < 2:
         return 0.0
     return abs(done[-1].at_room(total=False) / done[-2].at_room(total=False) - 1)

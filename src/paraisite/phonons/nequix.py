@@ -76,7 +76,7 @@ def load_nequix(path: Path, name: str, device: str = "cpu") -> PaddedNequixCalcu
     """
     kind, _, index = device.partition(":")
     try:
-        found = jax.devices(kind)[int(index or 0)]
+        found = jax.devices(None if kind == "auto" else kind)[int(index or 0)]  # the best platform first
     except (RuntimeError, IndexError):
         raise PotentialError(
             f"device {device}: jax {jax.__version__} has {', '.join(map(str, jax.devices()))}; use cpu, "

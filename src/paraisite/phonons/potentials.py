@@ -64,7 +64,7 @@ def load(name: str = DEFAULT_POTENTIAL, mirror: str | Path | None = None, device
     mirror : str or Path, optional
         Folder that stands in for the network; by default PARAISITE_MIRROR.
     device : str
-        ``cpu`` or ``cuda``; a potential of yours chooses its own.
+        ``cpu``, ``cuda`` or ``auto``; a potential of yours chooses its own.
 
     Raises
     ------

@@ -266,7 +266,12 @@ def _primitive(crystal: Atoms, symprec: float) -> Atoms:
 
 def _hessian(atoms: Atoms, symprec: float) -> np.ndarray:
     """Second derivatives of the energy by the positions in one cell (eV/Å²), shape (3 n, 3 n), by displacements."""
-    cell = PhonopyAtoms(numbers=atoms.numbers, cell=atoms.cell.array, scaled_positions=atoms.get_scaled_positions())
+    cell = PhonopyAtoms(
+        numbers=atoms.numbers,
+        cell=atoms.cell.array,
+        scaled_positions=atoms.get_scaled_positions(),
+        masses=atoms.get_masses(),
+    )
     phonopy = Phonopy(cell, supercell_matrix=np.eye(3, dtype=int), primitive_matrix=np.eye(3), symprec=symprec)
     phonopy.generate_displacements(distance=DISPLACEMENT)
     forces = []

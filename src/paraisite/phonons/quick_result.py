@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from paraisite.crystals.convert import to_ase
 from paraisite.phonons import elastic, quick
 from paraisite.phonons.cells import standard_cell
-from paraisite.phonons.claim import claim
+from paraisite.phonons.claim import claim, fingerprint
 from paraisite.phonons.result import Result, package_versions
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ def calculate_quick(crystal: Crystal, folder: Path, calculator: Calculator, sett
     PhononError
         If the crystal does not come to rest, or the folder is about something else.
     """
-    mark = claim(crystal, folder, settings)
+    claim(crystal, folder, settings)
     start = standard_cell(crystal.cell, crystal.numbers, crystal.positions, settings.symprec)
     result = Result(crystal.id, crystal.source, crystal.formula, space_group=start.space_group)
     result.details = {
         "settings": settings.model_dump(mode="json"),
-        "fingerprint": mark,
+        "fingerprint": fingerprint(crystal, settings),
         "choices": {
             "max_force": quick.MAX_FORCE,
             "max_stress": quick.MAX_STRESS,

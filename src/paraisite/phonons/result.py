@@ -34,7 +34,8 @@ class Result:
         That term.
     mesh : list of int or None
     mesh_change : float or None
-        Relative change of the conductivity at 300 K from the next coarser mesh.
+        Relative change of the conductivity at 300 K (of phonons as particles) from the next coarser mesh; None where
+        there was one mesh only.
     long_lived_share : float or None
         Share of the conductivity that phonons carry whom three phonons hardly scatter (`cumulative.long_lived`).
     min_frequency_THz : float or None

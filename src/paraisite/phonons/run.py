@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import time
@@ -12,7 +13,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from paraisite.phonons.result import Result
-from paraisite.phonons.worker import Job, Task, serve
+from paraisite.phonons.worker import Job, Task, failed, serve
 from paraisite.spawning import THREADS, deaf, environment
 
 POLL = 0.5
@@ -136,9 +137,10 @@ def _hear(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task], job: Job)
         _dismiss(worker, pool)
         code = worker.process.exitcode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
-        if index is None:
+        if index is not None:
+            yield _failure(index, tasks[index], job, f"the process ended with {how}; out of memory?")
+        elif not worker.ready:
             raise BrokenPotential(f"the worker process ended with {how} while it loaded the potential") from None
-        yield _failure(index, tasks[index], f"the process ended with {how}; out of memory?")
         return
     if kind == "broken":
         raise BrokenPotential(content)
@@ -176,7 +178,7 @@ def _guard(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task], job: Job
         return
     index = worker.index
     _dismiss(worker, pool)
-    yield _failure(index, tasks[index], why)
+    yield _failure(index, tasks[index], job, why)
 
 
 def _dismiss(worker: _Worker, pool: list[_Worker]) -> None:
@@ -184,10 +186,8 @@ def _dismiss(worker: _Worker, pool: list[_Worker]) -> None:
     pool.remove(worker)
 
 
-def _failure(index: int, task: Task, reason: str) -> Event:
-    result = Result(task.crystal.id, task.crystal.source, task.crystal.formula, status="failed", reason=reason)
-    result.write(task.folder)
-    return Event(index, "done", result=result)
+def _failure(index: int, task: Task, job: Job, reason: str) -> Event:
+    return Event(index, "done", result=failed(task, job, reason))
 
 
 def _environment(threads: int) -> dict[str, str]:
@@ -200,10 +200,12 @@ def _environment(threads: int) -> dict[str, str]:
 
 def folders(ids: Sequence[str], output: Path) -> list[Path]:
     """A folder for each id: its letters, digits, dots, dashes and underscores; a second of one name gets a number."""
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     found = []
     for id in ids:
         name = "".join(c if c.isalnum() or c in "-_." else "_" for c in id).strip(".")[:100] or "crystal"
-        taken[name.lower()] = taken.get(name.lower(), 0) + 1
-        found.append(output / (name if taken[name.lower()] == 1 else f"{name}-{taken[name.lower()]}"))
+        numbered = (name if n == 1 else f"{name}-{n}" for n in itertools.count(1))
+        name = next(candidate for candidate in numbered if candidate.lower() not in taken)
+        taken.add(name.lower())
+        found.append(output / name)
     return found

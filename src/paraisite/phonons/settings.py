@@ -78,7 +78,7 @@ class Settings(BaseModel):
         Bounds of one crystal; no part of what the numbers depend on.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     potential: str = DEFAULT_POTENTIAL
     temperatures: tuple[float, ...] = Field(default=tuple(float(t) for t in range(100, 1001, 100)), min_length=1)
@@ -134,7 +134,7 @@ class QuickSettings(BaseModel):
         Of the heat capacity and the conductivities, K.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     profile: Literal["quick"] = "quick"
     potential: str = QUICK_POTENTIAL

@@ -69,11 +69,7 @@ def to_phonopy(ph3: Phono3py) -> Phonopy:
 
 def stability(phonopy: Phonopy) -> Stability:
     """Find the lowest mode among the wave vectors of the supercell, where nothing is interpolated, and of a mesh."""
-    from phonopy.harmonic.dynmat_to_fc import get_commensurate_points_in_integers
-
-    matrix = np.rint(np.linalg.inv(phonopy.primitive.primitive_matrix) @ phonopy.supercell.supercell_matrix).astype(int)
-    # not get_commensurate_points, which takes half a minute for 256 points
-    points = get_commensurate_points_in_integers(matrix) / round(abs(np.linalg.det(matrix)))
+    points = commensurate_points(phonopy)
     mesh = _run_mesh(phonopy, is_gamma_center=True)
     n_commensurate = len(points)
     points = np.concatenate([points, mesh.qpoints])
@@ -89,6 +85,16 @@ def stability(phonopy: Phonopy) -> Stability:
         float(frequencies[:n_commensurate].min()),
         float(frequencies.max()),
     )
+
+
+def commensurate_points(phonopy: Phonopy) -> np.ndarray:
+    """Wave vectors that fit into the supercell, shape (n, 3), in reciprocal primitive lattice vectors."""
+    from phonopy.harmonic.dynmat_to_fc import get_commensurate_points_in_integers
+
+    primitive_in_supercell = phonopy.primitive.primitive_matrix  # in supercell vectors, other than Phonopy's own
+    matrix = np.rint(np.linalg.inv(primitive_in_supercell)).astype(int)
+    points: np.ndarray = get_commensurate_points_in_integers(matrix) / round(abs(np.linalg.det(matrix)))
+    return points
 
 
 def _run_mesh(phonopy: Phonopy, **options: bool) -> Any:

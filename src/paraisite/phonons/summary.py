@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +135,16 @@ def is_quick(path: Path) -> bool:
         return "kappa_slack_W_mK" in next(csv.reader(file), [])
 
 
-def write_summary(rows: Sequence[dict[str, Any]], path: Path, columns: Sequence[str] = COLUMNS) -> None:
+def read_summary(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a table."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_summary(rows: Sequence[Mapping[str, Any]], path: Path, columns: Sequence[str] = COLUMNS) -> None:
     """Write the table as CSV, numbers with six digits."""
     with replacing(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for each in rows:
             writer.writerow({k: f"{v:.{DIGITS}g}" if isinstance(v, float) else v for k, v in each.items()})

@@ -45,6 +45,8 @@ def load_tensornet(folder: Path, name: str, device: str = "cpu") -> TensorNetCal
     PotentialError
         If the device is not there.
     """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise PotentialError(f"device {device}: torch {torch.__version__} sees no CUDA device; use cpu")
     arguments: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))["kwargs"]["model"][

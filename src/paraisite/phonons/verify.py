@@ -9,13 +9,22 @@ from pathlib import Path
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
-from paraisite.phonons.claim import claimed, fingerprint, taken
+from paraisite.phonons.claim import Taken, claimed, fingerprint, forces_fingerprint
 from paraisite.phonons.forecast import Forecast
 from paraisite.phonons.result import Result
 from paraisite.phonons.run import folders, run
 from paraisite.phonons.settings import QuickSettings, Settings
 from paraisite.phonons.subject import Subject
-from paraisite.phonons.summary import COLUMNS, QUICK_COLUMNS, SUMMARY, is_quick, quick_row, row, write_summary
+from paraisite.phonons.summary import (
+    COLUMNS,
+    QUICK_COLUMNS,
+    SUMMARY,
+    is_quick,
+    quick_row,
+    read_summary,
+    row,
+    write_summary,
+)
 from paraisite.phonons.worker import Job, Task
 
 
@@ -40,17 +49,18 @@ class Verification:
         Folder that holds the potential's weights.
     device : str
     born : Path, optional
-        A BORN file for every crystal, or a folder with files ID.BORN.
+        A BORN file, or a folder with files ID.BORN.
     figures : bool
     resume : bool
-        Keep what the folder holds; else it must hold no results.
+        Keep what the folder holds; else it must hold no results. Results by other settings that forces do not depend
+        on are made anew from the forces; rows of other crystals stay in the summary.
     retry : bool
         When resuming, try failed crystals again.
 
     Raises
     ------
     ValueError
-        If the folder holds results and `resume` is not said, or holds those of other crystals or settings.
+        If the folder holds results and `resume` is not said, or a crystal's folder another structure or other forces.
     """
 
     def __init__(
@@ -72,12 +82,20 @@ class Verification:
         self.job = Job(settings, str(mirror) if mirror else None, device, figures)
         self.results: list[Result | None] = [None] * len(self.subjects)
         self._quick = isinstance(settings, QuickSettings)
+        self._others: list[dict[str, str]] = []
         if self.summary.is_file():
             if not resume:
                 raise ValueError(f"{output} holds results; go on with --resume, or choose another folder")
             if is_quick(self.summary) != self._quick:
                 held, asked = ("conductivities", "quick looks") if self._quick else ("quick looks", "conductivities")
                 raise ValueError(f"{output} holds {held}, not {asked}; choose another folder with -o")
+            ids = {subject.item.id for subject in self.subjects}
+            self._others = [row for row in read_summary(self.summary) if row["id"] not in ids]
+        if born is not None and born.is_file() and len(self.subjects) > 1:
+            raise ValueError(
+                f"--born {born}: charges are of one crystal, and there are {len(self.subjects)}; give a folder that "
+                "holds ID.BORN for each"
+            )
         output.mkdir(parents=True, exist_ok=True)
         self._folders = folders([subject.item.id for subject in self.subjects], output)
         self._tasks: list[Task] = []
@@ -99,9 +117,11 @@ class Verification:
     def _kept(self, folder: Path, crystal: Crystal, born: str) -> Result | None:
         """Result of an earlier run, if it is one of this crystal and these settings."""
         mark = claimed(folder)
-        if mark is not None and mark != fingerprint(crystal, self.settings, born):
-            raise ValueError(taken(folder))
-        return Result.read(folder)
+        if mark is not None and mark != forces_fingerprint(crystal, self.settings):
+            raise Taken(folder)
+        result = Result.read(folder)
+        same = result is not None and result.details.get("fingerprint") == fingerprint(crystal, self.settings, born)
+        return result if same else None
 
     @property
     def useful(self) -> bool:
@@ -162,7 +182,7 @@ class Verification:
             make(subject, result, self.settings.potential)
             for subject, result in zip(self.subjects, self.results, strict=True)
         ]
-        write_summary(rows, self.summary, columns)
+        write_summary([*rows, *self._others], self.summary, columns)
 
 
 def _born(path: Path | None, id: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.phonons.claim import Taken, fingerprint
 from paraisite.phonons.result import Result
 from paraisite.phonons.settings import QuickSettings, Settings
 from paraisite.spawning import ignore_interrupts
@@ -73,22 +74,45 @@ def _calculate(task: Task, calculator: Any, job: Job, load_seconds: float, conne
             result.details["load_seconds"] = round(load_seconds, 3)
         else:
             result = _conductivity(task, calculator, job.settings, connection)
-            if job.figures:
-                from paraisite.phonons.figures import draw
-
-                draw(task.folder, result)
-    except Exception as error:
-        if os.environ.get("PARAISITE_DEBUG"):
-            import traceback
-
-            traceback.print_exc()
-        result = Result(task.crystal.id, task.crystal.source, task.crystal.formula, status="failed")
-        known = isinstance(error, ValueError)
-        result.reason = str(error) if known else f"{type(error).__name__}: {error}"
-    with contextlib.suppress(OSError):  # a full disk is the next crystal's failure too, and says so
-        task.folder.mkdir(parents=True, exist_ok=True)
         result.write(task.folder)
+        if job.figures and isinstance(job.settings, Settings):
+            draw_or_say(task.folder, result)
+    except Exception as error:
+        _debug()
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        result = failed(task, job, reason, write=not isinstance(error, Taken))
     return asdict(result)
+
+
+def failed(task: Task, job: Job, reason: str, *, write: bool = True) -> Result:
+    """Return the result of a crystal that could not be calculated, and leave it in its folder."""
+    crystal = task.crystal
+    result = Result(crystal.id, crystal.source, crystal.formula, status="failed", reason=reason)
+    result.details = {"fingerprint": fingerprint(crystal, job.settings, task.born)}
+    if write:
+        with contextlib.suppress(OSError):  # a full disk is the next crystal's failure too, and says so
+            task.folder.mkdir(parents=True, exist_ok=True)
+            result.write(task.folder)
+    return result
+
+
+def draw_or_say(folder: Path, result: Result) -> None:
+    """Draw figures; without them the numbers are as good."""
+    from paraisite.phonons.figures import draw
+
+    try:
+        draw(folder, result)
+    except Exception as error:
+        _debug()
+        result.notes.append(f"figures could not be drawn ({type(error).__name__}: {error})")
+        result.write(folder)
+
+
+def _debug() -> None:
+    if os.environ.get("PARAISITE_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
 
 
 def _conductivity(task: Task, calculator: Any, settings: Settings, connection: Connection) -> Result:

@@ -14,20 +14,21 @@ from argon import argon, potential
 from ase.build import bulk
 
 from paraisite.crystals import Crystal
-from paraisite.phonons import stages
 from paraisite.phonons.calculation import calculate
 from paraisite.phonons.cells import PhononError
-from paraisite.phonons.claim import fingerprint
+from paraisite.phonons.claim import BOUNDS, LATE, fingerprint, forces_fingerprint
 from paraisite.phonons.cumulative import CUMULATIVE, cumulative
 from paraisite.phonons.estimate import Estimate, check
 from paraisite.phonons.figures import KAPPA, PHONONS, draw
 from paraisite.phonons.mesh import change
 from paraisite.phonons.potentials import full_name
 from paraisite.phonons.result import Result
+from paraisite.phonons.run import run
 from paraisite.phonons.settings import QuickSettings, Settings
 from paraisite.phonons.stability import BANDS, DOS, band_path
 from paraisite.phonons.subject import Subject
 from paraisite.phonons.summary import row
+from paraisite.phonons.worker import Job, Task, draw_or_say
 
 pytest.importorskip("phono3py", reason="lattice dynamics needs the extra [phonons]")
 
@@ -108,6 +109,12 @@ def test_the_boltzmann_equation_gives_more_than_relaxation_times(argon_folder, t
         exact.details["conductivity"][-1]["isotropic"], phono3py_kappa(argon_folder, is_LBTE=True), rtol=0.01
     )
     assert exact.kappa_W_mK > phono3py_kappa(argon_folder)[-1]
+    for coherence in (False, True):  # the curve is that of the same equation
+        found = calculate(argon(), folder, potential(), lbte.model_copy(update={"coherence": coherence}))
+        last = found.details["conductivity"][-1]
+        _, kappa = cumulative(folder / last["file"])
+        assert kappa[-1] == pytest.approx(np.mean(last["kappa"][-1][:3]), rel=1e-9)
+        assert np.loadtxt(folder / CUMULATIVE, delimiter=",", skiprows=1)[-1, 1] == pytest.approx(kappa[-1], rel=1e-5)
 
 
 def test_a_second_order_of_its_own_size(tmp_path):
@@ -187,15 +194,16 @@ def test_figures_are_drawn(argon_folder, tmp_path):
             assert len(image.getcolors()) > 10
 
 
+class Never:
+    def get_forces(self, atoms):
+        return potential().get_forces(atoms)  # of the perfect supercell, and of one to time
+
+    def __getattr__(self, name):
+        raise AssertionError(f"asked for {name}")
+
+
 @pytest.mark.parametrize("lost", [(), ("harmonic",), ("mesh-5x5x5",), ("harmonic", "mesh-5x5x5"), ("force_constants",)])
 def test_finished_stages_are_not_repeated(argon_folder, tmp_path, lost):
-    class Never:
-        def get_forces(self, atoms):
-            return potential().get_forces(atoms)  # of the perfect supercell, and of one to time
-
-        def __getattr__(self, name):
-            raise AssertionError(f"asked for {name}")
-
     folder = copied(argon_folder, tmp_path)
     before = Result.read(folder)
     for stage in lost:
@@ -209,16 +217,80 @@ def test_finished_stages_are_not_repeated(argon_folder, tmp_path, lost):
 def test_a_folder_is_for_one_crystal_and_one_choice(argon_folder):
     for crystal, settings in (
         (argon(a=5.3), QUICK),
-        (argon(), QUICK.model_copy(update={"mesh": (7, 7, 7)})),
+        (argon(), QUICK.model_copy(update={"displacement": 0.02})),
         (argon(), QUICK.model_copy(update={"seed": 1})),
     ):
         with pytest.raises(PhononError, match="another structure or with other settings"):
             calculate(crystal, argon_folder, potential(), settings)
 
 
+NO_CHARGE = f"default\n{np.eye(3).ravel()}\n{np.zeros(9)}".replace("[", "").replace("]", "")
+
+
+@pytest.mark.parametrize(
+    ("changed", "born"),
+    [
+        ({"mesh": (4, 4, 4)}, ""),
+        ({"temperatures": (50.0, 300.0)}, ""),
+        ({"isotopes": True}, ""),
+        ({"coherence": False}, ""),
+        ({"force": True, "imaginary": 0.2}, ""),
+        ({}, NO_CHARGE),
+    ],
+    ids=["mesh", "temperatures", "isotopes", "coherence", "force", "born"],
+)
+def test_what_forces_do_not_depend_on_can_be_changed(argon_folder, tmp_path, changed, born):
+    """The result is that of a folder of its own, and changed back it is the first one again."""
+    folder, fresh = copied(argon_folder, tmp_path), tmp_path / "fresh"
+    before = Result.read(folder)
+    settings = QUICK.model_copy(update=changed)
+    forces = (folder / "forces.npz").read_bytes()
+    there = calculate(argon(), folder, Never(), settings, born=born)
+    fresh.mkdir()
+    for name in (
+        "input.json",
+        "forces.npz",
+        "fc2.hdf5",
+        "fc3.hdf5",
+        "stages/relax.json",
+        "stages/force_constants.json",
+    ):
+        (fresh / name).parent.mkdir(exist_ok=True)
+        shutil.copy(argon_folder / name, fresh / name)
+    assert same(there, calculate(argon(), fresh, Never(), settings, born=born))
+    assert there.details["fingerprint"] != before.details["fingerprint"]
+    assert (folder / "forces.npz").read_bytes() == forces
+    assert same(before, calculate(argon(), folder, Never(), QUICK))
+
+
+def test_a_born_file_is_read_before_forces_are_computed(tmp_path):
+    with pytest.raises(PhononError, match="does not fit the primitive cell"):
+        calculate(argon(), tmp_path, potential(), QUICK, born="default\n1 2 3\n")
+    assert not (tmp_path / "forces.npz").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(argon_folder, tmp_path):
+    folder = copied(argon_folder, tmp_path)
+    before = (folder / "result.json").read_bytes()
+    job = Job(Settings(potential="ase.calculators.emt:EMT"), None, "cpu", figures=False)
+    *_, last = run([Task(argon(), folder)], job)
+    assert last.result.status == "failed"
+    assert "another structure or with other settings" in last.result.reason
+    assert (folder / "result.json").read_bytes() == before
+
+
+def test_without_a_picture_the_numbers_stay(argon_folder, tmp_path):
+    folder = copied(argon_folder, tmp_path)
+    (folder / DOS).write_text("no numbers\n")
+    result = Result.read(folder)
+    draw_or_say(folder, result)
+    assert any("figures could not be drawn" in note for note in Result.read(folder).notes)
+    assert Result.read(folder).kappa_W_mK == result.kappa_W_mK
+
+
 def test_folders_of_earlier_runs_are_still_known():
     """Change this number only knowingly: no folder of the default profile can be gone on with after that."""
-    assert fingerprint(argon(), Settings()) == "091fc41265a96b8a93680015ac3e196efbd66e38c705983ad8f3f07e734c441f"
+    assert forces_fingerprint(argon(), Settings()) == "ffcf7b0908b7f121855230bb14f3c44922fca329f1583592dc50e420ef328d12"
     assert QuickSettings().potential == full_name("tensornet-matpes")
     assert fingerprint(argon(), QuickSettings()) != fingerprint(argon(), Settings(potential=QuickSettings().potential))
 
@@ -228,6 +300,10 @@ def test_bounds_are_no_part_of_a_fingerprint():
     assert fingerprint(argon(), QUICK) == fingerprint(argon(), wide)
     assert fingerprint(argon(), QUICK) != fingerprint(argon(), QUICK, born="x")
     assert fingerprint(argon(), QUICK) == fingerprint(replace(argon(), id="other"), QUICK)
+    finer = QUICK.model_copy(update={"mesh": (7, 7, 7)})
+    assert fingerprint(argon(), QUICK) != fingerprint(argon(), finer)
+    assert forces_fingerprint(argon(), QUICK) == forces_fingerprint(argon(), finer)
+    assert set(Settings.model_fields) > BOUNDS | LATE
 
 
 def test_an_unstable_crystal_has_a_mode_and_no_conductivity(tmp_path):
@@ -264,7 +340,7 @@ def test_meshes_are_refined_until_the_conductivity_stays(argon_folder, tmp_path)
         assert result.details["mesh"]["ended"] == "changed by less than 20%"
     for before, after in pairwise(particles[:-1]):
         assert abs(after / before - 1) >= 0.2
-    assert stages.read(folder, f"mesh-{'x'.join([str(meshes[-1])] * 3)}") is not None
+    assert (folder / "stages" / f"mesh-{'x'.join([str(meshes[-1])] * 3)}.json").is_file()
 
 
 def test_body_centred_tetragonal_meshes(tmp_path):
@@ -299,6 +375,16 @@ def test_work_ends_the_refinement(argon_folder, tmp_path):
     assert len(result.details["conductivity"]) == 1
     assert result.mesh_change is None
     assert "beyond max_mesh_work" in result.details["mesh"]["ended"]
+    assert any(note.startswith("whether kappa changes with the mesh is not known (mesh ") for note in result.notes)
+
+    short = bounded.model_copy(update={"max_mesh_work": 1e9, "max_hours": 1e-9})
+    with pytest.raises(PhononError, match=r"--resume --retry and more --max-hours.*so far: 0\.\d+ W/m/K on"):
+        calculate(argon(), folder, potential(), short)
+
+
+def test_a_mesh_of_one_point_is_no_conductivity(argon_folder, tmp_path):
+    with pytest.raises(PhononError, match="0 W/m/K on a mesh of 1×1×1, which is too coarse"):
+        calculate(argon(), copied(argon_folder, tmp_path), potential(), QUICK.model_copy(update={"mesh": (1, 1, 1)}))
 
 
 def test_one_mesh_has_no_change():

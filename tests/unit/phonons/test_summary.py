@@ -83,6 +83,13 @@ def test_folders_are_one_for_each_and_safe(tmp_path):
     assert len({str(path).lower() for path in found}) == len(found)
     assert all(path.parent == tmp_path for path in found)
     assert found[1].name == "a"
+    assert [path.name for path in folders(["m", "m", "m-2", "M-3", "m"], tmp_path)] == [
+        "m",
+        "m-2",
+        "m-2-2",
+        "M-3",
+        "m-4",
+    ]
     assert all(len(path.name) <= 110 for path in found)
 
 
