@@ -69,6 +69,22 @@ def test_unseen_scores_new_formulas_only(invoke: Invoke, tiny_checkpoint: Path, 
     assert "protocol: unseen: only the 2 rows" in out
 
 
+def test_formulas_that_every_network_has_seen_are_not_held_out(
+    invoke: Invoke, tiny_checkpoint: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    model = Path(shutil.copytree(tiny_checkpoint, tmp_path / "model"))
+    whole = invoke("evaluate", model, tiny_dataset, "--split", "held-out").stdout
+    assert "held out: every row, predicted by networks that never saw its formula" in whole
+    card = json.loads((model / "card.json").read_text())
+    seen = sorted(card["formula_fold"])[:3]
+    card["formula_fold"] |= dict.fromkeys(seen, -1)
+    (model / "card.json").write_text(json.dumps(card))
+    out = invoke("evaluate", model, tiny_dataset, "--split", "held-out").stdout
+    assert "3 rows are left out, whose formula every network has seen" in out
+    rows = invoke("predict", tiny_dataset, "--model", model, "--held-out").stdout
+    assert rows.count("every network has seen a compound of this formula") == 3
+
+
 def test_held_out_repeats_the_out_of_fold_scores(invoke: Invoke, tiny_checkpoint: Path, tiny_dataset: Path) -> None:
     """Networks that never saw a formula are those that the training itself was scored with."""
     out = invoke("evaluate", tiny_checkpoint, tiny_dataset, "--split", "held-out").stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,20 @@ def test_info_shows_the_card(invoke: Invoke, tiny_checkpoint: Path) -> None:
         "bulk_modulus_GPa: mean absolute error",
     ):
         assert said in out, said
+
+
+def test_info_of_a_model_of_few_rows(invoke: Invoke, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """Folds of one row have no rank correlation."""
+    from paraisite.training.finish import mean_and_std
+
+    few = Path(shutil.copytree(tiny_checkpoint, tmp_path / "few"))
+    card = json.loads((few / "card.json").read_text())
+    card["metrics"]["over_folds"]["spearman"] = mean_and_std([float("nan")] * 3)
+    card["metrics"]["over_folds"]["male"] = mean_and_std([float("nan"), 0.1, 0.3])
+    (few / "card.json").write_text(json.dumps(card, allow_nan=False))
+    out = invoke("models", "info", few).stdout
+    assert "spearman –" in out
+    assert "male 0.200 (0.100)" in out
 
 
 def test_info_of_a_model_that_is_not_a_checkpoint(invoke: Invoke) -> None:

@@ -169,7 +169,7 @@ def _runs(pid: int) -> bool:
 
 
 def _parts(out: Path) -> int:
-    return len(list(out.with_name(out.name + ".parts").glob("part-*.parquet")))
+    return len(list(out.with_name(f".{out.name}.parts").glob("part-*.parquet")))
 
 
 def test_ctrl_c_says_how_to_go_on(start: Start, invoke: Invoke, made: Path, tiny_checkpoint: Path) -> None:

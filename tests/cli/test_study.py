@@ -67,6 +67,28 @@ def test_results_are_not_mixed_with_others(invoke: Invoke, results: Path) -> Non
     assert "other settings" in result.output
 
 
+def test_baselines_leave_the_folder_free(results: Path) -> None:
+    from paraisite.evaluation.study.run import claim
+    from paraisite.evaluation.study.settings import load_settings
+    from paraisite.training.recipe import RecipeError
+
+    (results / "I-l96-paper").rename(results / "slack-l96-paper")
+    (results / "II-l96-paper").rename(results / "ridge-l96-paper")
+    claim(results, load_settings(), resume=False)
+    (results / "II-l96-paper").mkdir()
+    (results / "II-l96-paper/run-1.json").write_text("{}")
+    with pytest.raises(RecipeError, match="go on with --resume"):
+        claim(results, load_settings(), resume=False)
+
+
+def test_report_of_a_single_run(invoke: Invoke, results: Path) -> None:
+    for path in results.glob("*/run-[23].json"):
+        path.unlink()
+    table = invoke("study", "report", results)
+    assert "| II | l96 | l96 | nested | – | paper | 1 |" in table.output
+    assert "step II over I" not in table.output
+
+
 def test_report_in_every_format(invoke: Invoke, results: Path, tmp_path: Path) -> None:
     table = invoke("study", "report", results)
     assert "| II | l96 | l96 | nested | – | paper | 3 |" in table.output

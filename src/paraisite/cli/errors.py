@@ -12,6 +12,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
+from paraisite.locking import FolderBusy
 from paraisite.spawning import held
 
 FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -50,6 +51,8 @@ def guarded(verb: Callable[P, R]) -> Callable[P, R]:
             return result
         except KeyboardInterrupt:
             fail("interrupted", INTERRUPTED)
+        except FolderBusy as error:
+            fail(str(error))
         except BrokenPipeError:
             with suppress(OSError, ValueError):  # else Python complains once more when it flushes at exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -195,7 +195,10 @@ _SPLIT_KEYS = {
 def _further_scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     over_folds = metrics.get("over_folds", {})
     if over_folds:
-        parts = [f"{name} {found['mean']:.3f} ({found['std']:.3f})" for name, found in over_folds.items()]
+        parts = [
+            f"{name} –" if found["mean"] is None else f"{name} {found['mean']:.3f} ({found['std']:.3f})"
+            for name, found in over_folds.items()
+        ]
         yield f"mean (std) over folds: {', '.join(parts)}"
     from paraisite.prediction import PROPERTY_COLUMNS
 

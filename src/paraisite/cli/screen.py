@@ -46,7 +46,7 @@ EXAMPLES = """Examples:
   paraisite screen --optimade https://optimade.materialsproject.org --filter 'nelements=2' -o binaries.parquet
 
 \b
-What is done is kept in OUT.parts until all of it is: the same command with --resume goes on after any end.
+What is done is kept in .OUT.parts until all of it is: the same command with --resume goes on after any end.
 Exit status: 0 if something was predicted; 1 if nothing was, or if the work broke off; 2 on wrong usage."""
 
 SHOWN = 20
@@ -241,8 +241,9 @@ def carried_out(sources: Sequence[Source], output: Path, quiet: bool, **options:
     from paraisite.screening.engines import EngineError
     from paraisite.screening.run import How
     from paraisite.screening.sources import SourceEnded
+    from paraisite.screening.unfinished import unfinished_folder
 
-    folder = output.with_name(output.name + ".parts")
+    folder = unfinished_folder(output)
 
     def kept() -> str:
         what = f"what is done is kept in {folder}: the same command with --resume goes on"

@@ -64,7 +64,15 @@ def run(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results.")] = Path(
         "study"
     ),
-    steps: Annotated[str, typer.Option("--steps", metavar="LIST", help="Of I, II and III.")] = "I,II,III",
+    steps: Annotated[
+        str,
+        typer.Option(
+            "--steps",
+            metavar="LIST",
+            help="Of I, II, III, III-kernel and III-combined; I, II and III with --as-published.",
+            show_default="all",
+        ),
+    ] = "",
     train: Annotated[
         str, typer.Option("--train", metavar="LIST", help="Datasets to train on.")
     ] = "l96,hh143,mix,aflow_agl",
@@ -104,12 +112,12 @@ def run(
     with wrong_usage():
         if without is not None:
             raise ValueError("--without turns off a quirk of --as-published; give that too")
-        from paraisite.evaluation.study.plan import trainings
+        from paraisite.evaluation.study.plan import STEPS, trainings
         from paraisite.evaluation.study.run import claim, run_study
         from paraisite.evaluation.study.settings import load_settings
 
         settings = load_settings(settings_file, changes)
-        asked = trainings(_names(steps), _names(train), _names(agl), split)
+        asked = trainings(_names(steps) if steps else STEPS, _names(train), _names(agl), split)
         numbers = _numbers(runs)
         claim(output, settings, resume=resume)
     failed = run_study(
@@ -145,13 +153,13 @@ def _as_published(
     with wrong_usage():
         from paraisite.evaluation.study.as_published.run import SETTINGS, AsPublished
         from paraisite.evaluation.study.as_published.table import as_markdown, summary
-        from paraisite.evaluation.study.as_published.variants import variants
+        from paraisite.evaluation.study.as_published.variants import STEPS, variants
         from paraisite.evaluation.study.run import claim
         from paraisite.evaluation.study.settings import load_settings
         from paraisite.evaluation.study.table import read_results
 
         settings = load_settings(settings_file or SETTINGS, changes)
-        asked = variants(_names(steps), _names(train), _names(without) if without else ())
+        asked = variants(_names(steps) if steps else STEPS, _names(train), _names(without) if without else ())
         numbers = _numbers(runs)
         study = AsPublished(output, settings, mirror=mirror, device=device.value)
         claim(output, settings, resume=resume)

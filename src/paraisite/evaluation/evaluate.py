@@ -124,16 +124,21 @@ def evaluate(
     known = {k.formula for k in predictor.known}
     truths = dataset.targets.get("kappa", np.full(len(dataset), np.nan))
     rows: list[Row] = []
+    n_seen = 0
     for i, prediction in enumerate(predictor.stream(dataset.crystals, level=level, held_out=split == "held-out")):
         formula, true = dataset.formulas[i], float(truths[i])
         in_training = SAME if formula in known else EARLIER if formula in card.formula_fold else NEW
         usable = np.isfinite(true) and true > 0 and prediction.kappa_W_mK is not None
-        scored = bool(usable and (split != "unseen" or in_training == NEW))
+        fair = {"all": True, "unseen": in_training == NEW, "held-out": not predictor.seen_by_all(formula)}[split]
+        n_seen += usable and not fair
+        scored = bool(usable and fair)
         rows.append(Row(prediction, true if np.isfinite(true) else None, in_training, scored))
         advance()
     counted = [i for i, row in enumerate(rows) if row.scored]
     if not counted:
-        remedy = "; try --split held-out or all" if split == "unseen" and rows else ""
+        remedy = {"unseen": "; try --split held-out or all", "held-out": "; try --split all"}.get(split, "") * bool(
+            rows
+        )
         raise EvaluationError(f"{dataset.name}: no row is left to score with --split {split}{remedy}")
     n_training = {kind: sum(rows[i].in_training == kind for i in counted) for kind in (SAME, EARLIER, NEW)}
 
@@ -150,7 +155,7 @@ def evaluate(
         dataset=dataset.name,
         split=split,
         level=level,
-        protocol=_protocol(split, len(counted), n_training),
+        protocol=_protocol(split, len(counted), n_training, n_seen),
         notes=tuple(_notes(card, split, n_training)),
         n_rows=len(dataset) + len(dataset.rejections),
         n_scored=len(counted),
@@ -191,7 +196,7 @@ def _scores(rows: list[Row], level: float) -> dict[str, float]:
     return found
 
 
-def _protocol(split: SplitName, n: int, n_training: dict[str, int]) -> str:
+def _protocol(split: SplitName, n: int, n_training: dict[str, int], n_seen: int) -> str:
     seen = (
         f"of {n} rows, {n_training[SAME]} have the formula of a high-quality training compound, "
         f"{n_training[EARLIER]} one of an earlier training stage, {n_training[NEW]} neither"
@@ -200,7 +205,9 @@ def _protocol(split: SplitName, n: int, n_training: dict[str, int]) -> str:
         return f"every row, all networks: {seen}. Rows in training say nothing about new compounds"
     if split == "unseen":
         return f"unseen: only the {n} rows whose formula the model's card does not list as training data, all networks"
-    return f"held out: every row, predicted by networks that never saw its formula ({seen})"
+    rest = f"; {n_seen} rows are left out, whose formula every network has seen" if n_seen else ""
+    which = "rows" if n_seen else "every row,"
+    return f"held out: {which} predicted by networks that never saw its formula ({seen}){rest}"
 
 
 def _notes(card: Card, split: SplitName, n_training: dict[str, int]) -> list[str]:

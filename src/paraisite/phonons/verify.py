@@ -9,6 +9,7 @@ from pathlib import Path
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
+from paraisite.locking import LOCK, take_lock
 from paraisite.phonons.claim import Taken, claimed, fingerprint, forces_fingerprint
 from paraisite.phonons.forecast import Forecast
 from paraisite.phonons.result import Result
@@ -97,6 +98,15 @@ class Verification:
                 "holds ID.BORN for each"
             )
         output.mkdir(parents=True, exist_ok=True)
+        self._lock = take_lock(output / LOCK)
+        try:
+            self._plan(output, born, retry)
+        except BaseException:
+            self._release()
+            raise
+
+    def _plan(self, output: Path, born: Path | None, retry: bool) -> None:
+        """Take what is done from the folder, and list the tasks that are left."""
         self._folders = folders([subject.item.id for subject in self.subjects], output)
         self._tasks: list[Task] = []
         self._places: list[int] = []
@@ -113,6 +123,10 @@ class Verification:
             self._tasks.append(Task(item, folder, charges))
             self._places.append(i)
         self._write()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
 
     def _kept(self, folder: Path, crystal: Crystal, born: str) -> Result | None:
         """Result of an earlier run, if it is one of this crystal and these settings."""
@@ -143,6 +157,12 @@ class Verification:
         paraisite.phonons.run.BrokenPotential
             If the potential cannot be loaded.
         """
+        try:
+            yield from self._run(workers, threads)
+        finally:
+            self._release()
+
+    def _run(self, workers: int, threads: int) -> Iterator[str]:
         total = len(self.subjects)
         done = total - len(self._tasks)
         if done:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from paraisite.crystals.check import check
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
 from paraisite.crystals.rejection import CrystalError, Rejection
@@ -161,6 +162,24 @@ class Predictor:
     def prepare(self, crystals: Iterable[Crystal | Rejection | Structure | Atoms]) -> Prepared:
         """Build graphs and descriptors of some crystals, and note why a crystal has none; no network is asked."""
         items = [_as_crystal(c) for c in crystals]
+        try:
+            return self._prepare(items)
+        except Exception:  # of a crystal made by hand, which no reader has checked: it costs its own row only
+            return self._prepare([item if isinstance(item, Rejection) else self._sound(item) for item in items])
+
+    def _sound(self, crystal: Crystal) -> Crystal | Rejection:
+        """Return the crystal if it can be prepared, else why not."""
+        try:
+            check(crystal.cell, crystal.numbers, crystal.positions)
+            self._prepare([crystal])
+        except CrystalError as error:
+            return Rejection(crystal.id, crystal.source, str(error))
+        except Exception as error:
+            reason = f"no graph can be made of it ({type(error).__name__}: {error}); check its cell and positions"
+            return Rejection(crystal.id, crystal.source, reason)
+        return crystal
+
+    def _prepare(self, items: Sequence[Crystal | Rejection]) -> Prepared:
         reasons = [item.reason if isinstance(item, Rejection) else self._unknown_elements(item) for item in items]
         candidates = [i for i, item in enumerate(items) if not (isinstance(item, Rejection) or reasons[i])]
         graphs, kept, rejected = build(
@@ -229,12 +248,25 @@ class Predictor:
             nearest[i] = text
         status, reason = ["rejected"] * n, list(prepared.reason)
         for i, shortest in zip(prepared.kept, prepared.shortest, strict=True):
-            status[i], reason[i] = _warning(prepared.notes[i], float(shortest), real["applicability"][i])
+            if not np.isfinite(real["kappa_W_mK"][i]):
+                reason[i] = "kappa is not a finite number: two sites may coincide; check the cell and the positions"
+                nearest[i] = ""
+                for values in real.values():
+                    values[i] = np.nan
+                continue
+            notes = prepared.notes[i]
+            if held_out and self.seen_by_all(prepared.formula[i]):
+                notes = (*notes, "every network has seen a compound of this formula, so that none can be held out")
+            status[i], reason[i] = _warning(notes, float(shortest), real["applicability"][i])
         columns: dict[str, list[Any] | np.ndarray] = {
             name: getattr(prepared, name) for name in ("id", "source", "formula", "n_sites", "n_elements")
         }
         columns |= {name: real.pop(name) for name in REAL}
         return columns | {"nearest_known": nearest, "status": status, "reason": reason} | real
+
+    def seen_by_all(self, formula: str) -> bool:
+        """Whether every network was trained on a compound of this formula: `held_out` cannot help it."""
+        return self.card.formula_fold.get(formula, 0) < 0
 
     def _check(self, level: float, properties: Sequence[str]) -> None:
         unknown = [p for p in properties if p not in self.available_properties]
@@ -287,6 +319,8 @@ class Predictor:
                         log_kappa[i] = log_members[list(calibration.folds[fold]), i].mean()
                         bounds = calibration.interval(log_members[:, one], distance[:, one], level, folds=[fold])
                         low[i], high[i], std[i] = (b[0] for b in bounds)
+        # at small levels the interval may lie beside kappa; widened to it, it covers no less
+        low, high = np.minimum(low, log_kappa), np.maximum(high, log_kappa)
         real = dict(zip(REAL, (10**log_kappa, 10**low, 10**high, std, score), strict=True))
         return real | extra, nearest
 

@@ -1,7 +1,8 @@
 """`Unfinished`: the folder of a table that is being made, part by part, and can be gone on with after any end.
 
-``OUT.parts`` holds a manifest of what is being made of what, and a file for each part that is done. A file appears
-under its name only when it is complete. At the end the parts become ``OUT`` and the folder vanishes.
+``.OUT.parts``, hidden from a screening of the folder that it is in, holds a manifest of what is being made of what, and
+a file for each part that is done. A file appears under its name only when it is complete. At the end the parts become
+``OUT`` and the folder vanishes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from paraisite.locking import FolderBusy, take_lock
 from paraisite.prediction.write import ROW_GROUP
 from paraisite.replacing import replacing
 from paraisite.screening.work import Work
@@ -28,6 +30,11 @@ METADATA = b"paraisite"
 
 _OURS = re.compile(rf"{re.escape(MANIFEST)}|pages|part-\d+\.parquet|\..*")
 """What the folder of an unfinished table holds, half-written files included."""
+
+
+def unfinished_folder(out: Path) -> Path:
+    """Return the folder of a table in the making."""
+    return out.with_name(f".{out.name}.parts")
 
 
 class ResumeError(ValueError):
@@ -47,7 +54,7 @@ class Unfinished:
 
     def __init__(self, out: Path, manifest: Mapping[str, Any]) -> None:
         self.out = out
-        self.folder = out.with_name(out.name + ".parts")
+        self.folder = unfinished_folder(out)
         self.manifest: dict[str, Any] = json.loads(json.dumps(manifest))
         self._lock: Any = None
 
@@ -161,15 +168,9 @@ class Unfinished:
 
     def _take_lock(self) -> None:
         try:
-            import fcntl
-        except ImportError:  # not on Windows
-            return
-        self._lock = (self.folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.release()
-            raise ResumeError(f"another process is working on {self.folder}; wait for its end, or stop it") from None
+            self._lock = take_lock(self.folder / "lock")
+        except FolderBusy as error:
+            raise ResumeError(str(error)) from None
 
     def _differences(self, before: Any) -> list[str]:
         if before is None:

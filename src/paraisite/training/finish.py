@@ -144,7 +144,7 @@ def finish(
         folds=folds,
         formula_fold=dict(sorted((replicas.formula_fold | dict.fromkeys(start, -1)).items())),
         recipe=recipe.model_dump(mode="json"),
-        datasets={d.dataset.name: d.hash for d in data},
+        datasets=_hashes(data),
         split_hash=split_hash(replicas.splits),
         metrics=metrics,
         versions=versions(),
@@ -157,6 +157,17 @@ def finish(
     return Checkpoint(card, model, properties, applicability, known, kernel), metrics
 
 
+def _hashes(data: list[StageSet]) -> dict[str, str]:
+    """Content of each data set by its name; folders of one name are told apart by a number."""
+    found: dict[str, str] = {}
+    for d in dict.fromkeys(data):
+        name, n = d.dataset.name, 2
+        while found.get(name, d.hash) != d.hash:
+            name, n = f"{d.dataset.name} ({n})", n + 1
+        found[name] = d.hash
+    return found
+
+
 def _maps(
     model: Model,
     data: list[StageSet],
@@ -167,7 +178,7 @@ def _maps(
 ) -> Applicability:
     """Fit the map of each fold on the compounds of all stages."""
     last = data[-1]
-    earlier = [i for i, d in enumerate(data[:-1]) if d.dataset.name != last.dataset.name]
+    earlier = [i for i, d in enumerate(data[:-1]) if d is not last]
     maps = []
     for f, members in enumerate(folds):
         first = model.select([members[0]]).to(where)
@@ -240,11 +251,14 @@ def _metrics(
         "level": LEVEL,
         "all": every(np.ones(len(true), dtype=bool)),
         "by_dataset": {str(name): every(provenance == name) for name in dict.fromkeys(provenance.tolist())},
-        "over_folds": {
-            n: {"mean": float(np.mean([s[n] for s in folds])), "std": float(np.std([s[n] for s in folds]))}
-            for n in names
-        },
+        "over_folds": {n: mean_and_std([s[n] for s in folds]) for n in names},
     }
+
+
+def mean_and_std(values: list[float]) -> dict[str, float | None]:
+    """Of the folds that have the score: a fold of one row, say, has no rank correlation."""
+    known = [v for v in values if np.isfinite(v)]
+    return {"mean": float(np.mean(known)), "std": float(np.std(known))} if known else {"mean": None, "std": None}
 
 
 def _property_scores(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from difflib import get_close_matches
 
 import lightning.pytorch as pl
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 
 from paraisite.model.model import Model
 from paraisite.model.tensors import GraphTensors
-from paraisite.training.recipe import Stage
+from paraisite.training.recipe import RecipeError, Stage
 
 HUBER_BETA = 0.3
 """Where the Huber loss turns linear, in standard deviations of the target."""
@@ -39,6 +40,7 @@ class StageModule(pl.LightningModule):
     def __init__(self, model: Model, stage: Stage, steps: int, seed: int) -> None:
         super().__init__()
         self.model, self.stage, self.steps, self.seed = model, stage, steps, seed
+        check_names(model, stage)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(not any(_within(name, part) for part in stage.freeze))
 
@@ -84,19 +86,40 @@ class StageModule(pl.LightningModule):
                 keys = sorted((k for k in self.stage.rates if _within(name, k)), key=len)
                 groups.setdefault(self.stage.rates[keys[-1]] if keys else 1.0, []).append(parameter)
         if not groups:
-            raise ValueError(f"stage {self.stage.name}: every parameter is frozen, there is nothing to train")
+            raise RecipeError(f"stage {self.stage.name}: every parameter is frozen, there is nothing to train")
         rate = self.stage.learning_rate
         parameters = [{"params": p, "lr": rate * factor} for factor, p in groups.items()]
         optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=self.stage.weight_decay)
         peaks = [rate * factor for factor in groups]
         scheduler: torch.optim.lr_scheduler.LRScheduler
         if self.stage.schedule == "onecycle":
-            scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=self.steps, pct_start=0.1)
+            rising = 0.2 if self.steps == 10 else 0.1  # a tenth of ten steps would be a phase of no length
+            scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=self.steps, pct_start=rising)
         elif self.stage.schedule == "cosine":
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.steps)
         else:
             scheduler = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def check_names(model: Model, stage: Stage) -> None:
+    """Make sure that what a stage freezes or gives a rate of its own is there.
+
+    Raises
+    ------
+    RecipeError
+        If a name in `freeze` or `rates` is that of no parameter or group of parameters.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    for key, parts in (("freeze", stage.freeze), ("rates", stage.rates)):
+        for part in parts:
+            if not any(_within(name, part) for name in names):
+                groups = sorted({".".join(name.split(".")[:n]) for name in names for n in (1, 2, 3)})
+                near = get_close_matches(part, groups, n=1)
+                hint = (
+                    f"did you mean {near[0]}?" if near else f"there are {', '.join(g for g in groups if '.' not in g)}"
+                )
+                raise RecipeError(f"stage {stage.name}: {key}: the networks have no {part}; {hint}")
 
 
 def _within(name: str, part: str) -> bool:

@@ -87,7 +87,7 @@ def plan(
     training = []
     for stage in stages[:-1]:
         mask = np.ones((len(splits), len(stage)), dtype=bool)
-        if config.earlier == "all" and set(stage.provenance) & set(last.provenance):
+        if config.earlier == "all" and _rows(stage) & _rows(last):
             raise ValueError(f"earlier: all would train on held-out rows of {last.name}; use no_overlap or grouped")
         if config.earlier != "all":
             for f, split in enumerate(splits):
@@ -105,3 +105,8 @@ def plan(
         earlier = any(formula in stage.formulas for stage in stages[:-1])
         unseen_by[formula] = -1 if earlier and config.earlier == "all" else fold
     return Replicas(np.repeat(np.arange(len(splits)), members), splits, training, unseen_by)
+
+
+def _rows(dataset: Dataset) -> set[tuple[str, str]]:
+    """What tells rows of all data sets apart: two folders may have one name, and two data sets one id."""
+    return set(zip(dataset.provenance, dataset.ids, strict=True))

@@ -21,6 +21,7 @@ from paraisite.datasets import Dataset, DatasetError, Split, load, split_hash
 from paraisite.datasets.registry import find
 from paraisite.datasets.saved_split import SavedSplit, read_split
 from paraisite.graphs import GraphBatch, build
+from paraisite.locking import locked
 from paraisite.model.calibration import MIN_ROWS
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.convert import from_matgl
@@ -99,6 +100,7 @@ def run(
         If data or initial weights are missing.
     """
     start, formulas = _start(recipe, mirror)
+    begun_from = digest(start)
     recipe = completed(recipe, start if recipe.from_conductivity else None)
     _refuse_another_run(out, recipe)
     _loggers(loggers, out, "")  # complains now if one is not installed
@@ -118,36 +120,37 @@ def run(
             _usable(part.dataset, target, recipe)
     replicas = plan_folds(recipe, data, saved)
     say(f"{len(replicas.fold)} networks: {replicas.folds} folds of {recipe.members}")
-    _claim(out, recipe, data, replicas)
-    seen = sum(formula in formulas for formula in data[-1].dataset.formulas)
-    if seen:
-        say(
-            f"{seen} of {len(data[-1].dataset)} crystals have a formula that {recipe.initial} was trained on: "
-            "the scores below are no test of these"
-        )
+    with locked(out):
+        _claim(out, recipe, data, replicas, begun_from)
+        seen = sum(formula in formulas for formula in data[-1].dataset.formulas)
+        if seen:
+            say(
+                f"{seen} of {len(data[-1].dataset)} crystals have a formula that {recipe.initial} was trained on: "
+                "the scores below are no test of these"
+            )
 
-    model: Model | None = None
-    properties: Model | None = None
-    for i, (stage, part) in enumerate(zip(recipe.stages, data, strict=True)):
-        shared = all((mask == mask[0]).all() for mask in replicas.training[: i + 1])
-        fold = np.full(recipe.members, -1) if shared else replicas.fold
-        if model is None:
-            model = initial_model(recipe, fold, mirror)
-        elif model.config.members != len(fold):
-            model = model.select(np.tile(np.arange(recipe.members), replicas.folds).tolist())
-        if stage.fit == "kernel":
-            say(f"stage {stage.name}: Gaussian processes on the networks as they are")
-            continue
-        mask = replicas.training[i][np.maximum(fold, 0)]
-        model = train_stage(model, recipe, i, part, mask, out, device=device, loggers=loggers, say=say)
-        if i < len(recipe.stages) - 1 and set(stage.targets) - {"kappa"} and recipe.stages[-1].fit == "network":
-            properties = _properties(model, stage, replicas, shared=shared)
-    assert model is not None
-    checkpoint, metrics = finish(recipe, model, properties, data, replicas, formulas, out, device=device)
-    checkpoint.save(out / "model")
-    _write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    say(f"finished in {time.monotonic() - started:.0f} s; the model is {out / 'model'}")
-    return out / "model"
+        model: Model | None = None
+        properties: Model | None = None
+        for i, (stage, part) in enumerate(zip(recipe.stages, data, strict=True)):
+            shared = all((mask == mask[0]).all() for mask in replicas.training[: i + 1])
+            fold = np.full(recipe.members, -1) if shared else replicas.fold
+            if model is None:
+                model = initial_model(recipe, fold, mirror)
+            elif model.config.members != len(fold):
+                model = model.select(np.tile(np.arange(recipe.members), replicas.folds).tolist())
+            if stage.fit == "kernel":
+                say(f"stage {stage.name}: Gaussian processes on the networks as they are")
+                continue
+            mask = replicas.training[i][np.maximum(fold, 0)]
+            model = train_stage(model, recipe, i, part, mask, out, device=device, loggers=loggers, say=say)
+            if i < len(recipe.stages) - 1 and set(stage.targets) - {"kappa"} and recipe.stages[-1].fit == "network":
+                properties = _properties(model, stage, replicas, shared=shared)
+        assert model is not None
+        checkpoint, metrics = finish(recipe, model, properties, data, replicas, formulas, out, device=device)
+        checkpoint.save(out / "model")
+        _write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+        say(f"finished in {time.monotonic() - started:.0f} s; the model is {out / 'model'}")
+        return out / "model"
 
 
 def completed(recipe: Recipe, start: Model | None) -> Recipe:
@@ -254,6 +257,22 @@ def _start(recipe: Recipe, mirror: str | Path | None) -> tuple[Model | None, set
         return from_matgl(folder), set()
     checkpoint = Checkpoint.load(folder)
     return checkpoint.kappa, set(checkpoint.card.formula_fold)
+
+
+def digest(start: Model | None) -> str:
+    """Sha256 of the networks that a run starts from, transforms included; empty without any."""
+    if start is None:
+        return ""
+    content = hashlib.sha256()
+    for name, tensor in sorted(start.state_dict().items()):
+        content.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    content.update(repr(sorted(start.transforms.items())).encode())
+    return content.hexdigest()
+
+
+def start_digest(recipe: Recipe, mirror: str | Path | None) -> str:
+    """Sha256 of what `initial` names."""
+    return digest(_start(recipe, mirror)[0])
 
 
 def _refuse_missing_data(recipe: Recipe) -> None:
@@ -441,12 +460,20 @@ def _refuse_another_run(out: Path, recipe: Recipe) -> None:
         raise RecipeError(f"{out} holds a run of another recipe ({path}); give another --out or remove that folder")
 
 
-def _claim(out: Path, recipe: Recipe, data: list[StageSet], replicas: Replicas) -> None:
+def _claim(out: Path, recipe: Recipe, data: list[StageSet], replicas: Replicas, begun_from: str) -> None:
     """Mark the folder as that of this run; refuse to go on with weights that were trained on other rows."""
     mark = out / "data.json"
-    now = json.dumps({"data": {d.dataset.name: d.hash for d in data}, "split": split_hash(replicas.splits)}, indent=1)
+    made_from = {
+        "start": begun_from,
+        "data": [[stage.dataset, d.hash] for stage, d in zip(recipe.stages, data, strict=True)],
+        "split": split_hash(replicas.splits),
+    }
+    now = json.dumps(made_from, indent=1)
     if any(out.glob("stage-*")) and mark.is_file() and mark.read_text(encoding="utf-8") != now:
-        raise RecipeError(f"{out} holds a run on other data or another split; give another --out or remove that folder")
+        raise RecipeError(
+            f"{out} holds a run on other data, on another split, or from another version of {recipe.initial}; give "
+            "another --out or remove that folder"
+        )
     out.mkdir(parents=True, exist_ok=True)
     _write_atomic(mark, now)
     _write_atomic(out / "recipe.yml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))

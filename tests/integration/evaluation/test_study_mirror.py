@@ -80,6 +80,30 @@ def test_steps_follow_each_other_and_a_study_goes_on(mirror: Path, tmp_path: Pat
         claim(tmp_path, load_settings(changes=QUICK), resume=False)
 
 
+DYING = """
+import os, sys
+if any("spawn_main" in word for word in sys.orig_argv):
+    with open({log!r}, "a") as log:
+        log.write("x")
+    if os.path.getsize({log!r}) <= {times}:
+        os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_process_that_is_killed_costs_no_training_unless_it_is_killed_again(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DYING.format(log=str(tmp_path / "log"), times=times))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    settings = load_settings(changes=QUICK)
+    which = trainings(("I",), ("l96", "hh143"))
+    failed = run_study(which, [1], tmp_path / "out", settings, mirror=mirror, say=lambda line: None)
+    assert len(failed) == times - 1
+    assert all("I-l96-paper: its process ended twice" in line for line in failed)
+    assert (tmp_path / "out/I-hh143-paper/run-1.json").is_file()
+
+
 def test_a_failed_start_is_reported_and_stops_only_what_needs_it(mirror: Path, tmp_path: Path) -> None:
     settings = load_settings(changes=[*QUICK, "initial=nowhere"])
     which = trainings(("I", "III"), ("l96",), ("all",))

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from paraisite.crystals import read
+from paraisite.locking import FolderBusy, locked
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.prediction import Predictor
 from paraisite.training import run as runner
@@ -200,6 +202,74 @@ def test_weights_trained_on_other_rows_are_not_gone_on_with(rocksalts: Path, tmp
     (data / "id_prop.csv").write_text("\n".join([header, *reversed(rows)]) + "\n")
     with pytest.raises(RecipeError, match="other data"):
         runner.run(recipe(data, stages=quick), tmp_path / "out", **SILENT)
+
+
+def test_another_version_of_the_start_is_not_gone_on_with(trained: Path, rocksalts: Path, tmp_path: Path) -> None:
+    """Its transforms would belong to other weights than those of the stages that are done."""
+    begun = tmp_path / "begun"
+    shutil.copytree(trained / "model", begun)
+    quick = [recipe(rocksalts).stages[1].model_copy(update={"epochs": 1}).model_dump() | {"rescale": False}]
+    start = recipe(rocksalts, initial=str(begun), stages=quick)
+    runner.run(start, tmp_path / "out", **SILENT)
+    runner.run(start, tmp_path / "out", **SILENT)
+    card = json.loads((begun / "card.json").read_text())
+    card["kappa"]["transforms"]["kappa"]["shift"][0] += 1.0
+    (begun / "card.json").write_text(json.dumps(card))
+    with pytest.raises(RecipeError, match="from another version of"):
+        runner.run(start, tmp_path / "out", **SILENT)
+
+
+def test_folders_of_one_name_are_two_data_sets(rocksalts: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / place / "data" for place in ("cheap", "good")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        for file in rocksalts.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+    table = folders[0] / "id_prop.csv"
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([header, *rows[:40]]) + "\n")
+    first, second = (stage.model_copy(update={"epochs": 1}) for stage in recipe(rocksalts).stages)
+    stages = [s.model_dump() | {"dataset": str(f)} for s, f in zip((first, second), folders, strict=True)]
+    runner.run(recipe(rocksalts, stages=stages), tmp_path / "out", **SILENT)
+    checkpoint = Checkpoint.load(tmp_path / "out/model")
+    assert set(checkpoint.card.datasets) == {"data", "data (2)"}
+    assert len(checkpoint.applicability.maps[0].points) == 40 + 48
+    table.write_text("\n".join([header, *rows[:39]]) + "\n")
+    with pytest.raises(RecipeError, match="other data"):
+        runner.run(recipe(rocksalts, stages=stages), tmp_path / "out", **SILENT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"freeze": ("encoder.block.0",)},
+            r"freeze: the networks have no encoder\.block\.0; did you mean encoder\.blocks",
+        ),
+        ({"rates": {"encodr": 0.1}}, "rates: the networks have no encodr; did you mean encoder"),
+        ({"rates": {"xyz": 0.1}}, "rates: the networks have no xyz; there are encoder, head"),
+        ({"freeze": ("encoder", "head")}, "every parameter is frozen"),
+    ],
+)
+def test_what_a_stage_freezes_has_to_be_there(
+    rocksalts: Path, tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    wrong = recipe(rocksalts).stages[1].model_copy(update=changes)
+    with pytest.raises(RecipeError, match=said):
+        runner.run(recipe(rocksalts, stages=[wrong.model_dump()]), tmp_path / "out", **SILENT)
+
+
+@pytest.mark.parametrize("epochs", [5, 10])
+def test_ten_steps(rocksalts: Path, tmp_path: Path, epochs: int) -> None:
+    """The first tenth of the schedule is then a single step, for which torch has no slope."""
+    short = recipe(rocksalts).stages[1].model_copy(update={"epochs": epochs, "batch": 32 if epochs == 5 else 48})
+    whole = recipe(rocksalts, stages=[short.model_dump()], split={"folds": 2, "group": "row", "earlier": "all"})
+    runner.run(whole, tmp_path / "out", **SILENT)
+
+
+def test_two_processes_do_not_train_in_one_folder(rocksalts: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "out"), pytest.raises(FolderBusy, match="another process is working on"):
+        runner.run(recipe(rocksalts), tmp_path / "out", **SILENT)
 
 
 def test_rows_without_kappa_and_small_holdouts(rocksalts: Path, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_an_end_after_the_table_was_put_in_place_is_the_end(tmp_path: Path) -> N
 
 def test_a_folder_without_manifest_is_begun_anew(tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
-    folder = tmp_path / "out.parquet.parts"
+    folder = tmp_path / ".out.parquet.parts"
     folder.mkdir()
     (folder / "part-000000.parquet").write_bytes(content("other"))
     table = begun(out, resume=True)
@@ -142,7 +142,7 @@ def test_a_folder_without_manifest_is_begun_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["resume", "overwrite"])
 def test_a_folder_with_other_files_is_left_as_it_is(tmp_path: Path, how: str) -> None:
-    folder = tmp_path / "out.parquet.parts"
+    folder = tmp_path / ".out.parquet.parts"
     folder.mkdir()
     for name in ("part-000001.parquet", "thesis.tex"):
         (folder / name).write_text("x")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from safetensors.torch import load_file, save_file
 
 from paraisite.datasets import load, split_hash
 from paraisite.evaluation.study.best_epoch import BEST, BestEpoch
-from paraisite.evaluation.study.plan import AGL, DATASETS, Folds, Training
+from paraisite.evaluation.study.plan import AGL, DATASETS, STEPS, Folds, Training
 from paraisite.evaluation.study.settings import Settings
 from paraisite.evaluation.study.table import fold_scores, write_result
+from paraisite.locking import locked
 from paraisite.model.descriptors import BLOCKS
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
@@ -299,7 +301,8 @@ def claim(out: Path, settings: Settings, *, resume: bool) -> None:
     """
     mark = out / "settings.json"
     text = settings.model_dump_json(indent=1) + "\n"
-    if any(out.glob("*/run*")) or any(out.glob("stage-*")):
+    steps = tuple(f"{step}-" for step in STEPS)  # what baselines left depends on no setting
+    if any(path.parent.name.startswith(steps) for path in out.glob("*/run*")) or any(out.glob("stage-*")):
         if not resume:
             raise RecipeError(f"{out} holds results; go on with --resume, or give another --output")
         if not mark.is_file() or Settings.model_validate_json(mark.read_text(encoding="utf-8")) != settings:
@@ -341,37 +344,58 @@ def run_study(
     list of str
         What failed, a line each; the other trainings are done all the same.
     """
-    waiting = list(trainings)
-    failed: dict[Training, str] = {}
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _one_thread if workers > 1 else None)
-    at_work: dict[Future[str], Training] = {}
-    try:
-        while waiting or at_work:
-            for training in list(waiting):
-                if training.start in failed:
-                    failed[training] = f"{training.name}: not begun, its start {training.start.name} failed"
-                    waiting.remove(training)
-                elif training.start not in waiting and training.start not in at_work.values():
-                    with deaf():
-                        future = pool.submit(_work, training, list(runs), out, settings, mirror, device)
-                    at_work[future] = training
-                    waiting.remove(training)
-            finished, _ = wait(at_work, return_when=FIRST_COMPLETED)
-            for future in finished:
-                training = at_work.pop(future)
-                try:
-                    say(future.result())
-                except Exception as error:
-                    failed[training] = f"{training.name}: {type(error).__name__}: {error}"
-                    say(failed[training])
-    except BaseException:  # interrupted: a training under way would go on for minutes
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return list(failed.values())
+    with locked(out):
+        waiting = list(trainings)
+        failed: dict[Training, str] = {}
+        context = multiprocessing.get_context("spawn")
+
+        def new_pool() -> ProcessPoolExecutor:
+            return ProcessPoolExecutor(workers, context, _one_thread if workers > 1 else None)
+
+        pool = new_pool()
+        ended: set[Training] = set()
+        at_work: dict[Future[str], Training] = {}
+        try:
+            while waiting or at_work:
+                for training in list(waiting):
+                    if training.start in failed:
+                        failed[training] = f"{training.name}: not begun, its start {training.start.name} failed"
+                        waiting.remove(training)
+                    elif len(at_work) < workers and training.start not in {*waiting, *at_work.values()}:
+                        with deaf():
+                            future = pool.submit(_work, training, list(runs), out, settings, mirror, device)
+                        at_work[future] = training
+                        waiting.remove(training)
+                finished, _ = wait(at_work, return_when=FIRST_COMPLETED)
+                broken: list[Training] = []
+                for future in finished:
+                    training = at_work.pop(future)
+                    try:
+                        say(future.result())
+                    except BrokenProcessPool:
+                        broken.append(training)
+                    except Exception as error:
+                        failed[training] = f"{training.name}: {type(error).__name__}: {error}"
+                        say(failed[training])
+                if broken:  # whichever process died, the pool has ended the others too
+                    broken += at_work.values()
+                    at_work.clear()
+                    pool.shutdown()
+                    pool = new_pool()
+                    for training in broken:
+                        if training in ended:
+                            failed[training] = f"{training.name}: its process ended twice; out of memory?"
+                            say(failed[training])
+                        else:
+                            ended.add(training)
+                            waiting.insert(0, training)
+        except BaseException:  # interrupted: a training under way would go on for minutes
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return list(failed.values())
 
 
 def _work(

@@ -177,7 +177,8 @@ def gains(made: Sequence[Cell], metric: str = "mape") -> list[Gain]:
     for better in own:
         for worse in own:
             same = better[1:4] == worse[1:4] and better.split == worse.split and worse.agl in ("", better.agl)
-            if same and (worse.step, better.step) in (("I", "II"), *(("II", step) for step in STEPS[2:])):
+            enough = len(set(better.runs) & set(worse.runs)) > 1
+            if same and enough and (worse.step, better.step) in (("I", "II"), *(("II", step) for step in STEPS[2:])):
                 found.append(gain(better, worse, metric))
     return found
 

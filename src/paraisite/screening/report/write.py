@@ -122,7 +122,7 @@ def check_folder(out: Path, force: bool) -> None:
     if (out / PAGE).is_file() and (out / SHORTLIST).is_file():
         if not force:
             raise ShortlistError(f"{out} holds a report already; --force replaces it, or name another folder with -o")
-    elif any(out.iterdir()):
+    elif any(not (path.name in (CIFS, SHORTLIST, PAGE) or path.name.startswith(".")) for path in out.iterdir()):
         raise ShortlistError(f"{out} is not empty and holds no report; name a new folder with -o")
 
 

@@ -14,12 +14,13 @@ import numpy as np
 
 from paraisite.datasets import Dataset, Split, load, split_hash
 from paraisite.evaluation.metrics import scores
+from paraisite.locking import locked
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.registry import locate
 from paraisite.replacing import replacing
 from paraisite.training.recipe import Recipe, RecipeError, SplitConfig
 from paraisite.training.replicas import Replicas, plan
-from paraisite.training.run import StageSet, completed, plan_folds, saved_split_of
+from paraisite.training.run import StageSet, completed, plan_folds, saved_split_of, start_digest
 from paraisite.training.tune.fit import METRICS, REPORTS, Folds, Watch, fit
 from paraisite.training.tune.space import Space
 
@@ -152,7 +153,8 @@ class Search:
             "space": self.space.dump(),
             "inner": self.how.inner,
             "metric": self.how.metric,
-            "data": {part.dataset.name: part.hash for part in self.data},
+            "start": start_digest(self.recipe, self.mirror),
+            "data": [[stage.dataset, part.hash] for stage, part in zip(self.recipe.stages, self.data, strict=True)],
             "split": split_hash(self.replicas.splits),
         }
         text = json.dumps(content, indent=1) + "\n"
@@ -184,13 +186,14 @@ class Search:
     def run(self) -> list[Outcome]:
         """Search every outer fold, then train the recipe as it was and the best one found, and score both on it."""
         end = None if self.how.timeout is None else time.monotonic() + self.how.timeout
-        found = []
-        for f in range(self.how.outer):
-            share = None if end is None else time.monotonic() + (end - time.monotonic()) / (self.how.outer - f)
-            study = self.study(f)
-            self._search(study, f, share)
-            found.append(self._outcome(study, f))
-        return found
+        with locked(self.out):
+            found = []
+            for f in range(self.how.outer):
+                share = None if end is None else time.monotonic() + (end - time.monotonic()) / (self.how.outer - f)
+                study = self.study(f)
+                self._search(study, f, share)
+                found.append(self._outcome(study, f))
+            return found
 
     def training_rows(self, fold: int) -> list[Dataset]:
         """The rows of every stage that an outer fold may train on; nothing else reaches its search."""

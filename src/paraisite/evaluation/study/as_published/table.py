@@ -33,6 +33,8 @@ def summary(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     gathered: dict[tuple[str, str, tuple[str, ...]], list[dict[str, Any]]] = {}
     for result in results:
+        if "variant" not in result:  # a baseline's, in the same folder
+            continue
         variant = result["variant"]
         key = variant["step"], result["trained_on"], tuple(variant["without"])
         gathered.setdefault(key, []).append(result)
