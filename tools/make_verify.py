@@ -93,7 +93,7 @@ def verified() -> str:
         error = np.log10(kappa / label)
         unstable = sum(row["status"] == "unstable" for row in rows)
         lines.append([
-            f"`{dataset}`", f"`{'--quick' if potential == 'quick' else potential}`" + (" †" if _earlier(rows) else ""),
+            f"`{dataset}`", f"`{'--quick' if potential == 'quick' else potential}`",
             f"{len(done)} of {len(rows)}", str(unstable), f"{spearmanr(kappa, label).statistic:.3f}",
             f"{error.mean():+.3f}", f"{error.std():.3f}", f"{np.abs(error).mean():.3f}",
             f"{np.abs(error - np.log10(PBE)).mean():.3f}", f"{mape(label, kappa):.3f}",
@@ -103,20 +103,7 @@ def verified() -> str:
         "dataset", "potential", "with κ", "unstable", "Spearman", "bias of log10", "spread", "mean error of log10",
         "the same of κ / 0.84", "MAPE", "CPU s, median",
     ]  # fmt: skip
-    earlier = next((rows for _, _, rows in found() if _earlier(rows)), None)
-    return table(header, lines) + ("" if earlier is None else _note(earlier, "† "))
-
-
-def _earlier(rows: Rows) -> bool:
-    """Whether phonons are of the profile before the second order had a supercell of its own."""
-    return "kappa_coherence_W_mK" in rows[0] and "n_fc2_supercell" not in rows[0]
-
-
-def _note(rows: Rows, mark: str = "") -> str:
-    if not _earlier(rows):
-        return ""
-    what = "By an earlier profile: second order in the supercell of the third, snapshots without their opposites."
-    return f"\n{mark}{what}\n"
+    return table(header, lines)
 
 
 def compounds() -> str:
@@ -142,7 +129,7 @@ def compounds() -> str:
         middle = ["Θ (K)", "γ of the potential"] if potential == "quick" else ["lowest mode (THz)", "mesh"]
         name = "--quick" if potential == "quick" else potential
         header = ["compound", "space group", "label", "κ", "κ / label", *middle, "CPU s", ""]
-        text.append(f"## `{dataset}`, `{name}`\n\n{table(header, lines)}{_note(rows)}")
+        text.append(f"## `{dataset}`, `{name}`\n\n{table(header, lines)}")
     return "\n".join(text)
 
 
@@ -160,7 +147,7 @@ def pipeline() -> str:
         ])  # fmt: skip
     header = ["compound", "space group", "predicted (90 %)", "calculated", "of it coherence", "lowest mode (THz)",
               "verdict", "CPU s"]  # fmt: skip
-    return table(header, lines) + _note(read(PIPELINE))
+    return table(header, lines)
 
 
 def convergence() -> str:

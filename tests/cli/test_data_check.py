@@ -115,3 +115,19 @@ def test_named_sets(invoke: Invoke, mirror: Path) -> None:
     assert "l96: 95 good rows, 0 rejected" in out
     assert "the content of the registered l96" in out
     assert "4887 formulas, as registered" in invoke("data", "check", "crabnet_agl_split", "--mirror", mirror).stdout
+
+
+def test_what_files_hold_does_not_steer_the_terminal(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
+    table = folder / "id_prop.csv"
+    header = "id,kappa,gap[/eV],density[g/cm3]\n"
+    rows = "".join(f"{line.rpartition(',')[0]},1.5,2.5\n" for line in table.read_text().splitlines()[1:])
+    table.write_text(header + rows + "\x1b[31mred,1,1,1\n[b]bold[/b],-1,1,1\n")
+    out = invoke("data", "check", folder, code=1).stdout
+    assert "\x1b" not in out
+    assert "\\x1b[31mred" in out
+    assert "([b]bold[/b])" in out
+    assert "gap[/eV]" in out
+    assert "density[g/cm3]" in out
+    error = invoke("data", "check", tmp_path / "\x1b[31mnone", code=2).stderr
+    assert "\x1b" not in error
+    assert "\\x1b[31mnone: neither" in error

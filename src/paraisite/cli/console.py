@@ -5,8 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import typer
+
+from paraisite.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 WIDTH = 110
 """Of tables that are not printed on a terminal."""
@@ -19,3 +24,15 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     fixed = None if stream.isatty() else WIDTH
     return Console(stderr=stderr, width=fixed, highlight=False)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line that may hold text from files."""
+    typer.echo(printable(line), err=err)
+
+
+def cell(text: str) -> Text:
+    """Return the cell of a table that holds text from files: as it stands there, whatever rich takes for markup."""
+    from rich.text import Text
+
+    return Text(printable(text))

@@ -13,6 +13,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import typer
 
 from paraisite.locking import FolderBusy
+from paraisite.printable import printable
 from paraisite.spawning import held
 
 FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -25,7 +26,8 @@ R = TypeVar("R")
 def fail(message: str, status: int = USAGE) -> NoReturn:
     """End with a message on standard error."""
     typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(message.replace("Value error, ", ""), err=True)  # pydantic's words before those of a validator
+    message = message.replace("Value error, ", "")  # pydantic's words before those of a validator
+    typer.echo("\n".join(map(printable, message.split("\n"))), err=True)
     raise typer.Exit(status)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -61,6 +62,12 @@ def check(cell: np.ndarray, numbers: np.ndarray, positions: np.ndarray) -> None:
             f"{_name(numbers, i)} and {_name(numbers, j)} overlap, {distance:.2f} Å apart; remove the duplicate or "
             "correct the coordinates, the cell or the symmetry operators"
         )
+
+
+def check_periodic(pbc: Iterable[bool]) -> None:
+    """Raise if a crystal does not repeat in all three directions: a slab, chain or molecule in a box."""
+    if not all(pbc):
+        raise CrystalError("not periodic in all three directions; set pbc to True in each if it is a crystal")
 
 
 def summary(numbers: np.ndarray) -> dict[str, str | int | None]:

@@ -13,7 +13,7 @@ from gemmi import cif
 
 from paraisite.crystals.check import MAX_SITES
 from paraisite.crystals.crystal import Crystal
-from paraisite.crystals.elements import SYMBOLS, element_number, reduced_formula
+from paraisite.crystals.elements import SYMBOLS, element_number, reduced_formula, species_number
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Disorder, Sites, first_bad, order, unknown_element
 from paraisite.crystals.symmetry import SITE_TOLERANCE, UNSTATED, Operators, check_metric, operators, orbit
@@ -117,8 +117,11 @@ def _asymmetric_unit(block: cif.Block) -> Sites:
     occupancies = _occupancies(block, names)
     species: list[dict[int, float]] = []
     for i in range(n):
-        symbol = types[i] if types and types[i] not in ("?", ".", "") else labels[i] if labels else ""
-        z = element_number(symbol)
+        if types and types[i] not in ("?", ".", ""):
+            symbol, z = types[i], species_number(types[i])
+        else:
+            symbol = labels[i] if labels else ""
+            z = element_number(symbol)
         if not z:
             raise unknown_element(names[i], symbol)
         species.append({z: occupancies[i]})
@@ -175,7 +178,7 @@ def _content(formula_sum: str) -> dict[int, float]:
     """Atomic number -> count of `_chemical_formula_sum`, empty if it cannot be read."""
     content: dict[int, float] = {}
     for symbol, count in re.findall(r"([A-Z][a-z]?)([\d.]*)", cif.as_string(formula_sum)):
-        z = element_number(symbol)
+        z = species_number(symbol)
         try:
             content[z] = content.get(z, 0.0) + float(count or 1)
         except ValueError:

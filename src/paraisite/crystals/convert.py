@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paraisite.crystals.check import MAX_SITES, check
+from paraisite.crystals.check import MAX_SITES, check, check_periodic
 from paraisite.crystals.crystal import Crystal
-from paraisite.crystals.elements import element_number
+from paraisite.crystals.elements import species_number
 from paraisite.crystals.rejection import CrystalError
 from paraisite.crystals.sites import Disorder, Sites, order, unknown_element
 
@@ -23,16 +23,17 @@ def from_pymatgen(structure: Structure, *, id: str = "", source: str = "", disor
     Raises
     ------
     CrystalError
-        If a site is disordered or not an element, or the crystal is not physical.
+        If a direction is not periodic, a site is disordered or not an element, or the crystal is not physical.
     """
     if len(structure) > MAX_SITES:
         raise CrystalError(f"{len(structure)} sites are more than the limit of {MAX_SITES}; give the primitive cell")
+    check_periodic(structure.lattice.pbc)
     names = [f"site {i + 1}" for i in range(len(structure))]
     species: list[dict[int, float]] = []
     for name, site in zip(names, structure, strict=True):
         content: dict[int, float] = {}
         for part, occupancy in site.species.items():
-            if not (z := element_number(part.symbol)):
+            if not (z := species_number(part.symbol)):
                 raise unknown_element(name, part.symbol)
             content[z] = content.get(z, 0.0) + float(occupancy)
         species.append(content)
@@ -62,8 +63,7 @@ def from_ase(atoms: Atoms, *, id: str = "", source: str = "") -> Crystal:
     cell = np.array(atoms.cell.array, dtype=float)
     if not cell.any(axis=1).all():
         raise CrystalError("there is no three-dimensional cell (a molecule, chain or slab?); give a periodic crystal")
-    if not atoms.pbc.all():
-        raise CrystalError("not periodic in all three directions; set pbc to True in each if it is a crystal")
+    check_periodic(atoms.pbc)
     for kind, content in (atoms.info.get("occupancy") or {}).items():
         if len(content) != 1 or any(abs(occupancy - 1.0) > 1e-3 for occupancy in content.values()):
             text = "".join(f"{symbol}{occupancy:.4g}" for symbol, occupancy in content.items())

@@ -19,8 +19,11 @@ SYMBOLS: tuple[str, ...] = tuple(
 NUMBERS: dict[str, int] = {symbol: z for z, symbol in enumerate(SYMBOLS) if z}
 """Atomic number by element symbol."""
 
-_ISOTOPES = {"D": 1, "T": 1}
 _DUMMIES = {"VA", "VAC", "VACANCY", "DUM", "DUMMY", "WAT", "OH"}  # not vanadium, deuterium, tungsten, oxygen
+_GROUPS = {"CN", "HO", "NH", "NO"}  # in capitals, hardly copernicium, holmium, nihonium or nobelium
+
+_CHARGE = r"[+-]*(?:\d+(?:\.\d*)?)?[+-]*"
+_SPECIES = re.compile(rf"(\d{{0,3}})([A-Za-z]{{1,2}})\s*(?:{_CHARGE}|\((?:{_CHARGE}|[IVX]+)\))")
 
 # Pauling's scale as tabulated in the CRC Handbook of Chemistry and Physics and used by pymatgen (periodic_table.json),
 # for Z = 1..103; 0 where none is tabulated. It only orders the elements of a formula.
@@ -47,24 +50,47 @@ def electronegativity(symbol: str) -> float:
 
 @lru_cache(maxsize=4096)
 def element_number(label: str) -> int:
-    """Atomic number meant by a symbol or site label, 0 if none.
+    """Atomic number meant by a site label, 0 if none.
 
-    Oxidation states (``Fe3+``), counters (``Fe1``), isotopes (``D``, ``2H``) and any case (``FE``) are understood.
-    Dummies (``X``, ``Vac``, ``M``) are not elements.
+    Oxidation states (``Fe3+``), counters (``Fe1``), deuterium (``D``, ``2H``) and any case (``FE``) are understood.
+    Dummies (``X``, ``Vac``, ``M``, the tetrahedral site ``T1``) are not elements. What claims to be an element and
+    nothing else is for `species_number`.
     """
     letters = re.match(r"[^A-Za-z]*([A-Za-z]+)", label)
     if letters is None:
         return 0
     word = letters[1]
-    if word.upper() in _DUMMIES:
+    if word.upper() in _DUMMIES or word in _GROUPS:
         return 0
-    symbol = word.title()
     # `OW1`, `SiT`: a symbol followed by capitals that belong to the label
     prefix = re.match(r"[A-Z][a-z]?(?![a-z])", word)
-    for candidate in (symbol, prefix[0] if prefix else ""):
-        if z := NUMBERS.get(candidate) or _ISOTOPES.get(candidate):
-            return z
-    return 0
+    return _number(word.title()) or (_number(prefix[0]) if prefix else 0)
+
+
+@lru_cache(maxsize=4096)
+def species_number(symbol: str) -> int:
+    """Atomic number of the symbol of a species, 0 if it is none: nothing but one element, whatever its charge.
+
+    Charges and counters (``Fe3+``, ``Fe+3``, ``Fe(III)``, ``Fe1``), isotopes (``D``, ``T``, ``57Fe``) and any case
+    (``FE``) are understood; groups (``H2O``, ``NH4``, ``OH``) and dummies are no element.
+    """
+    if symbol.strip() == "T":  # `T1` is the tetrahedral site of a zeolite
+        return 1
+    match = _SPECIES.fullmatch(symbol.strip())
+    if match is None or match[2].upper() in _DUMMIES or match[2] in _GROUPS:
+        return 0
+    return _number(match[2].title())
+
+
+def _number(symbol: str) -> int:
+    return 1 if symbol == "D" else NUMBERS.get(symbol, 0)
+
+
+def is_group(symbol: str) -> bool:
+    """Tell whether a text reads like the formula of several atoms (``H2O``, ``OH``) and not like one."""
+    parts = re.fullmatch(r"((?:[A-Z][a-z]?\d*)+)[\d+-]*", symbol.strip())
+    symbols = re.findall("[A-Z][a-z]?", parts[1]) if parts else []
+    return len(symbols) > 1 and all(map(_number, symbols))
 
 
 def reduced_formula(numbers: Iterable[int]) -> str:

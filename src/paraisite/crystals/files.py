@@ -29,11 +29,17 @@ SUFFIXES: dict[str, Format] = {
     ".tar.bz2": "tar",
     ".tar.xz": "tar",
 }
-"""Format by extension. Any of them may be followed by ``.gz``."""
+"""Format by extension. Any of them may be followed by one of `PACKED`."""
+
+PACKED = (".gz", ".bz2", ".xz")
+"""Suffixes of packed files."""
 
 _BY_LENGTH = sorted(SUFFIXES, key=len, reverse=True)
 
 ARCHIVES = ("zip", "tar")
+
+_CRYSTAL = "|".join(re.escape(suffix) for suffix, kind in SUFFIXES.items() if kind in ("cif", "poscar", "xyz", "json"))
+_CRYSTAL_SUFFIX = re.compile(rf"({_CRYSTAL})({'|'.join(map(re.escape, PACKED))})?$", re.IGNORECASE)
 
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What reading or unpacking a damaged file raises."""
@@ -59,14 +65,21 @@ def split_name(name: str) -> tuple[str, Format | None]:
     """
     base = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     lower = base.lower()
-    if lower.endswith(".gz") and not lower.endswith(".tar.gz"):
-        base, lower = base[:-3], lower[:-3]
+    if lower.endswith(PACKED) and not lower.endswith(tuple(f".tar{packed}" for packed in PACKED)):
+        base = base[: base.rindex(".")]
+        lower = lower[: len(base)]
     for suffix in _BY_LENGTH:
         if lower.endswith(suffix) and len(base) > len(suffix):
             return base[: -len(suffix)], SUFFIXES[suffix]
     if base.startswith(("POSCAR", "CONTCAR")):
         return base, "poscar"
     return base.rsplit(".", 1)[0] or base, None
+
+
+def without_suffix(name: str) -> str:
+    """Name without the suffix of a file of one or several crystals, such as ``.cif``, ``.vasp`` or ``.cif.gz``."""
+    match = _CRYSTAL_SUFFIX.search(name)
+    return name[: match.start()] if match and match.start() else name
 
 
 def sniff(head: bytes) -> Format | None:
@@ -80,15 +93,16 @@ def sniff(head: bytes) -> Format | None:
     if head[257:262] == b"ustar":
         return "tar"
     text = to_text(head)
+    lines = text.splitlines()
+    # before the others: its first line may say anything
+    if len(lines) >= 7 and _numbers(lines[1]) in (1, 3) and all(_numbers(line) == 3 for line in lines[2:5]):
+        return "poscar"
     if text.lstrip()[:1] in ("{", "["):
         return "json"
     if re.search(r"^\s*data_\S*\s*$", text, re.MULTILINE | re.IGNORECASE):
         return "cif"
-    lines = text.splitlines()
     if len(lines) >= 2 and lines[0].strip().isdigit() and re.search(r"lattice|properties", lines[1], re.IGNORECASE):
         return "xyz"
-    if len(lines) >= 7 and _numbers(lines[1]) in (1, 3) and all(_numbers(line) == 3 for line in lines[2:5]):
-        return "poscar"
     return None
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from paraisite.crystals.check import MAX_SITES
+from paraisite.crystals.check import MAX_SITES, check_periodic
 from paraisite.crystals.crystal import Crystal
-from paraisite.crystals.elements import element_number
+from paraisite.crystals.elements import species_number
 from paraisite.crystals.files import MAX_FILE_BYTES
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Disorder, Sites, order, unknown_element
@@ -154,6 +154,7 @@ def read_record(record: Any, id: str, source: str, disorder: Disorder = "reject"
 
 def _crystal(structure: Mapping[str, Any], id: str, source: str, disorder: Disorder) -> Crystal:
     cell = np.array(structure["lattice"]["matrix"], dtype=float)
+    check_periodic(structure["lattice"].get("pbc") or [])
     entries = structure["sites"]
     if cell.shape != (3, 3):
         raise CrystalError("lattice.matrix is not a 3 x 3 matrix; correct it")
@@ -167,7 +168,7 @@ def _crystal(structure: Mapping[str, Any], id: str, source: str, disorder: Disor
         names.append(f"site {i + 1} ({entry.get('label') or entry['species'][0]['element']})")
         content: dict[int, float] = {}
         for part in entry["species"]:
-            if not (z := element_number(str(part["element"]))):
+            if not (z := species_number(str(part["element"]))):
                 raise unknown_element(names[-1], str(part["element"]))
             content[z] = content.get(z, 0.0) + float(part["occu"])
         species.append(content)

@@ -7,6 +7,7 @@ import glob
 import gzip
 import io
 import lzma
+import os
 import sqlite3
 import stat
 import sys
@@ -111,7 +112,7 @@ def paths(item: str) -> Iterator[Path | Rejection]:
             if not matches:
                 yield Rejection(id, item, "no file matches the pattern; check it, and quote it if the shell expands it")
             for match in matches:
-                if "**" not in item or not Path(match).is_dir():
+                if "**" not in item or not os.path.isdir(match):
                     yield from paths(match)
         else:
             yield Rejection(id, item, "there is no such file or folder; check the path")
@@ -136,7 +137,7 @@ def _walk(folder: Path) -> Iterator[Path | Rejection]:
             )
             return
         for entry in entries:
-            if entry.is_dir():
+            if os.path.isdir(entry):  # unlike `Path.is_dir`, it raises nothing where permission is missing
                 if not entry.name.startswith("."):
                     yield from walk(entry)
             elif is_wanted(entry.name):

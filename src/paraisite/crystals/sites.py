@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from paraisite.crystals.elements import SYMBOLS
+from paraisite.crystals.elements import SYMBOLS, is_group
 from paraisite.crystals.rejection import CrystalError
 
 Disorder = Literal["reject", "majority"]
@@ -69,6 +69,7 @@ def order(sites: Sites, disorder: Disorder) -> tuple[np.ndarray, np.ndarray]:
                 numbers[i] = z
                 continue
         numbers[i] = _resolve(species, sites.names[i], disorder, sites.notes)
+    sites.notes[:] = dict.fromkeys(sites.notes)  # symmetry gives one site many images
     if numbers.all():
         return numbers, sites.positions
     return numbers[numbers > 0], sites.positions[numbers > 0]
@@ -104,6 +105,10 @@ def _resolve(species: dict[int, float], name: str, disorder: Disorder, notes: li
 
 def unknown_element(name: str, symbol: str) -> CrystalError:
     """Return the error for a site whose species is not an element."""
+    if is_group(symbol):
+        return CrystalError(
+            f"{name} holds {symbol!r}, which looks like a group of atoms; give each atom a site and its element"
+        )
     return CrystalError(f"{name} holds {symbol!r}, which is not a chemical element; replace or remove it")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from paraisite.crystals.check import MAX_SITES
 from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.elements import SYMBOLS, species_number
 from paraisite.crystals.pymatgen_json import record_id
 from paraisite.crystals.rejection import CrystalError, Rejection
 
@@ -73,6 +74,10 @@ def _crystal(frame: list[str] | str, id: str, source: str) -> Crystal:
     try:
         atoms = next(ase_read_xyz(io.StringIO("\n".join(line.rstrip("\n") for line in frame) + "\n"), 0))
     except Exception as error:  # ASE's parser raises whatever a line happens to trip
+        if isinstance(error, KeyError) and (z := species_number(symbol := str(error.args[0]))):
+            raise CrystalError(
+                f"the frame holds an element {symbol!r}, unknown to ASE; write it as {SYMBOLS[z]}"
+            ) from error
         detail = f"{type(error).__name__}: {error}".splitlines()[0]
         raise CrystalError(f"not a readable extended XYZ frame ({detail}); correct it") from error
     return from_ase(atoms, id=record_id(atoms.info) or id, source=source)

@@ -16,7 +16,7 @@ import numpy as np
 from paraisite.datasets.cleaning_checks import CHECKS, Rows
 from paraisite.datasets.cleaning_rules import Rules
 from paraisite.datasets.dataset import KAPPA, Dataset
-from paraisite.datasets.duplicates import Matching, Progress, same_crystals
+from paraisite.datasets.duplicates import Matching, Progress, by_content, same_crystals
 from paraisite.replacing import replacing
 from paraisite.versions import versions
 
@@ -81,7 +81,7 @@ def clean(
 
     A crystal that stands there several times becomes one row: of those with kappa that no rule doubts (of all with
     kappa, if all are doubted), the one with the median kappa (of an even number, the lower of the middle two), with
-    the median of every target (of kappa in log10).
+    the median of every target (of kappa in log10), for which again undoubted values, where there are any, have the say.
 
     Parameters
     ----------
@@ -200,10 +200,13 @@ def _merge_group(
     middle = median_kappa(list(kappa.values()))
     known = {i: math.log10(value) for i, value in kappa.items() if 0 < value < math.inf}
     spread = max(known.values()) - min(known.values()) if known else 0.0
-    ordered = sorted(known, key=known.__getitem__)
-    chosen = ordered[(len(ordered) - 1) // 2] if ordered else trusted[0]
-    targets = {name: median(values[trusted]) for name, values in dataset.targets.items()}
-    targets |= {name: median(dataset.targets[name][kept]) for name, value in targets.items() if math.isnan(value)}
+    # rows of equal kappa in the order of what they hold, not of the file
+    ordered = sorted(
+        known or trusted, key=lambda i: (known.get(i, 0.0), by_content(dataset.crystals[i]), account[i].id)
+    )
+    chosen = ordered[(len(ordered) - 1) // 2 if known else 0]
+    targets = {name: median(values[kept]) for name, values in dataset.targets.items()}
+    targets |= {name: median(dataset.targets[name][trusted]) for name, value in targets.items() if math.isnan(value)}
     if KAPPA in targets:
         targets[KAPPA] = middle
 

@@ -119,11 +119,16 @@ def components(links: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
     return [tuple(groups[first]) for first in sorted(groups)]
 
 
+def by_content(crystal: Crystal) -> tuple[int, float, bytes]:
+    """Key that sorts crystals of one formula in an order that does not depend on the one that they come in."""
+    return crystal.n_sites, crystal.volume, crystal.positions.tobytes()
+
+
 def _candidates(
     crystals: Sequence[Crystal], rows: list[int], matching: Matching, parts: Sequence[int] | None
 ) -> list[tuple[int, int]]:
     """Pairs of one formula whose volumes agree, in an order that the content of the crystals decides."""
-    rows = sorted(rows, key=lambda i: (crystals[i].n_sites, crystals[i].volume, crystals[i].positions.tobytes()))
+    rows = sorted(rows, key=lambda i: by_content(crystals[i]))
     size = {i: math.log(crystals[i].volume / crystals[i].n_sites) for i in rows}
     return [
         (i, j)

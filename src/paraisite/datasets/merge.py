@@ -16,6 +16,7 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.datasets.clean import median, median_kappa
 from paraisite.datasets.dataset import KAPPA, Dataset, concat
 from paraisite.datasets.duplicates import Matching, Progress, components, same_crystals
+from paraisite.datasets.load import PER_CELL
 from paraisite.datasets.overlap import partners
 from paraisite.datasets.registry import find
 from paraisite.datasets.table import DatasetError, read_table
@@ -180,7 +181,8 @@ def join(
     ----------
     dataset : Dataset
     other : Dataset, or path of a table in the form of `id_prop.csv`
-        A data set gives all its targets but kappa, whose values come with another fidelity; a table all its columns.
+        A data set gives all its targets but kappa, whose values come with another fidelity; a table all its columns,
+        those per cell (`PER_CELL`) made per atom.
     by : {"crystal", "id"}, optional
         By default a table is joined by id, a data set by crystal. Of several rows with the same crystal the median
         counts.
@@ -221,13 +223,17 @@ def join(
         same = partners(dataset.crystals, other.crystals, matching, workers=workers, progress=progress)
         rows_of.update(enumerate(same))
     joined = {target: values.copy() for target, values in dataset.targets.items()}
-    filled = dict.fromkeys(targets, 0)
-    for target, values in targets.items():
+    filled: dict[str, int] = {}
+    for given, values in targets.items():
+        per_cell = given in PER_CELL and not isinstance(other, Dataset)  # a data set holds it per atom already
+        target = PER_CELL[given] if per_cell else given
         column = joined.setdefault(target, np.full(len(dataset), np.nan))
+        filled.setdefault(target, 0)
         for i in np.flatnonzero(np.isnan(column)).tolist():
             if found_rows := rows_of[i]:
                 known = values[found_rows]
                 column[i] = median_kappa(known.tolist()) if target == KAPPA else median(known)
+                column[i] /= dataset.crystals[i].n_sites if per_cell else 1
                 filled[target] += int(np.isfinite(column[i]))
     matched = {j for rows in rows_of.values() for j in rows}
     report = {

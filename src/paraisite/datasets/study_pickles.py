@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from paraisite.crystals.check import MAX_SITES, check
+from paraisite.crystals.check import MAX_SITES, check, check_periodic
 from paraisite.crystals.crystal import Crystal
-from paraisite.crystals.elements import element_number
+from paraisite.crystals.elements import species_number
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Sites, order, unknown_element
 from paraisite.datasets.dataset import KAPPA, Dataset
@@ -305,6 +305,8 @@ def _crystal(structure: Any, id: str, source: str) -> Crystal:
         )
     if len(entries) > MAX_SITES:
         raise CrystalError(f"{len(entries)} sites are more than the limit of {MAX_SITES}; give the primitive cell")
+    if isinstance(pbc := lattice.fields.get("_pbc"), (list, tuple)):  # older pymatgen has none
+        check_periodic(pbc)
     cell = _numbers(lattice.fields.get("_matrix"), (3, 3), "the lattice")
     names = [f"site {i + 1}" for i in range(len(entries))]
     fields = [entry.fields if isinstance(entry, Record) else {} for entry in entries]
@@ -335,7 +337,7 @@ def _species(composition: Any, name: str) -> dict[int, float]:
     for species, amount in data.items():
         element = species.fields.get("_el") if isinstance(species, Record) and "_el" in species.fields else species
         symbol = element.arguments[0] if isinstance(element, Record) and len(element.arguments) == 1 else None
-        if not isinstance(symbol, str) or len(symbol) > 3 or not (z := element_number(symbol)):
+        if not isinstance(symbol, str) or len(symbol) > 3 or not (z := species_number(symbol)):
             raise unknown_element(name, symbol[:20] if isinstance(symbol, str) else "something")
         amount = to_scalar(amount)
         if not isinstance(amount, (int, float)) or not 0 <= amount <= 1000:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from paraisite.crystals.files import without_suffix
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.dataset import KAPPA
 
@@ -116,7 +117,7 @@ def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | 
     rejections: list[Rejection] = []
     line_of: dict[str, int] = {}
     for number, cells in lines:
-        id_ = cells[columns.index("id")].removesuffix(".cif") if len(cells) > columns.index("id") else ""
+        id_ = without_suffix(cells[columns.index("id")]) if len(cells) > columns.index("id") else ""
         try:
             values = row_values(columns, targets, cells, unit)
             if not id_:

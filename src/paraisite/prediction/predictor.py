@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from paraisite.crystals.check import check
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
+from paraisite.crystals.read import checked
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.graphs import GraphBatch, build
 from paraisite.model.applicability import OUTSIDE
@@ -170,14 +170,12 @@ class Predictor:
     def _sound(self, crystal: Crystal) -> Crystal | Rejection:
         """Return the crystal if it can be prepared, else why not."""
         try:
-            check(crystal.cell, crystal.numbers, crystal.positions)
-            self._prepare([crystal])
-        except CrystalError as error:
-            return Rejection(crystal.id, crystal.source, str(error))
+            item = checked(crystal)
+            self._prepare([item])
         except Exception as error:
             reason = f"no graph can be made of it ({type(error).__name__}: {error}); check its cell and positions"
             return Rejection(crystal.id, crystal.source, reason)
-        return crystal
+        return item
 
     def _prepare(self, items: Sequence[Crystal | Rejection]) -> Prepared:
         reasons = [item.reason if isinstance(item, Rejection) else self._unknown_elements(item) for item in items]
@@ -248,8 +246,9 @@ class Predictor:
             nearest[i] = text
         status, reason = ["rejected"] * n, list(prepared.reason)
         for i, shortest in zip(prepared.kept, prepared.shortest, strict=True):
-            if not np.isfinite(real["kappa_W_mK"][i]):
-                reason[i] = "kappa is not a finite number: two sites may coincide; check the cell and the positions"
+            if shortest < 1e-3 or not np.isfinite(real["kappa_W_mK"][i]):  # no reader lets such a crystal pass
+                what = "two sites coincide" if shortest < 1e-3 else "kappa is not a finite number"
+                reason[i] = f"{what}: it cannot be predicted; check the cell and the positions"
                 nearest[i] = ""
                 for values in real.values():
                     values[i] = np.nan

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paraisite.prediction.prediction import PROPERTY_COLUMNS, Prediction
+from paraisite.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,11 +36,6 @@ def interval(row: Prediction) -> str:
     if row.kappa_low_W_mK is None or row.kappa_high_W_mK is None:
         return short(row.kappa_W_mK)
     return f"{short(row.kappa_W_mK)} [{short(row.kappa_low_W_mK)} – {short(row.kappa_high_W_mK)}]"
-
-
-def printable(text: str) -> str:
-    """Text that cannot steer a terminal: file names may hold escape sequences and bytes that are not text."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def table(rows: Sequence[Prediction], properties: Sequence[str] = (), *, level: float = 0.9) -> Table:

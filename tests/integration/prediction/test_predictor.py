@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,37 @@ def test_rows_come_in_order_and_none_is_lost(predictor: Predictor, crystals: lis
     assert "Po unknown" in rows[6].reason
     for row in rows:
         assert (row.kappa_W_mK is None) == (row.status == "rejected")
+
+
+def test_a_crystal_made_by_hand_costs_its_own_row_only(predictor: Predictor, crystals: list[Crystal]) -> None:
+    salt = crystals[0]
+    spoilt = {
+        "zero": (replace(salt, cell=np.zeros((3, 3))), "no volume"),
+        "nan": (replace(salt, cell=np.full((3, 3), np.nan)), "not finite"),
+        "short": (replace(salt, positions=salt.positions[:1]), "no graph can be made of it"),
+        "unknown": (replace(salt, numbers=salt.numbers + 200), "not a chemical element"),
+        "same": (replace(salt, positions=np.zeros_like(salt.positions)), "overlap, 0.00 Å apart|two sites coincide"),
+    }
+    items = [salt, *(replace(crystal, id=id_) for id_, (crystal, _) in spoilt.items()), crystals[1]]
+    for some in (items, [items[0], items[-2], items[-1]]):  # the last kind spoils no graph, only its kappa
+        first, *rejected, last = predictor.predict(some, properties=["bulk_modulus_vrh"])
+        np.testing.assert_allclose(numbers([first, last]), numbers(predictor.predict(crystals[:2])), rtol=1e-4)
+        for row in rejected:
+            assert row.status == "rejected"
+            assert re.search(spoilt[row.id][1], row.reason)
+            assert row.nearest_known == ""
+            assert row.properties == {}
+            assert [row.kappa_W_mK, row.kappa_low_W_mK, row.log10_std, row.applicability] == [None] * 4
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_kappa_lies_in_its_interval(held_out: bool) -> None:
+    """Of the model that ships: at small levels the jackknife's bounds alone leave out the mean of the networks."""
+    predictor = Predictor.from_pretrained()
+    examples = list(read([Path(__file__).resolve().parents[3] / "examples" / "crystals"]))
+    for level in (0.05, 0.5, 0.9):
+        for row in predictor.predict(examples, level=level, held_out=held_out):
+            assert row.kappa_low_W_mK <= row.kappa_W_mK <= row.kappa_high_W_mK  # type: ignore[operator]
 
 
 def test_one_by_one_gives_the_same_numbers(predictor: Predictor, crystals: list[Crystal]) -> None:

@@ -302,9 +302,33 @@ def poscar_without_counts(folder: Path) -> Path:
     return _write(folder / "POSCAR", "NaCl\n1.0\n5.6 0 0\n0 5.6 0\n0 0 5.6\n")
 
 
-@bad("not a readable POSCAR")
+@bad("not a readable POSCAR: no line names the elements")
 def poscar_without_element_names(folder: Path) -> Path:
-    return _write(folder / "POSCAR", "?\n1.0\n5.6 0 0\n0 5.6 0\n0 0 5.6\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n")
+    return _write(folder / "POSCAR", "POSCAR\n1.0\n5.6 0 0\n0 5.6 0\n0 0 5.6\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n")
+
+
+@bad("no line names the elements")
+def poscar_with_words_for_a_comment(folder: Path) -> Path:
+    text = "my cell\n1.0\n5.6 0 0\n0 5.6 0\n0 0 5.6\n1 1\nDirect\n0 0 0 T T T\n0.5 0.5 0.5 F F F\n"
+    return _write(folder / "POSCAR", text)
+
+
+@bad("line 6 counts 2 atoms of one element, but they are labelled Cl, Na")
+def poscar_whose_labels_contradict_its_counts(folder: Path) -> Path:
+    text = "Na\n1.0\n5.6 0 0\n0 5.6 0\n0 0 5.6\n2\nDirect\n0 0 0 Na\n0.5 0.5 0.5 Cl\n"
+    return _write(folder / "POSCAR", text)
+
+
+@bad("line 6 names 1 elements and line 7 has 2 counts")
+def poscar_with_too_few_element_names(folder: Path) -> Path:
+    text = "NaCl\n1.0\n5.6 0 0\n0 5.6 0\n0 0 5.6\nNa\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n"
+    return _write(folder / "POSCAR", text)
+
+
+@bad("line 6 holds 'Qq', which is not a chemical element")
+def poscar_with_unknown_element(folder: Path) -> Path:
+    text = "NaCl\n1.0\n5.6 0 0\n0 5.6 0\n0 0 5.6\nNa Qq\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n"
+    return _write(folder / "POSCAR", text)
 
 
 @bad("no cell.*Lattice=")
@@ -316,6 +340,12 @@ def xyz_without_lattice(folder: Path) -> Path:
 def xyz_slab(folder: Path) -> Path:
     header = 'Lattice="3.6 0 0 0 3.6 0 0 0 20" Properties=species:S:1:pos:R:3 pbc="T T F"'
     return _write(folder / "slab.xyz", f"1\n{header}\nCu 0 0 0\n")
+
+
+@bad("holds an element 'D', unknown to ASE; write it as H")
+def xyz_with_deuterium(folder: Path) -> Path:
+    header = 'Lattice="3.3 0 0 0 3.3 0 0 0 3.3" Properties=species:S:1:pos:R:3 pbc="T T T"'
+    return _write(folder / "heavy.xyz", f"1\n{header}\nD 0 0 0\n")
 
 
 @bad("state 999999999 columns")
@@ -353,6 +383,13 @@ def json_of_something_else(folder: Path) -> Path:
 @bad("'Xx', which is not a chemical element")
 def json_with_unknown_element(folder: Path) -> Path:
     return _write(folder / "alien.json", json.dumps(structure("Xx")))
+
+
+@bad("not periodic in all three directions")
+def json_slab(folder: Path) -> Path:
+    slab = structure()
+    slab["lattice"] |= {"pbc": [True, True, False]}  # type: ignore[operator]
+    return _write(folder / "slab.json", json.dumps(slab))
 
 
 @bad("not readable JSON")

@@ -291,3 +291,22 @@ def test_examples_are_read_as_by_pymatgen() -> None:
         sites[crystal.id] = crystal.n_sites
     counts = {"BAs": 8, "C": 8, "CsI": 2, "GaAs": 8, "MgO": 8, "NaCl": 8, "PbTe": 8, "Si": 8, "TiNiSn": 12, "ZnO": 4}
     assert sites == counts
+
+
+@pytest.mark.parametrize("group", ["H2O", "CH3", "SO4", "NH4+", "NO3", "CN", "OH"])
+def test_a_group_of_atoms_is_no_element(group: str) -> None:
+    said = reason(cif(f"Na1 Na 0 0 0 1\nG1 {group} 0.5 0.5 0.5 1"))
+    assert said.startswith(f"site 2 (G1) holds '{group}', which looks like a group of atoms; give each atom a site")
+
+
+def test_the_tetrahedral_site_of_a_zeolite_is_not_tritium() -> None:
+    text = cif("T1 ? 0 0 0 1\nO1 ? 0.5 0.5 0.5 1")
+    assert "site 1 (T1) holds 'T1', which is not a chemical element" in reason(text)
+    assert one(text.replace("T1 ?", "T1 Si").replace("O1 ?", "O1 O")).formula == "SiO"
+    assert one(text.replace("T1 ?", "T1 T").replace("O1 ?", "O1 O")).formula == "H2O2"
+
+
+def test_one_site_has_one_note_however_many_images() -> None:
+    crystal = one(cif("A Fe 0.1 0.2 0.3 0.7\nB Ni 0.5 0.5 0.5 0.6"), disorder="majority")
+    assert crystal.n_sites == 100
+    assert [note.split(" is ")[0] for note in crystal.notes] == ["site 1 (A)", "site 2 (B)"]

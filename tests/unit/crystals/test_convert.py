@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from paraisite.crystals import Crystal, CrystalError
+from paraisite.crystals import Crystal, CrystalError, Rejection
 from paraisite.crystals.check import check
+from paraisite.crystals.pymatgen_json import read_json
 
 CELL = np.array([[4.0, 0, 0], [1.0, 4.5, 0], [0.5, 0.7, 5.0]])
 
@@ -98,6 +101,18 @@ def test_molecule_slab_and_dummy_atoms_are_refused() -> None:
         Crystal.from_ase(Atoms("X", cell=[4, 4, 4], pbc=True))
     with pytest.raises(CrystalError, match="no volume"):
         Crystal.from_ase(Atoms("Cu", cell=[[4, 0, 0], [0, 4, 0], [4, 4, 0]], pbc=True))
+
+
+def test_slab_of_pymatgen_is_refused() -> None:
+    from pymatgen.core import Lattice, Structure
+
+    slab = Structure(Lattice(20 * CELL, pbc=(True, True, False)), ["Cu"], [[0, 0, 0]])
+    with pytest.raises(CrystalError, match="not periodic"):
+        Crystal.from_pymatgen(slab)
+    structure = slab.as_dict()
+    assert structure["lattice"]["pbc"] == (True, True, False)
+    (item,) = read_json(json.dumps(structure), id="x", source="x.json")
+    assert isinstance(item, Rejection)
 
 
 def test_disorder_noted_by_ase_is_refused() -> None:

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paraisite.crystals.elements import NUMBERS, SYMBOLS, electronegativity, element_number, reduced_formula
+from paraisite.crystals.elements import (
+    NUMBERS,
+    SYMBOLS,
+    electronegativity,
+    element_number,
+    is_group,
+    reduced_formula,
+    species_number,
+)
 
 
 def test_symbols_are_those_of_pymatgen() -> None:
@@ -39,7 +47,10 @@ def test_electronegativities_are_those_of_pymatgen() -> None:
         ("FE", "Fe"),
         ("cl", "Cl"),
         ("D", "H"),
-        ("T1", "H"),
+        ("T1", "X"),
+        ("HO1", "X"),
+        ("Ho1", "Ho"),
+        ("NI1", "Ni"),
         ("2H", "H"),
         ("OW1", "O"),
         ("SiT", "Si"),
@@ -58,6 +69,28 @@ def test_electronegativities_are_those_of_pymatgen() -> None:
 )
 def test_element_number(label: str, symbol: str) -> None:
     assert SYMBOLS[element_number(label)] == symbol
+
+
+@pytest.mark.parametrize("form", ["{}", "{}1", "{}2+", "{}+3", "{}-", "{}0+", "{}1.5-", "{}(+2)", "{}(III)", " {} 2+"])
+def test_charges_of_a_species_do_not_count(form: str) -> None:
+    for symbol, z in NUMBERS.items():
+        assert species_number(form.format(symbol)) == z
+        assert species_number(form.format(symbol.lower())) == z
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [("FE", "Fe"), ("SI", "Si"), ("D", "H"), ("D1+", "H"), ("T", "H"), ("3H", "H"), ("57Fe", "Fe"), ("T1", "X")]
+    + [(text, "X") for text in ("", "?", "1", "X", "M1", "Vac", "Wat", "Xx", "O1W")]
+    + [(text, "X") for text in ("H2O", "CH3", "SO4", "SO4-2", "NH4", "NH4+", "NO3", "CN", "HO", "OH", "OH-")],
+)
+def test_a_species_is_one_element_and_nothing_else(text: str, symbol: str) -> None:
+    assert SYMBOLS[species_number(text)] == symbol
+
+
+def test_groups_of_atoms() -> None:
+    assert all(map(is_group, ("H2O", "CH3", "SO4", "SO4-2", "NH4+", "CN", "OH")))
+    assert not any(map(is_group, ("Vac", "VAC", "WAT", "X", "Xx", "", "?", "T1", "Fe3+")))
 
 
 @given(st.lists(st.integers(1, 118), min_size=1, max_size=24))

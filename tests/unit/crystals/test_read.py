@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import json
+import lzma
 import subprocess
 import sys
 import tarfile
@@ -90,12 +91,13 @@ def test_line_ends_and_encodings(data: bytes, tmp_path: Path) -> None:
     assert good(path)[0].n_sites == 8
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress)])
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
 def test_compressed_file(suffix: str, pack, tmp_path: Path) -> None:
     path = tmp_path / f"NaCl.cif{suffix}"
     path.write_bytes(pack(cif().encode()))
     (crystal,) = good(path)
-    assert crystal.id == ("NaCl" if suffix == ".gz" else "NaCl.cif")
+    assert crystal.id == "NaCl"
+    assert names(good(tmp_path)) == [(crystal.id, path.name)]  # a folder is searched for them, too
 
 
 def test_folder_is_read_recursively_in_order(tmp_path: Path) -> None:
@@ -118,6 +120,18 @@ def test_glob_is_sorted(tmp_path: Path) -> None:
     assert [i.id for i in good(f"{tmp_path}/**/*.cif")] == ["a", "b", "c"]
     assert [i.id for i in good(f"{tmp_path}/**")] == ["a", "b", "c"]
     assert count([f"{tmp_path}/*.cif"]) == 2
+
+
+def test_an_entry_without_status_costs_itself_only(tmp_path: Path) -> None:
+    """As in a folder that may be listed but not entered; here by a link to a name that no file can have."""
+    (tmp_path / "a" / "x.cif").parent.mkdir()
+    (tmp_path / "a" / "x.cif").symlink_to("n" * 300)
+    for name in ("a/b.cif", "a/y.cif", "c.cif"):
+        (tmp_path / name).write_text(cif())
+    for where in (tmp_path, f"{tmp_path}/**"):
+        items = list(read([where]))
+        assert [Path(item.source).name for item in items] == ["b.cif", "x.cif", "y.cif", "c.cif"]
+        assert [isinstance(item, Rejection) for item in items] == [False, True, False, False]
 
 
 def test_file_whose_name_is_a_pattern(tmp_path: Path) -> None:
@@ -201,6 +215,49 @@ def test_poscar_dialects(tmp_path: Path) -> None:
     for crystal in good(tmp_path):
         assert crystal.symbols == ["Na", "Cl"]
         assert crystal.volume == pytest.approx(44.8, rel=2e-3)
+
+
+VASP4 = "{}\n1.0\n0 2.82 2.82\n2.82 0 2.82\n2.82 2.82 0\n{}\nDirect\n0 0 0{}\n0.25 0.25 0.25{}\n"
+
+
+@pytest.mark.parametrize(
+    ("comment", "counts", "labels", "symbols"),
+    [
+        ("POSCAR", "2", (" Si", " Si"), ["Si", "Si"]),
+        ("POSCAR", "1 1", (" Mg", " O"), ["Mg", "O"]),
+        ("C Si bulk", "1 1 # two", (" Si4+", " C4-"), ["Si", "C"]),
+        ("Na", "2", (" T T T", " F F F"), ["Na", "Na"]),
+        ("Mg O", "1 1", (" T T T", " F F F"), ["Mg", "O"]),
+        ("In P", "1 1", ("", " P"), ["In", "P"]),
+    ],
+)
+def test_poscar_without_a_line_of_elements(
+    comment: str, counts: str, labels: tuple[str, str], symbols: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "POSCAR").write_text(VASP4.format(comment, counts, *labels))
+    (crystal,) = good(tmp_path / "POSCAR")
+    assert crystal.symbols == symbols
+    from_comment = comment.split() == list(dict.fromkeys(symbols))
+    assert crystal.notes == (("elements taken from the comment line",) if from_comment else ())
+
+
+def test_poscar_with_labels_behind_the_flags(tmp_path: Path) -> None:
+    text = VASP4.format("my cell", "1 1", " T T T Mg", " F F F O").replace("Direct", "Selective dynamics\nDirect")
+    (tmp_path / "POSCAR").write_text(text)
+    (crystal,) = good(tmp_path / "POSCAR")
+    assert crystal.symbols == ["Mg", "O"]
+    assert not crystal.notes
+
+
+@pytest.mark.parametrize("comment", ["data_MgO", "[MgO] test", "{MgO}"])
+def test_the_comment_of_a_poscar_may_say_anything(comment: str, tmp_path: Path) -> None:
+    (tmp_path / "POSCAR").write_text(POSCAR.replace("NaCl", comment, 1))
+    assert good(tmp_path / "POSCAR")[0].formula == "NaCl"
+
+
+def test_symbols_of_a_poscar_in_other_spellings(tmp_path: Path) -> None:
+    (tmp_path / "POSCAR").write_text(POSCAR.replace("Na Cl", "NA D ! salt"))
+    assert good(tmp_path / "POSCAR")[0].symbols == ["Na", "H"]
 
 
 def test_extended_xyz_written_by_ase(tmp_path: Path) -> None:

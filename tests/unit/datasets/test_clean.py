@@ -275,6 +275,42 @@ def test_doubted_values_do_not_enter_the_median() -> None:
     assert wrong.rules == ["units", "outlier", "duplicates"]
 
 
+def test_what_a_doubted_row_knows_of_other_targets_enters_where_no_other_does() -> None:
+    data = repeated({"bare": np.nan, "wrong": 1000.0})
+    salt = data.ids.index("NaCl")
+    columns = {
+        name: np.full(len(data), np.nan) for name in ("bulk_modulus_vrh", "shear_modulus_vrh", "thermal_expansion")
+    }
+    columns["bulk_modulus_vrh"][[salt, -2, -1]] = 20.0, 26.0, 500.0  # the row without kappa has its say
+    columns["shear_modulus_vrh"][[-2, -1]] = 10.0, 500.0
+    columns["thermal_expansion"][-2] = 4.0
+    cleaning = clean(replace(data, targets=data.targets | columns))
+    row = cleaning.dataset.ids.index("NaCl")
+    merged = {name: cleaning.dataset.targets[name][row] for name in columns}
+    assert merged == {"bulk_modulus_vrh": 23.0, "shear_modulus_vrh": 10.0, "thermal_expansion": 4.0}
+    doubted = clean(repeated({"wrong": 1000.0}, bulk_modulus_vrh=np.append(np.full(48, np.nan), 30.0)))
+    assert np.isnan(doubted.dataset.targets["bulk_modulus_vrh"][row])
+
+
+@pytest.mark.parametrize("kappa", [5.0, np.nan])
+def test_the_order_of_the_rows_does_not_matter(kappa: float) -> None:
+    data = repeated({"two": 1.0, "three": 1.0, "four": 1.0})
+    same = [i for i, formula in enumerate(data.formulas) if formula == "NaCl"]
+    crystals = list(data.crystals)
+    for n, i in enumerate(same):
+        crystals[i] = replace(crystals[i], cell=crystals[i].cell * (1 + 1e-4 * n))
+    values = data.kappa.copy()
+    values[same] = kappa
+    data = replace(
+        data, crystals=tuple(crystals), targets={"kappa": values, "bulk_modulus_vrh": np.full(len(data), 20.0)}
+    )
+    chosen = {
+        next(row.id for row in clean(data.take(order)).rows if row.formula == "NaCl" and row.fate == "kept")
+        for order in (range(len(data)), range(len(data))[::-1], np.random.default_rng(0).permutation(len(data)))
+    }
+    assert len(chosen) == 1
+
+
 def test_processes_and_repetition_do_not_matter() -> None:
     data = repeated({"two": 1.1, "three": 2.5, "wrong": 1000.0})
     first, second = clean(data), clean(data, workers=2)

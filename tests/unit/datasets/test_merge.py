@@ -194,6 +194,15 @@ def test_join_a_table(tmp_path: Path) -> None:
         join(three()[0], table, by="crystal")
 
 
+def test_join_makes_values_per_cell_values_per_atom(tmp_path: Path) -> None:
+    table = tmp_path / "heat.csv"
+    table.write_text("id,heat_capacity_cv\na-NaCl,5.8\n")
+    joined, report = join(three()[0], table)
+    assert list(joined.targets) == ["kappa", "heat_capacity_cv_atom"]
+    np.testing.assert_array_equal(joined.targets["heat_capacity_cv_atom"], [np.nan, 2.9])
+    assert report["filled"] == {"heat_capacity_cv_atom": 1}
+
+
 def test_everything_is_written(tmp_path: Path) -> None:
     merged, account = merge(three())
     joined, report = join(merged, made("more", {"LiF": 1.0}, bulk_modulus_vrh=[70.0]))

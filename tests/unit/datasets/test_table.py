@@ -127,3 +127,10 @@ def test_twice_named_column(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"id_prop\.csv: cannot be read \(No such file"):
         read_table(tmp_path / "id_prop.csv")
+
+
+@pytest.mark.parametrize("name", ["{}.cif", "{}.CIF", "{}.vasp", "{}.poscar", "{}.xyz", "{}.json", "{}.cif.gz"])
+def test_names_of_files_stand_for_ids(tmp_path: Path, name: str) -> None:
+    ids = ["POSCAR-1", "mp-1.5", "a/b"]
+    read = table(tmp_path, "".join(f"{name.format(id_)},5\n" for id_ in ids))
+    assert [row.id for row in read.rows] == ids

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import cell, console, say
 from paraisite.cli.data.folders import beyond_diamond, listed, load_dataset, note_namesake
 from paraisite.cli.errors import FAILED, fail, guarded
 from paraisite.cli.options import MirrorOption
@@ -51,25 +51,25 @@ def check(
 
             note_namesake(dataset)
             table = load_formulas(dataset, mirror)
-            typer.echo(f"{table.name}: {len(table)} formulas, as registered (content {table.content_hash[:12]})")
+            say(f"{table.name}: {len(table)} formulas, as registered (content {table.content_hash[:12]})")
             return
         data = load_dataset(dataset, mirror)
     except DatasetError as error:
         fail(str(error), FAILED)
     rejected = [*data.rejections, *_impossible(data)]
-    typer.echo(f"{data.name}: {len(data) - len(rejected) + len(data.rejections)} good rows, {len(rejected)} rejected")
+    say(f"{data.name}: {len(data) - len(rejected) + len(data.rejections)} good rows, {len(rejected)} rejected")
     path = Path(dataset).expanduser()
     folder = None if card is not None else path if path.is_dir() else path.parent
     for line in listed(rejected):
-        typer.echo(line)
+        say(line)
     for line in beyond_diamond(data):
-        typer.echo(line)
+        say(line)
     if data.targets:
         console().print(_targets(data, _units(data, folder)))
     for line in (*_repeated("formulas", data.formulas), *_repeated("ids", data.ids)):
-        typer.echo(line)
+        say(line)
     if noted := sum(bool(crystal.notes) for crystal in data.crystals):
-        typer.echo(f"notes: {noted} crystals were read with an assumption, such as {_first_note(data)}")
+        say(f"notes: {noted} crystals were read with an assumption, such as {_first_note(data)}")
     said, wrong = _content(data, folder)
     typer.echo(f"content hash: {data.content_hash}\n  {said}")
     if rejected or wrong:
@@ -107,7 +107,7 @@ def _targets(data: Dataset, units: dict[str, str]) -> Table:
     for target, column in data.targets.items():
         values = column[~np.isnan(column)]
         numbers = [f"{x:.4g}" for x in np.quantile(values, (0, 0.5, 1))] if len(values) else ["-"] * 3
-        table.add_row(target, units[target], str(len(values)), *numbers)
+        table.add_row(cell(target), cell(units[target]), str(len(values)), *numbers)
     return table
 
 

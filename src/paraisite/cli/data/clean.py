@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.data.folders import ForceOption, check_output, load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
@@ -79,12 +79,12 @@ def clean(
     summary = cleaning.summary
     console().print(_counts(summary))
     rows, fates = summary["rows"], summary["fates"]
-    typer.echo(f"{data.name}: {rows['before']} rows, {', '.join(f'{n} {fate}' for fate, n in fates.items())}")
+    say(f"{data.name}: {rows['before']} rows, {', '.join(f'{n} {fate}' for fate, n in fates.items())}")
     typer.echo(f"rows that remain: {rows['after']}")
     for note in summary["notes"]:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
     typer.echo(f"content: {summary['content_hash']['before'][:12]} -> {summary['content_hash']['after'][:12]}")
-    typer.echo(f"written: {output} (why: {output / 'cleaning.csv'})", err=True)
+    say(f"written: {output} (why: {output / 'cleaning.csv'})", err=True)
 
 
 def processes(workers: int | None) -> int:

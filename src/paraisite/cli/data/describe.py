@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.data.folders import load_all
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
@@ -60,7 +60,8 @@ def describe(
     for name, text in (("summary.md", page), ("summary.json", json.dumps(found.json(), indent=1) + "\n")):
         with replacing(output / name) as aside:
             aside.write_text(text, encoding="utf-8")
-    typer.echo(page.split("\n## Figures")[0].rstrip())
+    for line in page.split("\n## Figures")[0].rstrip().split("\n"):
+        say(line)
     typer.echo(
         f"written: {', '.join(str(output / name) for name in ('summary.md', 'summary.json', *figures))}", err=True
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from paraisite.cli.console import say
 from paraisite.cli.data.folders import FIRST, load_dataset
 from paraisite.cli.errors import fail, guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
@@ -95,5 +96,5 @@ def export(
     if written.renamed:
         n = len(written.renamed)
         shown = ", ".join(f"{before} -> {after}" for before, after in written.renamed[:FIRST])
-        typer.echo(f"changed: {n} ids that cannot be file names, or stand on several rows: {shown}", nl=False, err=True)
-        typer.echo(f" and {n - FIRST} more" if n > FIRST else "", err=True)
+        more = f" and {n - FIRST} more" if n > FIRST else ""
+        say(f"changed: {n} ids that cannot be file names, or stand on several rows: {shown}{more}", err=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from paraisite.cli.console import say
+
 if TYPE_CHECKING:
     from paraisite.crystals import Rejection
     from paraisite.datasets import Dataset
@@ -57,7 +59,7 @@ def note_namesake(given: str) -> None:
     from paraisite.datasets.registry import find
 
     if (card := find(given)) is not None and Path(given).is_dir():
-        typer.echo(f"note: the registered {card.name} is meant; the folder is ./{given}", err=True)
+        say(f"note: the registered {card.name} is meant; the folder is ./{given}", err=True)
 
 
 def listed(rejections: Sequence[Rejection], before: str = "  ", more: str = "") -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.data.folders import FIRST, ForceOption, beyond_diamond, check_output, listed
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
 
@@ -105,7 +105,7 @@ def import_(
         fail(str(error), FAILED)
     if not quiet:
         for line in _summary(dataset, output):
-            typer.echo(line, err=True)
+            say(line, err=True)
 
 
 def _describe(path: Path) -> dict[str, str | int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from paraisite.cli.console import say
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
 
@@ -41,12 +42,12 @@ def info(
     with wrong_usage():
         if card is None and Path(name).expanduser().exists():
             for line in _stored(name):
-                typer.echo(line)
+                say(line)
             return
         if card is None:
             raise ValueError(f"{name}: no such data set; there are {', '.join(registry())}")
     for line in _lines(card, mirror):
-        typer.echo(line)
+        say(line)
 
 
 def _stored(given: str) -> Iterator[str]:

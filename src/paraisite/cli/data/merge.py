@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import cell, console, say
 from paraisite.cli.data.clean import WorkersOption, comparing, processes
 from paraisite.cli.data.folders import ForceOption, check_output, load_all, load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
@@ -119,10 +119,10 @@ def merge(
         typer.echo(f"note: {summary['renamed_ids']} ids stood in two sets; the later ones are written ID@SET")
     for report in summary.get("joined", []):
         filled = ", ".join(f"{target} {n}" for target, n in report["filled"].items())
-        typer.echo(f"joined {report['from']} by {report['by']}: {filled or 'nothing'}; ", nl=False)
-        typer.echo(f"{report['unmatched']} of its rows match nothing, {report['broken']} are broken")
+        rest = f"{report['unmatched']} of its rows match nothing, {report['broken']} are broken"
+        say(f"joined {report['from']} by {report['by']}: {filled or 'nothing'}; {rest}")
     typer.echo(f"content: {summary['content_hash']['merged'][:12]}")
-    typer.echo(f"written: {output} (row by row: {output / 'merging.csv'})", err=True)
+    say(f"written: {output} (row by row: {output / 'merging.csv'})", err=True)
 
 
 def _not_joined(report: dict[str, Any], ids: Sequence[str]) -> str:
@@ -151,5 +151,5 @@ def _counts(summary: dict[str, Any]) -> Table:
     for heading in ("data set", "kept", "merged", "dropped"):
         table.add_column(heading, justify="left" if heading == "data set" else "right")
     for dataset, found in summary["datasets"].items():
-        table.add_row(dataset, *(str(found[action]) for action in ("kept", "merged", "dropped")))
+        table.add_row(cell(dataset), *(str(found[action]) for action in ("kept", "merged", "dropped")))
     return table

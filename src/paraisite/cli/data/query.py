@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.data.folders import listed
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
 
@@ -246,7 +246,7 @@ def _store(
 
         origin = {"source": source, **{key: value for key, value in asked.items() if value not in (None, "", [])}}
         _check_folder(folder, pages, origin, holds_dataset=is_dataset_folder(folder))
-        client = sources.Client(pages, say=lambda line: None if quiet else typer.echo(line, err=True))
+        client = sources.Client(pages, say=lambda line: None if quiet else say(line, err=True))
         rows = getattr(sources, f"query_{source}")(**asked, client=client)
         pages.mkdir(parents=True, exist_ok=True)
         (pages / "query.json").write_text(json.dumps(origin), encoding="utf-8")
@@ -302,7 +302,7 @@ def _check_folder(folder: Path, pages: Path, origin: Mapping[str, Any], *, holds
 def _summarise(given: Sequence[Rejection], n: int, folder: Path) -> None:
     typer.echo(f"{folder}: {n} crystals, {len(given)} rejected", err=True)
     for line in listed(given, more=", in card.json"):
-        typer.echo(line, err=True)
+        say(line, err=True)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import cell, console, say
 from paraisite.cli.data.folders import load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
@@ -127,7 +127,7 @@ def split(
         folder = _folder(dataset) if output is None else output
         path = None if folder is None else write_split(made, folder)
 
-    typer.echo(f"{data.name}: {len(data)} rows, split {made.name}, hash {made.split_hash[:12]}")
+    say(f"{data.name}: {len(data)} rows, split {made.name}, hash {made.split_hash[:12]}")
     console().print(_table(made, data))
     typer.echo(LEGEND)
     if made.skipped:
@@ -191,7 +191,7 @@ def _table(made: SavedSplit, data: Dataset) -> Table:
     for fold, sides in zip(made.folds, made.splits, strict=True):
         shared = [f"{fold.overlap[kind].shared}/{fold.overlap[kind].groups}" for kind in kinds]
         sizes, ranges = [str(len(side)) for side in sides], [_range(kappa[side]) for side in sides]
-        table.add_row(fold.name, *sizes, *ranges, *shared, split_hash(sides)[:8])
+        table.add_row(cell(fold.name), *sizes, *ranges, *shared, split_hash(sides)[:8])
     return table
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from paraisite.crystals.check import MAX_SITES
 from paraisite.crystals.crystal import Crystal
-from paraisite.crystals.elements import element_number
+from paraisite.crystals.elements import species_number
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Disorder, Sites, order, unknown_element
 from paraisite.datasets.sources.http import Client, SourceError, check_address, shorten
@@ -225,7 +225,7 @@ def _content(species: Mapping[str, Any], site: str) -> dict[int, float]:
     for symbol, share in zip(species["chemical_symbols"], species["concentration"], strict=True):
         if symbol == "vacancy":
             continue
-        if not (z := element_number(symbol)):
+        if not (z := species_number(symbol)):
             raise unknown_element(site, symbol)
         if not math.isfinite(share := float(share)):
             raise CrystalError(f"{site} has no occupancy; report it to the provider")

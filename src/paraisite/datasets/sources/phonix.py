@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.crystals.elements import NUMBERS, element_number
+from paraisite.crystals.elements import NUMBERS, species_number
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.datasets.dataset import KAPPA
 from paraisite.datasets.sources.http import Client, SourceError, check_address, shorten
@@ -210,7 +210,7 @@ def _crystal(structure: Any, id_: str, source: str) -> Crystal:
     cell = np.array(structure["cell"], dtype=float)
     if cell.shape != (3, 3) or not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-9:
         raise CrystalError("its cell is not three vectors that span space; report it to Phonix")
-    given = structure.get("numbers") or [element_number(str(symbol)) for symbol in structure["symbols"]]
+    given = structure.get("numbers") or [species_number(str(symbol)) for symbol in structure["symbols"]]
     numbers = np.array(given, dtype=np.int64)
     cartesian = np.array(structure["positions"], dtype=float)
     if numbers.ndim != 1 or cartesian.shape != (len(numbers), 3):
