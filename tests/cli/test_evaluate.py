@@ -106,7 +106,8 @@ def test_a_start_whose_data_the_card_does_not_list_is_named(
     (model / "card.json").write_text(json.dumps(card))
     out = invoke("evaluate", model, labelled).stdout
     assert "does not list the formulas that kappa-mix was trained on" in out
-    assert "folds of formulas" in invoke("evaluate", model, labelled, "--split", "held-out", code=2).stderr
+    refused = invoke("evaluate", model, labelled, "--split", "held-out", code=2).stderr
+    assert "holds no formula out, for its start, kappa-mix," in refused
 
 
 def test_nothing_left_to_score_is_wrong_usage(invoke: Invoke, tiny_checkpoint: Path, tiny_dataset: Path) -> None:

@@ -70,7 +70,9 @@ def test_crystals_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
     assert "go on with --resume" in again.stderr
     resumed = invoke("verify", "Al.cif", "bad.cif", "Cu.cif", "--potential", "ase.calculators.emt:EMT", "--mesh", "5",
                      "--resume")  # fmt: skip
-    assert "3 of 3 done already" in resumed.stderr
+    assert "2 of 3 done already" in resumed.stderr
+    assert "bad.cif: not read: not a readable CIF" in resumed.stderr
+    assert "2 ok, 1 failed; written: verified/summary.csv" in resumed.stderr
     assert table(metals / "verified") == rows
     other = invoke("verify", "Al.cif", "--potential", "ase.calculators.lj:LennardJones", "--resume", code=2)
     assert "with other settings" in other.stderr
@@ -250,6 +252,12 @@ def test_wrong_usage(invoke: Invoke, metals: Path, args: tuple[str, ...], said: 
     assert said in invoke("verify", *args, "--no-predict", code=2).stderr
 
 
+def test_a_potential_that_cannot_be_loaded_leaves_the_folder_free(invoke: Invoke, metals: Path) -> None:
+    wrong = invoke("verify", "Al.cif", "--potential", "ase.calculators.emt:Emt", *EMT[2:], code=2)
+    assert "there is no Emt in ase.calculators.emt" in wrong.stderr
+    assert "1 ok" in invoke("verify", "Al.cif", *EMT).stderr
+
+
 def test_everything_failed_is_a_failure(invoke: Invoke, metals: Path) -> None:
     invoke("verify", "nothing.cif", *EMT, code=1)
     assert "there is no such file" in table(metals / "verified")[0]["reason"]
@@ -299,7 +307,7 @@ def test_quick_looks_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
         assert {path.name for path in (metals / "quick" / row["id"]).iterdir()} == {
             "input.json", "input.vasp", "result.json",
         }  # fmt: skip
-    assert "4 of 4 done already" in invoke(*args, "--resume").stderr
+    assert "3 of 4 done already" in invoke(*args, "--resume").stderr
     assert table(metals / "quick") == rows
     other = invoke("verify", "Al.cif", "--quick", "--potential", "ase.calculators.lj:LennardJones", "--no-predict",
                    "-o", "quick", "--resume", code=2)  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -239,7 +240,9 @@ def verify(
             if not quiet:
                 typer.echo(event, err=True)
     if not quiet:
-        typer.echo(f"written: {verification.summary}", err=True)
+        counts = Counter("pending" if result is None else result.status for result in verification.results)
+        said = ", ".join(f"{n} {status}" for status, n in counts.items())
+        typer.echo(f"{said}; written: {verification.summary}", err=True)
     if not verification.useful:
         raise typer.Exit(FAILED)
 

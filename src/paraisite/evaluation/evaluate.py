@@ -175,6 +175,11 @@ def check_held_out(card: Card) -> None:
     EvaluationError
         If its folds are not folds of formulas through all stages.
     """
+    if not card.holds_formulas_out and (start := _unlisted_start(card)):
+        raise EvaluationError(
+            f"{card.name}: it holds no formula out, for its start, {start}, was trained on conductivities itself; take "
+            "--split unseen, or train from an encoder (initial: megnet-mp-2018.6.1-eform)"
+        )
     if not card.holds_formulas_out:
         raise EvaluationError(
             f"{card.name}: its folds are not folds of formulas through all stages, so no network is known not to "

@@ -84,7 +84,7 @@ class Verification:
         self.results: list[Result | None] = [None] * len(self.subjects)
         self._quick = isinstance(settings, QuickSettings)
         self._others: list[dict[str, str]] = []
-        if self.summary.is_file():
+        if self.summary.is_file() and _holds_results(self.summary):
             if not resume:
                 raise ValueError(f"{output} holds results; go on with --resume, or choose another folder")
             if is_quick(self.summary) != self._quick:
@@ -165,8 +165,11 @@ class Verification:
     def _run(self, workers: int, threads: int) -> Iterator[str]:
         total = len(self.subjects)
         done = total - len(self._tasks)
-        if done:
-            yield f"{done} of {total} done already"
+        unread = [subject.item for subject in self.subjects if isinstance(subject.item, Rejection)]
+        for item in unread:
+            yield f"{item.source or item.id}: not read: {item.reason}"
+        if done > len(unread):
+            yield f"{done - len(unread)} of {total} done already"
         forecast = None
         if len(self._tasks) > 1 and isinstance(self.settings, Settings) and not self.settings.reference:
             forecast = Forecast([task.crystal for task in self._tasks], self.settings)
@@ -203,6 +206,12 @@ class Verification:
             for subject, result in zip(self.subjects, self.results, strict=True)
         ]
         write_summary([*rows, *self._others], self.summary, columns)
+
+
+def _holds_results(summary: Path) -> bool:
+    """Whether a folder holds more than a run that ended before its first crystal."""
+    begun = any(path.is_dir() for path in summary.parent.iterdir())
+    return begun or any(row["status"] != "pending" for row in read_summary(summary))
 
 
 def _born(path: Path | None, id: str) -> str:

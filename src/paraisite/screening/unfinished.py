@@ -89,7 +89,10 @@ class Unfinished:
         elif self.out.exists() and not overwrite:
             if resume:
                 said = self._differences(finished_manifest(self.out))
-                raise ResumeError(f"{self.out} is finished, and made otherwise: {'; '.join(said)}; name another file")
+                raise ResumeError(
+                    f"{self.out} is finished, and made otherwise: {'; '.join(said)}; name another file, or give "
+                    "--overwrite"
+                )
             raise ResumeError(f"{self.out} exists already; name another file, or give --overwrite")
         self.folder.mkdir(exist_ok=True)
         self._take_lock()

@@ -305,9 +305,11 @@ def plan_folds(recipe: Recipe, data: list[StageSet], saved: SavedSplit | None) -
     known = np.isfinite(last.kappa)
     rows, folds = int(known.sum()), recipe.split.folds
     few = f"{last.name} has {rows} crystals with kappa; with {folds} folds at least {{}} are needed"
-    needed = -(-MIN_ROWS * folds // (folds - 1))  # so many that MIN_ROWS stay without the largest fold
+    needed = _needed(folds)
     if recipe.split.kind == "kfold" and rows < needed:
-        raise RecipeError(few.format(needed))
+        more = next((n for n in range(folds, rows + 1) if _needed(n) <= rows), None)
+        remedy = f"split.folds={more} would do" if more else f"fewer than {MIN_ROWS + 1} are too few for any folds"
+        raise RecipeError(f"{few.format(needed)}; {remedy}")
     try:
         splits = None if saved is None else _of_kept_rows(saved, data[-1])
         replicas = plan(recipe.split, recipe.members, [d.dataset for d in data], splits)
@@ -329,6 +331,11 @@ def plan_folds(recipe: Recipe, data: list[StageSet], saved: SavedSplit | None) -
         f"split: of {last.name} only {calibrating} held-out rows are left to calibrate an interval on; "
         f"at least {MIN_ROWS}: use {remedy}, or more data"
     )
+
+
+def _needed(folds: int) -> int:
+    """Rows of which, without the largest fold, `MIN_ROWS` stay."""
+    return -(-MIN_ROWS * folds // (folds - 1))
 
 
 def _of_kept_rows(saved: SavedSplit, part: StageSet) -> list[Split]:
@@ -455,9 +462,13 @@ def _properties(model: Model, stage: Stage, replicas: Replicas, *, shared: bool)
 
 def _refuse_another_run(out: Path, recipe: Recipe) -> None:
     path = out / "recipe.yml"
-    begun = any(out.glob("stage-*"))  # a run that stopped before its first training leaves the folder free
-    if begun and path.is_file() and _read_recipe(path) != recipe:
+    if _begun(out) and path.is_file() and _read_recipe(path) != recipe:
         raise RecipeError(f"{out} holds a run of another recipe ({path}); give another --out or remove that folder")
+
+
+def _begun(out: Path) -> bool:
+    """Whether a folder holds more than a run that stopped before its first training; a kernel alone trains nothing."""
+    return any(out.glob("stage-*")) or (out / "model").exists()
 
 
 def _claim(out: Path, recipe: Recipe, data: list[StageSet], replicas: Replicas, begun_from: str) -> None:
@@ -469,7 +480,7 @@ def _claim(out: Path, recipe: Recipe, data: list[StageSet], replicas: Replicas, 
         "split": split_hash(replicas.splits),
     }
     now = json.dumps(made_from, indent=1)
-    if any(out.glob("stage-*")) and mark.is_file() and mark.read_text(encoding="utf-8") != now:
+    if _begun(out) and mark.is_file() and mark.read_text(encoding="utf-8") != now:
         raise RecipeError(
             f"{out} holds a run on other data, on another split, or from another version of {recipe.initial}; give "
             "another --out or remove that folder"

@@ -140,6 +140,19 @@ def test_a_kernel_alone_corrects_the_networks_of_the_start(start: Path, few: Pat
     assert json.loads((tmp_path / "again/metrics.json").read_text()) == metrics
 
 
+def test_a_kernel_alone_is_not_written_over(start: Path, few: Path, tmp_path: Path) -> None:
+    few = Path(shutil.copytree(few, tmp_path / "few"))
+    stage = {"dataset": str(few), "fit": "kernel"}
+    model = runner.run(recipe(stage, initial=str(start), members=2), tmp_path / "out", **SILENT)
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    with pytest.raises(RecipeError, match="holds a run of another recipe"):
+        runner.run(recipe(stage, initial=str(start), members=1), tmp_path / "out", **SILENT)
+    (few / "id_prop.csv").write_text("\n".join((few / "id_prop.csv").read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(RecipeError, match="holds a run on other data"):
+        runner.run(recipe(stage, initial=str(start), members=2), tmp_path / "out", **SILENT)
+    assert {path.name: path.read_bytes() for path in model.iterdir()} == before
+
+
 def test_a_kernel_alone_takes_the_networks_as_they_are(start: Path, few: Path, tmp_path: Path) -> None:
     other = recipe({"dataset": str(few), "fit": "kernel"}, initial=str(start), head={"hidden": [4]})
     with pytest.raises(RecipeError, match="leave head and targets out"):
@@ -185,16 +198,24 @@ def test_rows_without_a_graph_are_left_out_of_a_saved_split(rocksalts: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("rows", "folds", "needed"), [(12, 5, 13), (4, 5, 13), (14, 3, 15), (19, 2, 20)], ids=lambda value: str(value)
+    ("rows", "folds", "needed", "remedy"),
+    [
+        (12, 5, 13, "split.folds=6 would do"),
+        (11, 5, 13, "split.folds=11 would do"),
+        (4, 5, 13, "fewer than 11 are too few for any folds"),
+        (14, 3, 15, "split.folds=4 would do"),
+        (19, 2, 20, "split.folds=3 would do"),
+    ],
+    ids=lambda value: str(value),
 )
 def test_too_few_crystals_say_how_many_are_needed(
-    rows: int, folds: int, needed: int, rocksalts: Path, tmp_path: Path
+    rows: int, folds: int, needed: int, remedy: str, rocksalts: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "cifs"
     shutil.copytree(rocksalts, data)
     lines = (data / "id_prop.csv").read_text().splitlines()
     stage = {"dataset": str(data), "epochs": 1}
-    says = f"^cifs has {rows} crystals with kappa; with {folds} folds at least {needed} are needed$"
+    says = f"^cifs has {rows} crystals with kappa; with {folds} folds at least {needed} are needed; {remedy}$"
     (data / "id_prop.csv").write_text("\n".join(lines[: rows + 1]) + "\n")
     with pytest.raises(RecipeError, match=says):
         runner.run(recipe(stage, split={"folds": folds}), tmp_path / "out", **SILENT)
