@@ -31,7 +31,7 @@ class Taken(PhononError):
     def __init__(self, folder: Path) -> None:
         super().__init__(
             f"{folder} holds a calculation of another structure or with other settings, or an earlier version's; "
-            "remove it, or choose another folder with -o"
+            "choose another folder with -o (crystals of one id have to be named in the order of the first run)"
         )
 
 
