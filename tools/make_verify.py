@@ -23,7 +23,7 @@ from scipy.stats import spearmanr
 from paraisite.drawing import COLOURS, FAINT, INK, blank, quiet, save
 from paraisite.evaluation.metrics import mape
 from paraisite.evaluation.study.figures.picture import Picture
-from paraisite.phonons.summary import doubtful, is_quick
+from paraisite.phonons.summary import doubtful, is_quick, read_summary
 from paraisite.replacing import replacing
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +56,7 @@ def gather(dataset: str, folder: Path) -> Path:
     """Keep the columns of a summary that do not say where it was made."""
     summary = folder / "summary.csv"
     quick = is_quick(summary)
-    rows = read(summary)
+    rows = read_summary(summary)
     if quick:
         rows = [row | {"kappa_W_mK": row["kappa_slack_W_mK"]} for row in rows]
     name = "quick" if quick else rows[0]["potential"].replace(":", ".").replace("/", "_")
@@ -69,17 +69,12 @@ def gather(dataset: str, folder: Path) -> Path:
     return path
 
 
-def read(path: Path) -> Rows:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def found() -> list[tuple[str, str, Rows]]:
     """Data set, potential and rows of every results file."""
     tables = []
     for path in RESULTS.glob("verify_*.csv"):
         dataset, potential = path.stem.removeprefix("verify_").rsplit("_", 1)
-        tables.append((dataset, potential, read(path)))
+        tables.append((dataset, potential, read_summary(path)))
     return sorted(tables, key=lambda t: (t[0] != "l96", t[0], ORDER.index(t[1]) if t[1] in ORDER else len(ORDER)))
 
 
@@ -136,7 +131,7 @@ def compounds() -> str:
 def pipeline() -> str:
     """The shortlist of a screening: predicted, and calculated."""
     lines = []
-    for row in read(PIPELINE):
+    for row in read_summary(PIPELINE):
         predicted, low, high = (float(row[f"predicted_{x}W_mK"]) for x in ("", "low_", "high_"))
         lowest = f"{float(row['min_frequency_THz']):.2f}".replace("-0.00", "0.00") if row["min_frequency_THz"] else "–"
         kappa = f"{float(row['kappa_W_mK']):.2f}" if row["kappa_W_mK"] else "–"
@@ -186,7 +181,7 @@ def pictures() -> list[Picture]:
         )
     data = [list(item) for item in points.items()]
     columns = ("formula", "predicted_W_mK", "predicted_low_W_mK", "predicted_high_W_mK", "kappa_W_mK")
-    shortlist = [[row[name] for name in columns] for row in read(PIPELINE)]
+    shortlist = [[row[name] for name in columns] for row in read_summary(PIPELINE)]
     return [Picture("verify_parity.png", data, draw), Picture("verify_shortlist.png", shortlist, draw_shortlist)]
 
 

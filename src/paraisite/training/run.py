@@ -132,16 +132,10 @@ def run(
         model: Model | None = None
         properties: Model | None = None
         for i, (stage, part) in enumerate(zip(recipe.stages, data, strict=True)):
-            shared = all((mask == mask[0]).all() for mask in replicas.training[: i + 1])
-            fold = np.full(recipe.members, -1) if shared else replicas.fold
-            if model is None:
-                model = initial_model(recipe, fold, mirror)
-            elif model.config.members != len(fold):
-                model = model.select(np.tile(np.arange(recipe.members), replicas.folds).tolist())
+            model, mask, shared = begin_stage(model, recipe, i, replicas, mirror)
             if stage.fit == "kernel":
                 say(f"stage {stage.name}: Gaussian processes on the networks as they are")
                 continue
-            mask = replicas.training[i][np.maximum(fold, 0)]
             model = train_stage(model, recipe, i, part, mask, out, device=device, loggers=loggers, say=say)
             if i < len(recipe.stages) - 1 and set(stage.targets) - {"kappa"} and recipe.stages[-1].fit == "network":
                 properties = _properties(model, stage, replicas, shared=shared)
@@ -196,6 +190,38 @@ def completed(recipe: Recipe, start: Model | None) -> Recipe:
             "leave head and targets out of the recipe"
         )
     return recipe
+
+
+def begin_stage(
+    model: Model | None, recipe: Recipe, index: int, replicas: Replicas, mirror: str | Path | None
+) -> tuple[Model, np.ndarray, bool]:
+    """Networks that a stage goes on with, the rows that each trains on, and whether all folds share them.
+
+    Parameters
+    ----------
+    model : Model or None
+        As the stage before left them; None before the first.
+    recipe : Recipe
+    index : int
+        Number of the stage.
+    replicas : Replicas
+    mirror : str or Path, optional
+    """
+    # folds that have seen the same rows so far have the same networks
+    shared = all((mask == mask[0]).all() for mask in replicas.training[: index + 1])
+    fold = np.full(recipe.members, -1) if shared else replicas.fold
+    if model is None:
+        model = initial_model(recipe, fold, mirror)
+    elif not shared:
+        model = of_every_fold(model, replicas)
+    return model, replicas.training[index][np.maximum(fold, 0)], shared
+
+
+def of_every_fold(model: Model, replicas: Replicas) -> Model:
+    """Networks for each fold: those that folds share so far, once for each."""
+    if model.config.members == len(replicas.fold):
+        return model
+    return model.select(np.tile(np.arange(model.config.members), replicas.folds).tolist())
 
 
 def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -> Model:

@@ -21,7 +21,7 @@ from paraisite.training.apply import apply, place
 from paraisite.training.module import StageModule
 from paraisite.training.recipe import Recipe
 from paraisite.training.replicas import Replicas
-from paraisite.training.run import StageSet, initial_model, train_stage
+from paraisite.training.run import StageSet, begin_stage, of_every_fold, train_stage
 
 METRICS = ("male", "mape", "median_ape")
 """Errors that a search can make small, from `paraisite.evaluation.metrics`."""
@@ -137,24 +137,17 @@ def fit(
     model: Model | None = None
     last = max((i for i, stage in enumerate(recipe.stages) if stage.fit == "network"), default=-1)
     for i, (stage, part) in enumerate(zip(recipe.stages, data, strict=True)):
-        shared = all((mask == mask[0]).all() for mask in replicas.training[: i + 1])
-        fold = np.full(recipe.members, -1) if shared else replicas.fold
-        if model is None:
-            model = initial_model(recipe, fold, mirror)
-        elif model.config.members != len(fold):
-            model = _of_every_fold(model, replicas.folds)
+        model, mask, _ = begin_stage(model, recipe, i, replicas, mirror)
         if stage.fit == "kernel":
             break
         where = folder / ("last" if i == last else f"earlier-{_begun_alike(recipe, i)}")
         where.mkdir(parents=True, exist_ok=True)
-        mask = replicas.training[i][np.maximum(fold, 0)]
         watched = callbacks if i == last else ()
         model = train_stage(
             model, recipe, i, part, mask, where, device=device, loggers=(), say=lambda line: None, callbacks=watched
         )
     assert model is not None
-    if model.config.members != len(replicas.fold):
-        model = _of_every_fold(model, replicas.folds)
+    model = of_every_fold(model, replicas)
     if recipe.stages[-1].fit == "network":
         return Fitted(model, None)
     place_ = place(device)
@@ -172,11 +165,6 @@ def fit(
 def _apply(model: Model, graphs: GraphBatch, where: str) -> tuple[np.ndarray, np.ndarray]:
     values, vectors = apply(model, graphs, where)
     return np.log10(np.maximum(values["kappa"], 1e-6)), vectors
-
-
-def _of_every_fold(model: Model, folds: int) -> Model:
-    """The networks that all folds share so far, once for each."""
-    return model.select(np.tile(np.arange(model.config.members), folds).tolist())
 
 
 def _begun_alike(recipe: Recipe, stage: int) -> str:
