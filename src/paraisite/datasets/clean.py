@@ -15,7 +15,7 @@ import numpy as np
 
 from paraisite.datasets.cleaning_checks import CHECKS, Rows
 from paraisite.datasets.cleaning_rules import Rules
-from paraisite.datasets.dataset import KAPPA, Dataset
+from paraisite.datasets.dataset import FLAGS, KAPPA, Dataset
 from paraisite.datasets.duplicates import Matching, Progress, by_content, same_crystals
 from paraisite.replacing import replacing
 from paraisite.versions import versions
@@ -24,8 +24,8 @@ Fate = Literal["kept", "flagged", "merged", "dropped"]
 FATES: tuple[Fate, ...] = ("kept", "flagged", "merged", "dropped")
 """What can become of a row, from the mildest on."""
 
-FLAGS, MERGED_FROM, SPREAD = "flags", "merged_from", "kappa_spread_log10"
-"""Labels of a cleaned data set: rules that doubt the row; ids that it stands for; and how far their kappa spread."""
+MERGED_FROM, SPREAD = "merged_from", "kappa_spread_log10"
+"""Labels of a cleaned data set beside `FLAGS`: ids that a row stands for, and how far their kappa spread."""
 
 UNREADABLE = "unreadable"
 """The rule of rows that were rejected when the data set was read."""

@@ -16,6 +16,8 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
 
 KAPPA = "kappa"
+FLAGS = "flags"
+"""The label that says, in words, who doubts a row: rules of cleaning, or evidence of a named data set's own table."""
 
 UNITS = MappingProxyType(
     {
@@ -29,6 +31,19 @@ UNITS = MappingProxyType(
         "bulk_modulus_static": "GPa",
         "bulk_modulus_vrh": "GPa",
         "shear_modulus_vrh": "GPa",
+        "kappa_particle": "W/m/K",
+        "kappa_coherence": "W/m/K",
+        "max_frequency": "THz",
+        "mean_frequency": "THz",
+        "mean_inverse_frequency": "1/THz",
+        "mean_square_frequency": "THz^2",
+        "transport_integral": "W/m/K/s",
+        "velocity_mean": "m/s",
+        "sound_longitudinal": "m/s",
+        "sound_transverse": "m/s",
+        "phase_space": "1/THz",
+        "acoustic_max": "THz",
+        "optical_min": "THz",
     }
 )
 """Unit of each known target. Targets of a user's own table that are not named here keep the user's unit."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from paraisite.datasets.dataset import Dataset
 from paraisite.datasets.formulas import read_formulas
-from paraisite.datasets.load import load, read_mirror, with_fidelity
+from paraisite.datasets.load import load, read_mirror, with_labels
 from paraisite.datasets.places import cached_folder, in_mirror, mirror_folder, not_in_mirror
 from paraisite.datasets.registry import DatasetCard, Upstream, find, registry
 from paraisite.datasets.store import is_dataset_folder, read_dataset, write_dataset
@@ -56,7 +56,8 @@ def fetch(
     Raises
     ------
     DatasetError
-        If there is no such data set, or a file cannot be had or is not the registered one; the cache is left as it was.
+        If there is no such data set, it is had from a mirror only, or a file cannot be had or is not the registered
+        one; the cache is left as it was.
     """
     card = find(name)
     if card is None:
@@ -87,8 +88,10 @@ def fetch(
         dataset = load(card.name, mirror)
     elif root:
         dataset = read_mirror(card, root)
+    elif card.by_hand:
+        raise DatasetError(f"{card.name} is not downloaded from its upstream files; {card.by_hand}")
     else:
-        dataset = with_fidelity(_convert(card, _download(card, progress)), card)
+        dataset = with_labels(_convert(card, _download(card, progress)), card)
     origin = str(root) if root else [upstream.url for upstream in card.upstream]
     written = write_dataset(
         dataset, folder, notes=card.notes, licence=card.licence, citation=card.citation, origin={"made of": origin}

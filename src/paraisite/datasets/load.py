@@ -11,7 +11,7 @@ import numpy as np
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
-from paraisite.datasets.dataset import Dataset, concat
+from paraisite.datasets.dataset import FLAGS, Dataset, concat
 from paraisite.datasets.places import cached_folder, in_mirror, mirror_folder, not_here, not_in_mirror
 from paraisite.datasets.registry import DatasetCard, find, registry
 from paraisite.datasets.store import PARQUET, TABLE, dataset_folder, is_dataset_folder, read_card, read_dataset
@@ -40,7 +40,7 @@ def load(name_or_path: str | Path, mirror: str | Path | None = None) -> Dataset:
     -------
     Dataset
         Rows in the order of the table; lines that cannot be read stand in its `rejections`. Rows of a named data set
-        have the label `fidelity`.
+        have the label `fidelity`, and `flags` where the registry knows reasons to doubt some.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def _load_named(card: DatasetCard, mirror: str | Path | None) -> Dataset:
             f"{card.name}: {folder} does not hold what the registry of this ParAIsite names; renew it with "
             f"`paraisite data fetch {card.name}`"
         )
-    return read_dataset(folder)
+    return with_labels(read_dataset(folder), card)  # flags of this version, whichever wrote the cache
 
 
 def read_mirror(card: DatasetCard, root: Path) -> Dataset:
@@ -95,8 +95,12 @@ def read_mirror(card: DatasetCard, root: Path) -> Dataset:
         dataset = convert(card, {upstream.url: table for upstream in card.upstream})
     elif card.converter == "scan":
         dataset = _load_index(table, card.name)
+    elif card.converter == "harmonic":
+        from paraisite.datasets.harmonic import read_harmonic
+
+        dataset = read_harmonic(table, card.name)
     else:
-        dataset = _load_folder(table.parent, card.name)
+        dataset = _load_folder(table.parent, card.name, card)
     rows = len(dataset) + len(dataset.rejections)
     if rows != card.rows:
         raise DatasetError(f"{card.name}: {table} has {rows} rows instead of {card.rows}; renew the mirror")
@@ -106,12 +110,17 @@ def read_mirror(card: DatasetCard, root: Path) -> Dataset:
             f"{dataset.content_hash[:12]}…, expected {card.content_hash[:12]}…){_first_broken(dataset)}; renew "
             "the mirror"
         )
-    return with_fidelity(dataset, card)
+    return with_labels(dataset, card)
 
 
-def with_fidelity(dataset: Dataset, card: DatasetCard) -> Dataset:
-    """Label the rows of a named data set with how its values were made."""
-    return replace(dataset, labels={**dataset.labels, "fidelity": (card.fidelity,) * len(dataset)})
+def with_labels(dataset: Dataset, card: DatasetCard) -> Dataset:
+    """Label the rows of a named data set with how its values were made, and with what there is to doubt."""
+    labels = {**dataset.labels, "fidelity": (card.fidelity,) * len(dataset)}
+    if card.suspects:
+        with Path(__file__).with_name(card.suspects).open(encoding="utf-8", newline="") as file:
+            evidence = {row["id"]: row["evidence"] for row in csv.DictReader(file)}
+        labels[FLAGS] = tuple(evidence.get(id_, "") for id_ in dataset.ids)
+    return replace(dataset, labels=labels)
 
 
 def _load_index(index: Path, name: str) -> Dataset:
@@ -136,7 +145,8 @@ def _first_broken(dataset: Dataset) -> str:
     return "".join(f"; {rejection.source}: {rejection.reason}" for rejection in dataset.rejections[:1])
 
 
-def _load_folder(folder: Path, name: str) -> Dataset:
+def _load_folder(folder: Path, name: str, card: DatasetCard | None = None) -> Dataset:
+    """Read `id_prop.csv` and CIFs; of a named data set, only the columns that its card names."""
     table = read_table(folder / TABLE)
     found = _read_crystals(folder, {row.id for row in table.rows})
     crystals: list[Crystal] = []
@@ -153,14 +163,23 @@ def _load_folder(folder: Path, name: str) -> Dataset:
                 rejections.append(table.reject(row, _missing(folder, row.id)))
     if not crystals:
         raise DatasetError(f"{table.path}: no row can be read. {_first(table, rejections)}")
-    targets = {target: np.array([row.targets.get(target, np.nan) for row in rows]) for target in table.targets}
+    wanted = [target for target in table.targets if card is None or target in card.units]
+    targets = {target: np.array([row.targets.get(target, np.nan) for row in rows]) for target in wanted}
     return Dataset(
         name=name,
         crystals=tuple(crystals),
         targets=per_atom(targets, crystals),
         provenance=(name,) * len(crystals),
         rejections=tuple(sorted(rejections, key=lambda rejection: int(rejection.source.rsplit(" ", 1)[1]))),
+        labels=_labels(table.path, card.labels, [row.id for row in rows]) if card else {},
     )
+
+
+def _labels(table: Path, columns: Sequence[str], ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return columns of a table as labels of the rows with these ids, empty where it has none."""
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        cells = {row["id"]: row for row in csv.DictReader(file)} if columns else {}
+    return {column: tuple(cells.get(id_, {}).get(column) or "" for id_ in ids) for column in columns}
 
 
 def _read_crystals(folder: Path, wanted: set[str]) -> dict[str, Crystal | Rejection]:

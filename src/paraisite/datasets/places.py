@@ -43,17 +43,17 @@ def not_here(card: DatasetCard, mirror: str | Path | None = None) -> str:
     """Say where a data set was looked for, and how to get it."""
     root = mirror_folder(mirror)
     looked = f"{cached_folder(card)}" if root is None else f"{root / card.mirror[0]} and {cached_folder(card)}"
-    return (
-        f"{card.name} is not on this machine (looked for {looked}); run `paraisite data fetch {card.name}`, or name a "
-        f"folder that holds {' and '.join(card.mirror)} (--mirror, {MIRROR})"
+    remedy = card.by_hand or (
+        f"run `paraisite data fetch {card.name}`, or name a folder that holds {' and '.join(card.mirror)} "
+        f"(--mirror, {MIRROR})"
     )
+    return f"{card.name} is not on this machine (looked for {looked}); {remedy}"
 
 
 def not_in_mirror(card: DatasetCard, root: Path) -> str:
     """Say that a mirror folder lacks a data set, and what to do."""
-    return (
-        f"{card.name}: {root / card.mirror[0]} does not exist; the mirror must hold {' and '.join(card.mirror)}; "
-        "without a mirror (--mirror, PARAISITE_MIRROR) it is downloaded"
+    return f"{card.name}: {root / card.mirror[0]} does not exist; the mirror must hold {' and '.join(card.mirror)}" + (
+        "" if card.by_hand else f"; without a mirror (--mirror, {MIRROR}) it is downloaded"
     )
 
 

@@ -50,7 +50,13 @@ class DatasetCard(BaseModel):
     citation : tuple of str
         What to cite.
     units : dict
-        Unit of each column of its table.
+        Unit of each column of its table that holds a target.
+    labels : tuple of str
+        Columns of its table that are kept as labels; all others are left out.
+    suspects : str
+        File beside the registry that names the rows to doubt (`id`, `evidence`); they get the label `flags`.
+    by_hand : str
+        What to do without a mirror, where the set is not downloaded from its upstream files.
     notes : tuple of str
         What a user should know before trusting it.
     upstream : tuple of Upstream
@@ -65,13 +71,16 @@ class DatasetCard(BaseModel):
     holds: Literal["crystals", "formulas"] = "crystals"
     parts: tuple[str, ...] = ()
     mirror: tuple[str, ...] = ()
-    converter: Literal["", "study", "aflow", "scan", "matcalc", "formulas"] = ""
+    converter: Literal["", "study", "aflow", "scan", "matcalc", "formulas", "phonix", "harmonic"] = ""
     rows: int = Field(gt=0)
     content_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     fidelity: Literal["", "DFT", "AGL"] = ""
     licence: str
     citation: tuple[str, ...] = Field(min_length=1)
     units: dict[str, str]
+    labels: tuple[str, ...] = ()
+    suspects: str = ""
+    by_hand: str = ""
     notes: tuple[str, ...] = ()
     upstream: tuple[Upstream, ...] = ()
 

@@ -121,7 +121,7 @@ def test_rows_with_a_conductivity_arrive(tmp_path: Path, monkeypatch: pytest.Mon
         assert row.crystal.source == f"{server.url}/datasets/{REPOSITORY}/resolve/main/{FILE}#{given['unique_id']}"
         assert row.targets == {
             "kappa": given["klat[W/mK]"],
-            "kappa_peierls": given["kp[W/mK]"],
+            "kappa_particle": given["kp[W/mK]"],
             "kappa_coherence": given["kc[W/mK]"],
         }
     assert collect(rows, "phonix").kappa.tolist() == [10.25, 11.25, 12.25, 13.25, 14.25]

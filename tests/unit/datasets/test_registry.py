@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from paraisite.datasets import UNITS, DatasetCard, registry
+from paraisite.datasets.harmonic import COLUMNS
 from paraisite.datasets.load import PER_CELL
 from paraisite.datasets.registry import Upstream, find
 
@@ -18,6 +19,8 @@ def test_every_named_data_set_has_its_papers() -> None:
         "matcalc_elasticity": 3953,
         "matcalc_heat_capacity": 1170,
         "crabnet_agl_split": 4887,
+        "phonix": 4784,
+        "phonondb_harmonic": 4786,
     }
     for name, card in registry().items():
         assert card.name == name
@@ -28,10 +31,10 @@ def test_every_named_data_set_has_its_papers() -> None:
         assert bool(card.fidelity) == bool(card.units)
         for column in ("kappa", "target"):
             assert card.units.get(column, "W/m/K") == "W/m/K"
-        # Pinned: every address names a commit, every single file a checksum and a size.
+        # Pinned: every address names a commit, every single file that is fetched a checksum and a size.
         for upstream in card.upstream:
             assert any(len(part) == 40 for part in upstream.url.split("/"))
-            assert (upstream.sha256 and upstream.bytes) or upstream.git_tree
+            assert (upstream.sha256 and upstream.bytes) or upstream.git_tree or card.by_hand
 
 
 def test_parts_exist_and_add_up() -> None:
@@ -48,6 +51,13 @@ def test_units_of_targets_are_those_of_the_table_except_per_cell() -> None:
             assert UNITS[PER_CELL[column]] == unit.replace("/cell", "/atom")
         else:
             assert UNITS[column] == unit
+
+
+def test_units_of_phonons() -> None:
+    harmonic, phonix = registry()["phonondb_harmonic"], registry()["phonix"]
+    assert {COLUMNS[column]: unit for column, unit in harmonic.units.items()} == {t: UNITS[t] for t in COLUMNS.values()}
+    assert phonix.units == {target: UNITS[target] for target in phonix.units}
+    assert set(phonix.units.values()) == {"W/m/K"}
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def _lines(card: DatasetCard, mirror: Path | None) -> Iterator[str]:
         yield f"file: {upstream.url}"
         if upstream.sha256:
             yield f"      {upstream.bytes} bytes, sha256 {upstream.sha256}"
-        else:
+        elif upstream.git_tree:
             yield f"      {upstream.files} files, git tree {upstream.git_tree}"
         if upstream.use:
             yield f"      {upstream.use}"

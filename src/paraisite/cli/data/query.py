@@ -81,8 +81,7 @@ PHONIX_TERMS = {
         "M. Ohnishi et al., Database and deep-learning scalability of anharmonic phonon properties by automated "
         "brute-force first-principles calculations, npj Comput. Mater. 12, 150 (2026)",
     ),
-    "units": {"kappa_peierls": "W/m/K", "kappa_coherence": "W/m/K"},
-    "notes": ("300 K; kappa is the sum of the parts of particles (kappa_peierls) and coherences.",),
+    "notes": ("300 K; kappa is the sum of the parts of particles (kappa_particle) and coherences.",),
 }
 
 

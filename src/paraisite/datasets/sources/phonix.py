@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 REPOSITORY = "phonix-db/phonix-summary"
-TARGETS = {"klat": KAPPA, "kp": "kappa_peierls", "kc": "kappa_coherence"}
+TARGETS = {"klat": KAPPA, "kp": "kappa_particle", "kc": "kappa_coherence"}
 UNIT = "W/mK"
 IDS = ("unique_id", "mp_id", "material_id", "id")
 MAX_FILE_BYTES = 4 << 30
