@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from types import MappingProxyType
@@ -202,3 +202,27 @@ def concat(datasets: Iterable[Dataset], name: str) -> Dataset:
             for label in labels
         },
     )
+
+
+def join(datasets: Iterable[Dataset], name: str) -> Dataset:
+    """Put data sets together like `concat`, rows of different ones that have one id and one formula becoming one row.
+
+    Such a row has the crystal, the provenance and the labels of the first data set, and of each target the first value
+    that is known.
+    """
+    every = concat(datasets, name)
+    first: dict[tuple[str, str], int] = {}
+    owner = np.arange(len(every))
+    for row, (id_, formula, source) in enumerate(zip(every.ids, every.formulas, every.provenance, strict=True)):
+        owner[row] = first.setdefault((id_, formula), row)
+        if owner[row] != row and every.provenance[owner[row]] == source:  # a data set that repeats its own ids
+            owner[row] = row
+    targets = {}
+    for target, values in every.targets.items():
+        filled = values.copy()
+        for row in np.flatnonzero((owner != np.arange(len(every))) & np.isfinite(values)).tolist():
+            if not np.isfinite(filled[owner[row]]):
+                filled[owner[row]] = values[row]
+        targets[target] = filled
+    kept = np.flatnonzero(owner == np.arange(len(every)))
+    return replace(replace(every, targets=targets).take(kept), rejections=every.rejections)

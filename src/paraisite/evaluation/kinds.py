@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.graphs.dimensionality import dimensionality
 from paraisite.crystals.elements import NUMBERS
 from paraisite.datasets.groups import SYMPREC, anonymous_formula
+from paraisite.graphs.dimensionality import dimensionality
 from paraisite.graphs.neighbours import Neighbours, find_neighbours
 
 KINDS = (

@@ -41,20 +41,7 @@ def merge(graphs: GraphBatch, tolerance: float, *, rounds: int = ROUNDS) -> Grap
         return graphs
     node_crystal = np.repeat(np.arange(len(graphs)), np.diff(graphs.node_ptr))
     edge_crystal = np.repeat(np.arange(len(graphs)), graphs.edge_counts)
-    length = _distance_classes(edge_crystal, graphs.distance, tolerance)
-
-    colour = _relabel(_mix(graphs.numbers.astype(np.uint64)) + _mix(node_crystal.astype(np.uint64) ^ _SALT))
-    for _ in range(rounds):
-        message = _mix((colour[graphs.src].astype(np.uint64) << np.uint64(32)) | length.astype(np.uint64))
-        # bincount would go through floats: unsigned sums wrap around, which a multiset hash wants
-        total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(message, dtype=np.uint64)])
-        ends = np.searchsorted(graphs.dst, np.arange(graphs.n_nodes + 1))
-        received = total[ends[1:]] - total[ends[:-1]]
-        refined = _relabel(_mix(colour.astype(np.uint64) ^ _SALT) + _mix(received))
-        settled = refined.max() == colour.max()
-        colour = refined
-        if settled:
-            break
+    colour, length = _classes(graphs, node_crystal, edge_crystal, tolerance, rounds)
 
     # classes in the order of their first site, so that nodes stay sorted by crystal
     _, first, inverse, size = np.unique(colour, return_index=True, return_inverse=True, return_counts=True)
@@ -84,6 +71,56 @@ def merge(graphs: GraphBatch, tolerance: float, *, rounds: int = ROUNDS) -> Grap
         distance=np.add.reduceat(graphs.distance[edges], start) / count,
         edge_weight=count.astype(np.float32),
         edge_ptr=np.searchsorted(merged_crystal, np.arange(len(graphs) + 1)),
+    )
+
+
+def _classes(
+    graphs: GraphBatch, node_crystal: np.ndarray, edge_crystal: np.ndarray, tolerance: float, rounds: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Class of each node, shape (N,), and of each distance, shape (E,); different in different crystals."""
+    length = _distance_classes(edge_crystal, graphs.distance, tolerance)
+    multiplicity = graphs.edge_weight.astype(np.uint64)
+    colour = _relabel(_mix(graphs.numbers.astype(np.uint64)) + _mix(node_crystal.astype(np.uint64) ^ _SALT))
+    for _ in range(rounds):
+        message = multiplicity * _mix(
+            (colour[graphs.src].astype(np.uint64) << np.uint64(32)) | length.astype(np.uint64)
+        )
+        # bincount would go through floats: unsigned sums wrap around, which a multiset hash wants
+        total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(message, dtype=np.uint64)])
+        ends = np.searchsorted(graphs.dst, np.arange(graphs.n_nodes + 1))
+        received = total[ends[1:]] - total[ends[:-1]]
+        refined = _relabel(_mix(colour.astype(np.uint64) ^ _SALT) + _mix(received))
+        settled = refined.max() == colour.max()
+        colour = refined
+        if settled:
+            break
+    return colour, length
+
+
+def count_classes(graphs: GraphBatch, tolerance: float, *, rounds: int = ROUNDS) -> tuple[np.ndarray, np.ndarray]:
+    """Count the distinct sites of each crystal and the distinct edges that arrive at one of each.
+
+    Parameters
+    ----------
+    graphs : GraphBatch
+        Plain or merged with a smaller tolerance.
+    tolerance, rounds
+        As in `merge`.
+
+    Returns
+    -------
+    sites, edges : numpy.ndarray, shape (G,), int64
+    """
+    node_crystal = np.repeat(np.arange(len(graphs)), np.diff(graphs.node_ptr))
+    edge_crystal = np.repeat(np.arange(len(graphs)), graphs.edge_counts)
+    colour, length = _classes(graphs, node_crystal, edge_crystal, tolerance, rounds)
+    _, representative = np.unique(colour, return_index=True)
+    edges = np.flatnonzero(np.isin(graphs.dst, representative))
+    kinds = np.column_stack([colour[graphs.src[edges]], colour[graphs.dst[edges]], length[edges]])
+    _, first = np.unique(kinds, axis=0, return_index=True)
+    of_crystal = edge_crystal[edges[first]]
+    return np.bincount(node_crystal[representative], minlength=len(graphs)), np.bincount(
+        of_crystal, minlength=len(graphs)
     )
 
 

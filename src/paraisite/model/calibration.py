@@ -3,9 +3,9 @@
 The method is CV+ (R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, Ann. Statist. 49, 486 (2021)) with
 residuals divided by a predicted scale (J. Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018)): each calibration row
 proposes an interval around the centre of the networks that did not see it, and the bounds are quantiles of the
-proposals. The scale is ``exp(w0 + w1 ln spread + w2 ln distance)``: the spread of the networks of a fold, and the
-distance to the nearest high-quality compound that the fold trained on. The weights maximise the likelihood
-of the residuals under a Laplace distribution, with a ridge that pulls towards a constant scale.
+proposals. The scale is ``exp(w0 + w · features)``; the features are those of `neighbourhood.scale_features`. The
+weights maximise the likelihood of the residuals under a Laplace distribution, with a ridge that pulls towards a
+constant scale.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 RIDGE = 0.02
-"""Pull of the two slopes towards zero, per calibration row."""
+"""Pull of the slopes towards zero, per calibration row."""
 
 MIN_ROWS = 10
 """Fewer held-out rows calibrate nothing."""
-
-SMALL_SPREAD, SMALL_DISTANCE = 0.02, 0.1
-"""Added to spread (log10 kappa) and distance before the logarithm, so that a chance agreement does not count much."""
 
 
 class Calibration(BaseModel):
@@ -35,9 +32,9 @@ class Calibration(BaseModel):
     score : tuple of float
         log10 true minus log10 predicted, over the scale, for each calibration row.
     weights : tuple of float
-        w0, w1, w2 of the scale.
+        w0 of the scale, then the slope of each feature.
     lowest, highest : tuple of float
-        Range of the two logarithms among the calibration rows; beyond it the scale stays what it is at its end.
+        Range of each feature among the calibration rows; beyond it the scale stays what it is at its end.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,9 +42,9 @@ class Calibration(BaseModel):
     folds: tuple[tuple[int, ...], ...]
     row_fold: tuple[int, ...]
     score: tuple[float, ...]
-    weights: tuple[float, float, float]
-    lowest: tuple[float, float]
-    highest: tuple[float, float]
+    weights: tuple[float, ...]
+    lowest: tuple[float, ...]
+    highest: tuple[float, ...]
 
     @classmethod
     def fit(
@@ -55,7 +52,7 @@ class Calibration(BaseModel):
         folds: tuple[tuple[int, ...], ...],
         row_fold: np.ndarray,
         log_members: np.ndarray,
-        distance: np.ndarray,
+        features: np.ndarray,
         log_true: np.ndarray,
         *,
         adaptive: bool = True,
@@ -68,8 +65,8 @@ class Calibration(BaseModel):
         row_fold : numpy.ndarray, shape (n,), int
         log_members : numpy.ndarray, shape (members, n)
             log10 kappa of every network.
-        distance : numpy.ndarray, shape (folds, n)
-            To the nearest high-quality compound the fold trained on.
+        features : numpy.ndarray, shape (folds, n, q)
+            What the scale may depend on.
         log_true : numpy.ndarray, shape (n,)
         adaptive : bool
             Whether the scale may vary; if not, every interval has the same width (to compare with).
@@ -83,7 +80,7 @@ class Calibration(BaseModel):
             raise ValueError(f"{len(row_fold)} held-out rows are too few to calibrate on; at least {MIN_ROWS}")
         rows = np.arange(len(row_fold))
         centre = centres(log_members, folds)[row_fold, rows]
-        features = _features(log_members, distance, folds)[row_fold, rows]
+        features = features[row_fold, rows]
         residual = log_true - centre
         size = np.abs(residual) + 1e-3  # below the third decimal a residual is luck
         mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
@@ -95,18 +92,18 @@ class Calibration(BaseModel):
             log_scale = w[0] + standard @ w[1:]
             return float(np.mean(log_scale + size * np.exp(-log_scale)) + RIDGE * np.sum(w[1:] ** 2))
 
-        start = np.array([np.log(size.mean()), 0.0, 0.0])
+        start = np.concatenate([[np.log(size.mean())], np.zeros(features.shape[1])])
         w = minimize(cost, start, method="BFGS").x if adaptive else start
         slopes = w[1:] / spread
-        weights = (float(w[0] - mean @ slopes), float(slopes[0]), float(slopes[1]))
+        weights = (float(w[0] - mean @ slopes), *slopes.tolist())
         scale = np.exp(weights[0] + features @ slopes)
         return cls(
             folds=folds,
             row_fold=tuple(int(f) for f in row_fold),
             score=tuple(float(s) for s in residual / scale),
             weights=weights,
-            lowest=(float(features[:, 0].min()), float(features[:, 1].min())),
-            highest=(float(features[:, 0].max()), float(features[:, 1].max())),
+            lowest=tuple(features.min(axis=0).tolist()),
+            highest=tuple(features.max(axis=0).tolist()),
         )
 
     def check_level(self, level: float) -> None:
@@ -119,14 +116,14 @@ class Calibration(BaseModel):
             )
 
     def interval(
-        self, log_members: np.ndarray, distance: np.ndarray, level: float, *, folds: list[int] | None = None
+        self, log_members: np.ndarray, features: np.ndarray, level: float, *, folds: list[int] | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Bounds of log10 kappa and the standard deviation of the predictive distribution.
 
         Parameters
         ----------
         log_members : numpy.ndarray, shape (members, crystals)
-        distance : numpy.ndarray, shape (folds, crystals)
+        features : numpy.ndarray, shape (folds, crystals, q)
         level : float
             Share of truths that the interval shall cover.
         folds : list of int, optional
@@ -144,7 +141,7 @@ class Calibration(BaseModel):
         self.check_level(level)
         n = len(self.score)
         centre = centres(log_members, self.folds)
-        features = np.clip(_features(log_members, distance, self.folds), self.lowest, self.highest)
+        features = np.clip(features, self.lowest, self.highest)
         scale = np.exp(self.weights[0] + features @ np.array(self.weights[1:]))
         row_fold = np.array(self.row_fold)
         if folds is not None:  # every row's score, around the centres of the allowed folds in turn
@@ -162,9 +159,3 @@ class Calibration(BaseModel):
 def centres(log_members: np.ndarray, folds: tuple[tuple[int, ...], ...]) -> np.ndarray:
     """Mean over the members of each fold, (members, crystals) to (folds, crystals)."""
     return np.stack([log_members[list(members)].mean(axis=0) for members in folds])
-
-
-def _features(log_members: np.ndarray, distance: np.ndarray, folds: tuple[tuple[int, ...], ...]) -> np.ndarray:
-    """Logarithms of spread and distance, shape (folds, crystals, 2)."""
-    spread = np.stack([log_members[list(members)].std(axis=0) for members in folds])
-    return np.stack([np.log(spread + SMALL_SPREAD), np.log(distance + SMALL_DISTANCE)], axis=2)

@@ -30,13 +30,16 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
-from paraisite.model.applicability import Applicability, Map
 from paraisite.model.calibration import Calibration
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model, ModelConfig
+from paraisite.model.neighbourhood import Neighbourhood
 from paraisite.model.targets import TargetTransform
 
-FORMAT = 1
+FORMAT = 2
+"""1: maps of the encoder's vectors instead of a neighbourhood of descriptors."""
+OLDER = "62fd265"
+"""The last commit that writes and reads format 1."""
 
 
 class CheckpointError(ValueError):
@@ -124,7 +127,7 @@ class Checkpoint:
     card: Card
     kappa: Model
     properties: Model | None = None
-    applicability: Applicability | None = None
+    neighbourhood: Neighbourhood | None = None
     known: list[Known] = field(default_factory=list)
     kernel: KernelHead | None = None
 
@@ -136,8 +139,8 @@ class Checkpoint:
             save_tensors(_half(self.kappa), aside / "kappa.safetensors")
             if self.properties is not None:
                 save_tensors(_half(self.properties), aside / "properties.safetensors")
-            if self.applicability is not None:
-                save_arrays(_pack(self.applicability), aside / "maps.safetensors")
+            if self.neighbourhood is not None:
+                save_arrays(_pack(self.neighbourhood), aside / "neighbourhood.safetensors")
             if self.kernel is not None:
                 save_arrays(self.kernel.pack(), aside / "kernel.safetensors")
             if self.known:
@@ -172,11 +175,11 @@ class Checkpoint:
         card = read_card(folder)
         kappa = _network(folder / "kappa.safetensors", card.kappa)
         properties = _network(folder / "properties.safetensors", card.properties) if card.properties else None
-        maps = folder / "maps.safetensors"
-        applicability = _unpack(_arrays(maps), maps) if maps.is_file() else None
+        near = folder / "neighbourhood.safetensors"
+        neighbourhood = _unpack(_arrays(near), near) if near.is_file() else None
         known = _known(folder / "known.csv") if (folder / "known.csv").is_file() else []
         kernel = _kernel(folder / "kernel.safetensors", card) if card.kernel else None
-        return cls(card, kappa, properties, applicability, known, kernel)
+        return cls(card, kappa, properties, neighbourhood, known, kernel)
 
 
 def read_card(folder: Path) -> Card:
@@ -192,8 +195,14 @@ def read_card(folder: Path) -> Card:
         raise CheckpointError(f"{folder}: not a model folder (no card.json); `paraisite train` writes one")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > FORMAT:
-            raise CheckpointError(f"{path}: format {content['format']} is newer than this program; update paraisite")
+        version = content.get("format") if isinstance(content, dict) else None
+        if isinstance(version, int) and version > FORMAT:
+            raise CheckpointError(f"{path}: format {version} is newer than this program; update paraisite")
+        if isinstance(version, int) and version < FORMAT:
+            raise CheckpointError(
+                f"{path}: format {version} is of an older program; train its recipe again, or use that program "
+                f"(git checkout {OLDER})"
+            )
         return Card.model_validate(content)
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
         raise CheckpointError(f"{path}: damaged card, fetch or train the model again ({error})") from None
@@ -238,31 +247,23 @@ def _kernel(path: Path, card: Card) -> KernelHead:
     return head
 
 
-def _pack(applicability: Applicability) -> dict[str, np.ndarray]:
-    arrays: dict[str, np.ndarray] = {}
-    for i, m in enumerate(applicability.maps):
-        arrays |= {
-            f"{i}.member": np.array([m.member]),
-            f"{i}.centre": m.centre.astype(np.float32),
-            f"{i}.axes": m.axes.astype(np.float32),
-            f"{i}.points": m.points.astype(np.float16),
-            f"{i}.trained": m.trained,
-            f"{i}.known": m.known,
-            f"{i}.held_out_distance": m.held_out_distance.astype(np.float32),
-        }
+def _pack(neighbourhood: Neighbourhood) -> dict[str, np.ndarray]:
+    arrays = {f.name: getattr(neighbourhood, f.name) for f in fields(Neighbourhood)}
+    arrays["points"] = arrays["points"].astype(np.float16)
+    arrays["held_out_distance"] = arrays["held_out_distance"].astype(np.float32)
     return {k: np.ascontiguousarray(v) for k, v in arrays.items()}
 
 
-def _unpack(arrays: dict[str, np.ndarray], path: Path) -> Applicability:
-    maps: list[Map] = []
+def _unpack(arrays: dict[str, np.ndarray], path: Path) -> Neighbourhood:
     try:
-        while f"{len(maps)}.member" in arrays:
-            part = {f.name: arrays[f"{len(maps)}.{f.name}"] for f in fields(Map)}
-            member, points = int(part.pop("member")[0]), part.pop("points").astype(np.float32)
-            maps.append(Map(member=member, points=points, **part))
+        parts = {f.name: arrays[f.name] for f in fields(Neighbourhood)}
     except KeyError as error:
         raise CheckpointError(f"{path}: damaged, fetch or train the model again (no array {error})") from None
-    return Applicability(maps)
+    n, q = parts["points"].shape if parts["points"].ndim == 2 else (-1, -1)
+    shapes = {"shift": (q,), "scale": (q,), "log_kappa": (n,)}
+    if any(parts[k].shape != shape for k, shape in shapes.items()) or parts["trained"].shape[1:] != (n,):
+        raise CheckpointError(f"{path}: damaged, fetch or train the model again (arrays do not fit together)")
+    return Neighbourhood(**parts | {"points": parts["points"].astype(np.float32)})
 
 
 def _known(path: Path) -> list[Known]:

@@ -1,4 +1,4 @@
-"""Descriptors of composition and structure that the encoder's vector knows only vaguely, for `KernelHead`.
+"""Descriptors of composition and structure that the encoder's vector knows only vaguely, for heads and `KernelHead`.
 
 The statistics over sites of elemental properties follow L. Ward, A. Agrawal, A. Choudhary and C. Wolverton,
 npj Comput. Mater. 2, 16028 (2016). The size of the primitive cell counts the phonon branches.
@@ -16,11 +16,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.graphs.batch import GraphBatch
+from paraisite.model.environment import NAMES as ENVIRONMENT
+from paraisite.model.environment import environments
 
 PROPERTIES = (
     "electronegativity",
@@ -62,7 +65,7 @@ SYMPREC = 0.01
 """Sites that coincide within this (Å) after a translation count as equal in the search of the primitive cell."""
 
 
-def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch) -> np.ndarray:
+def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch, *, environment: bool = False) -> np.ndarray:
     """Describe crystals, whatever cell, origin, orientation and order of sites they are written in.
 
     Parameters
@@ -70,10 +73,12 @@ def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch) -> np.ndarray:
     crystals : sequence of Crystal
     graphs : GraphBatch
         Their G graphs, in order; every graph has an edge, as those of `build` do.
+    environment : bool
+        Add the columns of `paraisite.model.environment`.
 
     Returns
     -------
-    numpy.ndarray, shape (G, len(NAMES)), float64
+    numpy.ndarray, shape (G, width(environment)), float64
 
     Raises
     ------
@@ -83,7 +88,7 @@ def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch) -> np.ndarray:
     if len(crystals) != len(graphs):
         raise ValueError(f"{len(crystals)} crystals and {len(graphs)} graphs: give one graph of each crystal")
     if len(graphs) == 0:
-        return np.zeros((0, len(NAMES)))
+        return np.zeros((0, width(environment)))
     table = element_table()
     if graphs.numbers.max() >= len(table):
         raise ValueError(f"element {graphs.numbers.max()} has no descriptors; they end with {len(table) - 1}")
@@ -97,23 +102,31 @@ def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch) -> np.ndarray:
     std[std < 1e-6] = 0.0  # equal values, seen through rounding: many in a cell of many sites
     multiplicity = graphs.edge_weight * weight[graphs.dst]
     edges = np.add.reduceat(multiplicity, first_edge)
-    return np.column_stack(
-        [
-            mean,
-            std,
-            [c.volume / c.n_sites for c in crystals],
-            np.minimum.reduceat(graphs.distance, first_edge),
-            np.add.reduceat(multiplicity * graphs.distance, first_edge) / edges,
-            edges / sites,
-            [math.log(primitive_sites(c)) for c in crystals],
-            _bonding(graphs, dict(zip(PROPERTIES, table.T, strict=True))),
-        ]
-    )
+    ln_sites = np.log([primitive_sites(c) for c in crystals])
+    by_name = dict(zip(PROPERTIES, table.T, strict=True))
+    columns: list[Any] = [
+        mean,
+        std,
+        [c.volume / c.n_sites for c in crystals],
+        np.minimum.reduceat(graphs.distance, first_edge),
+        np.add.reduceat(multiplicity * graphs.distance, first_edge) / edges,
+        edges / sites,
+        ln_sites,
+        _bonding(graphs, by_name),
+    ]
+    if environment:
+        columns.append(environments(crystals, graphs, ln_sites, by_name))
+    return np.column_stack(columns)
 
 
-def described(crystals: Sequence[Crystal], graphs: GraphBatch) -> GraphBatch:
+def width(environment: bool) -> int:
+    """Number of columns of `descriptors`."""
+    return len(NAMES) + (len(ENVIRONMENT) if environment else 0)
+
+
+def described(crystals: Sequence[Crystal], graphs: GraphBatch, *, environment: bool = False) -> GraphBatch:
     """Return the graphs of some crystals together with their `descriptors`."""
-    return replace(graphs, descriptors=descriptors(crystals, graphs))
+    return replace(graphs, descriptors=descriptors(crystals, graphs, environment=environment))
 
 
 def _bonding(graphs: GraphBatch, table: dict[str, np.ndarray]) -> np.ndarray:

@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from paraisite.model.descriptors import NAMES
+from paraisite.model.descriptors import width
 from paraisite.model.layers import MemberMLP
 from paraisite.model.megnet import MEGNet, MEGNetConfig
 from paraisite.model.targets import TargetTransform
@@ -24,7 +24,7 @@ class HeadConfig(BaseModel):
 
     `attach` is the feature it reads: ``readout``, the 16 features before MEGNet's output layer, as in the study,
     or ``vector``, the 160-wide crystal vector. With `descriptors` it reads those of `paraisite.model.descriptors` too,
-    standardised.
+    standardised, and with `environment` also those of `paraisite.model.environment`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +33,13 @@ class HeadConfig(BaseModel):
     hidden: tuple[int, ...] = (450, 350, 350)
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     descriptors: bool = False
+    environment: bool = False
+
+    @model_validator(mode="after")
+    def _environment_is_described(self) -> HeadConfig:
+        if self.environment and not self.descriptors:
+            raise ValueError("environment: true needs descriptors: true")
+        return self
 
 
 class ModelConfig(BaseModel):
@@ -64,12 +71,13 @@ class Model(nn.Module):
         self.config = config
         self.transforms = transforms or {}
         self.encoder = MEGNet(config.members, config.encoder)
-        width = config.encoder.vector_width if config.head.attach == "vector" else config.encoder.readout[-1]
+        first = config.encoder.vector_width if config.head.attach == "vector" else config.encoder.readout[-1]
         if config.head.descriptors:
-            width += len(NAMES)
+            n = width(config.head.environment)
+            first += n
             for name in ("descriptor_shift", "descriptor_scale"):  # not known before `fit_descriptors`
-                self.register_buffer(name, torch.full((config.members, 1, len(NAMES)), torch.nan))
-        widths = (width, *config.head.hidden, len(config.targets))
+                self.register_buffer(name, torch.full((config.members, 1, n), torch.nan))
+        widths = (first, *config.head.hidden, len(config.targets))
         self.head = MemberMLP(config.members, widths, dropout=config.head.dropout)
 
     def forward(self, g: GraphTensors) -> Tensor:
@@ -88,7 +96,8 @@ class Model(nn.Module):
         if self.config.head.descriptors:
             if g.descriptors is None:
                 raise ValueError("this network reads descriptors; give it graphs from paraisite.model.described")
-            described = (g.descriptors - self.descriptor_shift) / self.descriptor_scale
+            known = g.descriptors[:, : self.descriptor_shift.shape[2]]
+            described = (known - self.descriptor_shift) / self.descriptor_scale
             feature = torch.cat([feature, described.clamp(-FARTHEST, FARTHEST)], dim=2)
         return self.head(feature)
 
@@ -102,6 +111,7 @@ class Model(nn.Module):
         """
         if not self.config.head.descriptors or bool(torch.isfinite(self.descriptor_scale).all()):
             return
+        descriptors = descriptors[:, : self.descriptor_shift.shape[2]]
         for m, rows in enumerate(training):
             spread = descriptors[rows].std(axis=0)
             spread[spread < 1e-6] = 1.0  # equal in all training crystals: says nothing of a new one

@@ -9,11 +9,14 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-Kind = Literal["identity", "log10", "log10p1"]
+Kind = Literal["identity", "log10", "log10p1", "logit"]
+
+COHERENCE_SHARE = "coherence_share"
+"""A target made of two others: `kappa_coherence` over the sum of `kappa_particle` and it."""
 
 
 class TargetTransform(BaseModel):
-    """``y = (f(x) - shift) / scale``, f being the identity, log10 x, or the study's log10(x + 1).
+    """``y = (f(x) - shift) / scale``, f being the identity, log10 x, the study's log10(x + 1), or ln(x / (1 - x)).
 
     `shift` and `scale` have one entry for each member: a member's scaler knows only what that member trained on.
     """
@@ -30,7 +33,7 @@ class TargetTransform(BaseModel):
 
         Parameters
         ----------
-        kind : {"identity", "log10", "log10p1"}
+        kind : {"identity", "log10", "log10p1", "logit"}
         values : numpy.ndarray, shape (rows,)
             Physical values; NaN where unknown.
         training : numpy.ndarray, shape (members, rows), bool
@@ -68,6 +71,8 @@ class TargetTransform(BaseModel):
         mapped = y * np.array(self.scale)[:, None] + np.array(self.shift)[:, None]
         if self.kind == "identity":
             return mapped
+        if self.kind == "logit":
+            return 1.0 / (1.0 + np.exp(np.clip(-mapped, -300.0, 300.0)))
         power = 10.0 ** np.clip(mapped, -300.0, 300.0)
         return power if self.kind == "log10" else np.maximum(power - 1.0, 1e-6)
 
@@ -80,4 +85,6 @@ class TargetTransform(BaseModel):
 def _forward(kind: Kind, x: np.ndarray) -> np.ndarray:
     if kind == "log10":
         return np.log10(x)
+    if kind == "logit":
+        return np.log(x / (1.0 - x))
     return np.log10(x + 1.0) if kind == "log10p1" else x

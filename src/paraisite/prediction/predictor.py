@@ -15,14 +15,15 @@ from paraisite.crystals.elements import SYMBOLS
 from paraisite.crystals.read import checked
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.graphs import GraphBatch, build
-from paraisite.model.applicability import OUTSIDE
 from paraisite.model.checkpoint import Card, Checkpoint, Known
 from paraisite.model.convert import FORMATION_ENERGY, from_matgl
 from paraisite.model.descriptors import described, shortest_bonds
 from paraisite.model.fast import FastEncoder
 from paraisite.model.fast_kernel import FastKernel
 from paraisite.model.model import Model
+from paraisite.model.neighbourhood import OUTSIDE, scale_features
 from paraisite.model.registry import DEFAULT, ENCODER, locate
+from paraisite.model.targets import COHERENCE_SHARE
 from paraisite.model.tensors import GraphTensors
 from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS, Prediction
 from paraisite.prediction.prepared import Prepared
@@ -44,7 +45,10 @@ REAL = ("kappa_W_mK", "kappa_low_W_mK", "kappa_high_W_mK", "log10_std", "applica
 """Columns of real numbers before the properties."""
 
 SAME_COMPOUND = 0.5
-"""A known compound of equal formula nearer than this, in standard deviations of the training data, is the crystal."""
+"""A known compound of equal formula nearer than this is the crystal; distances as in `Neighbourhood`."""
+
+CONDUCTIVITY_PARTS = ("kappa_particle", "kappa_coherence")
+"""Properties made of kappa and its `coherence_share`, so that they add up to kappa."""
 
 
 class PropertyError(ValueError):
@@ -80,14 +84,14 @@ class Predictor:
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise ValueError(f"--device {device}: no CUDA device is visible to torch; use --device cpu")
-        self.applicability = checkpoint.applicability
+        self.neighbourhood = checkpoint.neighbourhood
         self._kappa = checkpoint.kappa.to(self.device).eval()
         self._properties = checkpoint.properties.to(self.device).eval() if checkpoint.properties else None
         fast = not exact and self.device == "cpu"
         self._encoder = FastEncoder(self._kappa.encoder, self.card.cutoff) if fast else None
         self._kernel = FastKernel(checkpoint.kernel) if fast and checkpoint.kernel is not None else checkpoint.kernel
-        networks = (checkpoint.kappa, checkpoint.properties)
-        self._describe = self._kernel is not None or any(n is not None and n.config.head.descriptors for n in networks)
+        networks = [n for n in (checkpoint.kappa, checkpoint.properties) if n is not None]
+        self._environment = any(n.config.head.environment for n in networks)
         self._mirror = mirror
         self._energy: Model | None = None
         self._elements = frozenset(self.card.kappa.config.encoder.elements)
@@ -109,8 +113,10 @@ class Predictor:
     @property
     def available_properties(self) -> tuple[str, ...]:
         """Names `properties` may hold: auxiliary targets of the checkpoint and the formation energy."""
-        targets = (self._properties or self._kappa).config.targets
-        return (*(t for t in targets if t != "kappa"), FORMATION_ENERGY)
+        networks = (self._kappa, self._properties) if self._properties is not None else (self._kappa,)
+        targets = dict.fromkeys(t for n in networks for t in n.config.targets if t != "kappa")
+        parts = CONDUCTIVITY_PARTS if COHERENCE_SHARE in targets else ()
+        return (*parts, *targets, FORMATION_ENERGY)
 
     def predict(
         self,
@@ -188,8 +194,7 @@ class Predictor:
         for k, rejection in rejected.items():
             reasons[candidates[k]] = rejection.reason
         rows = np.array(candidates, dtype=np.int64)[kept]
-        if self._describe:
-            graphs = described([items[i] for i in rows], graphs)
+        graphs = described([items[i] for i in rows], graphs, environment=self._environment)
         return Prepared(
             id=[item.id for item in items],
             source=[item.source for item in items],
@@ -296,58 +301,79 @@ class Predictor:
         if self._kernel is not None:
             assert graphs.descriptors is not None
             log_members = self._kernel.log_kappa(log_members, vectors, graphs.descriptors)
-        extra = self._auxiliary(tensors, properties, values)
-
         log_kappa = log_members.mean(axis=0)
         low = high = std = np.full(len(formulas), np.nan)
         score = np.full(len(formulas), np.nan)
         nearest = [""] * len(formulas)
-        if self.applicability is not None:
-            score = self.applicability.score(vectors)
-            distance, near = self.applicability.known(vectors)
-            if self.known:
-                nearest = [self._describe_nearest(*pair) for pair in zip(formulas, near, strict=True)]
+        unseen = np.array([self.card.formula_fold.get(f, -1) if held_out else -1 for f in formulas], dtype=np.int64)
         calibration = self.card.calibration
-        if calibration is not None and self.applicability is not None:
-            low, high, std = calibration.interval(log_members, distance, level)
-            if held_out:
-                for i, formula in enumerate(formulas):
-                    fold = self.card.formula_fold.get(formula, -1)
-                    if fold >= 0:
-                        one = slice(i, i + 1)
-                        log_kappa[i] = log_members[list(calibration.folds[fold]), i].mean()
-                        bounds = calibration.interval(log_members[:, one], distance[:, one], level, folds=[fold])
-                        low[i], high[i], std[i] = (b[0] for b in bounds)
+        if self.neighbourhood is not None:
+            assert graphs.descriptors is not None
+            near = self.neighbourhood.find(graphs.descriptors)
+            score = self.neighbourhood.applicability(near)
+            if self.known:
+                rows = zip(formulas, near.nearest.tolist(), near.nearest_distance.tolist(), strict=True)
+                nearest = [self._describe_nearest(*row) for row in rows]
+            if calibration is not None:
+                features = scale_features(log_members, calibration.folds, near, graphs.descriptors)
+                low, high, std = calibration.interval(log_members, features, level)
+                for fold in np.unique(unseen[unseen >= 0]).tolist():
+                    here = unseen == fold
+                    log_kappa[here] = log_members[np.ix_(list(calibration.folds[fold]), here)].mean(axis=0)
+                    bounds = calibration.interval(log_members[:, here], features[:, here], level, folds=[fold])
+                    low[here], high[here], std[here] = bounds
+                    score[here] = self.neighbourhood.applicability(near, np.full(len(formulas), fold))[here]
+        extra = self._auxiliary(tensors, properties, values, unseen, 10**log_kappa)
         # at small levels the interval may lie beside kappa; widened to it, it covers no less
         low, high = np.minimum(low, log_kappa), np.maximum(high, log_kappa)
         real = dict(zip(REAL, (10**log_kappa, 10**low, 10**high, std, score), strict=True))
         return real | extra, nearest
 
     def _auxiliary(
-        self, tensors: GraphTensors, properties: Sequence[str], values: dict[str, np.ndarray]
+        self,
+        tensors: GraphTensors,
+        properties: Sequence[str],
+        values: dict[str, np.ndarray],
+        unseen: np.ndarray,
+        kappa: np.ndarray,
     ) -> dict[str, np.ndarray]:
-        """Mean over networks of each property, by column name, in the order asked for."""
-        if self._properties is not None and set(properties) & set(self._properties.config.targets):
-            values |= self._properties.predict(tensors)[0]
-        if FORMATION_ENERGY in properties and self._energy is not None:
-            values |= self._energy.predict(tensors)[0]
-        return {PROPERTY_COLUMNS.get(p, p): values[p].mean(axis=0) for p in properties}
+        """Mean over networks of each property, by column name, in the order asked for.
 
-    def _describe_nearest(self, formula: str, distance: np.ndarray) -> str:
-        nearest = int(np.argmin(distance))
-        same = [i for i, k in enumerate(self.known) if k.formula == formula] if formula in self._known_formulas else []
-        if same:  # a crystal that is in training is its own nearest compound
-            own = min(same, key=lambda i: distance[i])
-            if distance[own] < SAME_COMPOUND:
-                k = self.known[own]
-                return f"{_compound(k)}, itself in training (or one with the same distances)"
+        `values` has those of the networks of kappa, each of shape (members, crystals); `unseen` the fold whose networks
+        alone count for a crystal, -1 where all do.
+        """
+        if self._properties is not None and set(properties) & set(self._properties.config.targets):
+            values = self._properties.predict(tensors)[0] | values
+        if FORMATION_ENERGY in properties and self._energy is not None:
+            values = values | self._energy.predict(tensors)[0]
+
+        def mean(name: str) -> np.ndarray:
+            every = values[name]
+            found = np.asarray(every.mean(axis=0))
+            if self.card.calibration is not None and len(every) == self._kappa.config.members:
+                for fold in np.unique(unseen[unseen >= 0]).tolist():
+                    own = np.ix_(list(self.card.calibration.folds[fold]), unseen == fold)
+                    found[unseen == fold] = every[own].mean(axis=0)
+            return found
+
+        found = {}
+        for name in properties:
+            if name in CONDUCTIVITY_PARTS:
+                share = mean(COHERENCE_SHARE)
+                value = kappa * (share if name == "kappa_coherence" else 1.0 - share)
+            else:
+                value = mean(name)
+            found[PROPERTY_COLUMNS.get(name, name)] = value
+        return found
+
+    def _describe_nearest(self, formula: str, nearest: int, distance: float) -> str:
         k = self.known[nearest]
-        if same:
-            seen = "; same formula in training"
-        elif formula in self.card.formula_fold:
-            seen = "; same formula in earlier training stages"
-        else:
-            seen = ""
+        if k.formula == formula:  # the crystal itself, a polymorph, or another calculation
+            what = "itself in training (or one with the same distances)"
+            return f"{_compound(k)}, {what if distance < SAME_COMPOUND else 'same formula in training'}"
+        if formula in self._known_formulas:
+            return f"{_compound(k)}; same formula in training"
+        seen = "; same formula in earlier training stages" if formula in self.card.formula_fold else ""
         return _compound(k) + seen
 
 

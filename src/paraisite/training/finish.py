@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,22 +13,29 @@ import numpy as np
 from paraisite.datasets import split_hash
 from paraisite.evaluation.metrics import coverage, interval_score, interval_width, scores
 from paraisite.graphs import CUTOFF, TOLERANCE
-from paraisite.model.applicability import Applicability, Map
 from paraisite.model.calibration import Calibration, centres
 from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard, round_weights
 from paraisite.model.descriptors import BLOCKS
+from paraisite.model.environment import NAMES as ENVIRONMENT
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
+from paraisite.model.neighbourhood import Neighbourhood, scale_features
 from paraisite.replacing import replacing
 from paraisite.training.apply import apply, place
 from paraisite.training.recipe import Recipe
 from paraisite.training.replicas import Replicas
+from paraisite.training.stage_data import usable
 from paraisite.versions import versions
 
 if TYPE_CHECKING:
-    from paraisite.training.run import StageSet
+    from paraisite.training.stage_data import StageSet
 
 LEVEL = 0.9
+OUT_OF_FOLD = (
+    *("id", "formula", "dataset", "fold", "flagged", "kappa_true_W_mK", "kappa_W_mK"),
+    *("kappa_low_W_mK", "kappa_high_W_mK", "log10_std", "applicability"),
+)
+"""Columns of `out_of_fold.csv`."""
 LIMITS = (
     "Lattice part of the thermal conductivity only, at 300 K, isotropic average of the tensor. "
     "The interval is calibrated on the compounds listed in known.csv; for other families it extrapolates: "
@@ -53,7 +62,7 @@ def finish(
     model : Model
         After the last stage; members ordered by fold.
     properties : Model or None
-        Networks for auxiliary targets, one of each fold.
+        Networks for auxiliary targets that the last stage does not train, one of each fold.
     data : list of StageSet
         The dataset of each stage.
     replicas : Replicas
@@ -75,7 +84,8 @@ def finish(
     # networks under a kernel are those of the stage before or of the start, auxiliary outputs included; fine-tuning
     # spoils the latter
     trained = {t for stage in recipe.stages[:-1] for t in stage.targets} or set(recipe.targets)
-    targets = tuple(t for t in recipe.targets if t in trained) if by_kernel else ("kappa",)
+    kept = trained if by_kernel else set(recipe.stages[-1].targets)
+    targets = tuple(t for t in recipe.targets if t in kept)
     model = round_weights(model.select(list(range(model.config.members)), targets)).to(where)
     properties = round_weights(properties) if properties is not None else None
     folds = tuple(tuple(np.flatnonzero(replicas.fold == f).tolist()) for f in range(replicas.folds))
@@ -83,48 +93,57 @@ def finish(
     values, vectors = apply(model, last.graphs, where)
     log_members = np.log10(values["kappa"])
     kernel = None
-    if by_kernel:
-        features = last.graphs.descriptors
-        assert features is not None
-        with np.errstate(invalid="ignore", divide="ignore"):
-            log_kappa = np.log10(last.dataset.kappa)
-        training = replicas.training[-1][replicas.fold]
-        kernel = KernelHead.fit(log_members, vectors, features, log_kappa, training, BLOCKS)
-        log_members = kernel.log_kappa(log_members, vectors, features)
-    applicability = _maps(model, data, replicas, folds, where, vectors)
-    distance = applicability.nearest_trained_known(vectors)
-
+    described = last.graphs.descriptors
+    assert described is not None
     valued = np.isfinite(last.dataset.kappa)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log_kappa = np.log10(last.dataset.kappa)
+    if by_kernel:
+        training = replicas.training[-1][replicas.fold]
+        blocks = (*BLOCKS, len(ENVIRONMENT)) if recipe.head.environment else BLOCKS
+        kernel = KernelHead.fit(log_members, vectors, described, log_kappa, training, blocks)
+        log_members = kernel.log_kappa(log_members, vectors, described)
+    doubted = last.flagged & recipe.stages[-1].omit_flagged
+    known = np.flatnonzero(valued & ~doubted)
+    neighbourhood = Neighbourhood.fit(described[known], log_kappa[known], replicas.training[-1][:, known])
+
     held = [(f, r) for f, split in enumerate(replicas.splits) for r in split.validation.tolist() if valued[r]]
     fold, row = np.array([f for f, _ in held]), np.array([r for _, r in held])
-    log_true = np.log10(last.dataset.kappa[row])
-    calibration = Calibration.fit(folds, fold, log_members[:, row], distance[:, row], log_true)
-    nested = _nested_intervals(folds, fold, row, log_members[:, row], distance[:, row], log_true)
+    log_true = log_kappa[row]
+    near = neighbourhood.find(described[row])
+    features = scale_features(log_members[:, row], folds, near, described[row])
+    scored = _Held(folds, fold, row, log_members[:, row], features, log_true, ~doubted[row])
+    calibration = scored.calibration(scored.usable)
+    nested = _nested_intervals(scored)
     centre = centres(log_members, folds)[fold, row]
     provenance = np.array(last.dataset.provenance)[row]
-    metrics = _metrics(recipe, 10**log_true, 10**centre, nested, fold, provenance)
+    metrics = _metrics(recipe, 10**log_true, 10**centre, nested, fold, provenance, doubted[row])
     metrics["members"] = model.config.members
     if seen := sum(formula in start for formula in last.dataset.formulas):
         metrics["rows_with_a_formula_of_the_start"] = seen
         metrics["protocol"] += f"; but {seen} rows have a formula that the start, {recipe.initial}, was trained on"
-    metrics["constant_width"] = _interval_scores(
-        10**log_true,
-        *_nested_intervals(folds, fold, row, log_members[:, row], distance[:, row], log_true, adaptive=False),
-    )
+    metrics["constant_width"] = _interval_scores(10**log_true, *_nested_intervals(scored, adaptive=False))
     if properties is not None:
-        metrics["properties"] = _property_scores(properties.to(where), data, replicas, where)
+        metrics["properties"] = _property_scores(
+            recipe, properties.to(where), data, range(len(data) - 1), replicas, where
+        )
         properties.to("cpu")
-    elif len(targets) > 1 and len(data) > 1:
+    if len(targets) > 1:
         first = model.select([members[0] for members in folds]).to(where)
-        metrics["properties"] = _property_scores(first, data, replicas, where)
+        trained_in = range(len(data) - 1) if by_kernel else range(len(data) - 1, len(data))
+        own = _property_scores(recipe, first, data, trained_in, replicas, where)
+        metrics["properties"] = metrics.get("properties", {}) | own
 
+    scale = nested[2]
+    applicability = neighbourhood.applicability(near, fold)
+    columns = (10**log_true, 10**centre, nested[0], nested[1], scale, applicability)
     _write_rows(
         out / "out_of_fold.csv",
-        ["id", "formula", "dataset", "fold", "kappa_true_W_mK", "kappa_W_mK", "kappa_low_W_mK", "kappa_high_W_mK"],
+        OUT_OF_FOLD,
         [
-            [last.dataset.ids[r], last.dataset.formulas[r], provenance[i], fold[i], *(f"{v:.6g}" for v in values)]
+            [last.dataset.ids[r], last.dataset.formulas[r], provenance[i], fold[i], int(doubted[r])]
+            + [f"{column[i]:.6g}" for column in columns]
             for i, r in enumerate(row)
-            for values in [(10 ** log_true[i], 10 ** centre[i], nested[0][i], nested[1][i])]
         ],
     )
     _write_rows(
@@ -152,74 +171,76 @@ def finish(
         tolerance=TOLERANCE,
     )
     d = last.dataset
-    rows = zip(d.formulas, d.ids, d.provenance, d.kappa.tolist(), strict=True)
-    known = [Known(*k) for k in rows if np.isfinite(k[3])]
-    return Checkpoint(card, model, properties, applicability, known, kernel), metrics
+    table = [Known(d.formulas[i], d.ids[i], d.provenance[i], float(d.kappa[i])) for i in known]
+    return Checkpoint(card, model, properties, neighbourhood, table, kernel), metrics
 
 
 def _hashes(data: list[StageSet]) -> dict[str, str]:
     """Content of each data set by its name; folders of one name are told apart by a number."""
     found: dict[str, str] = {}
-    for d in dict.fromkeys(data):
-        name, n = d.dataset.name, 2
-        while found.get(name, d.hash) != d.hash:
-            name, n = f"{d.dataset.name} ({n})", n + 1
-        found[name] = d.hash
+    for own, content in (item for d in dict.fromkeys(data) for item in d.hashes.items()):
+        name, n = own, 2
+        while found.get(name, content) != content:
+            name, n = f"{own} ({n})", n + 1
+        found[name] = content
     return found
 
 
-def _maps(
-    model: Model,
-    data: list[StageSet],
-    replicas: Replicas,
-    folds: tuple[tuple[int, ...], ...],
-    where: str,
-    last_vectors: np.ndarray,
-) -> Applicability:
-    """Fit the map of each fold on the compounds of all stages."""
-    last = data[-1]
-    earlier = [i for i, d in enumerate(data[:-1]) if d is not last]
-    maps = []
-    for f, members in enumerate(folds):
-        first = model.select([members[0]]).to(where)
-        others = [apply(first, data[i].graphs, where)[1][0] for i in earlier]
-        vectors = np.concatenate([*others, last_vectors[members[0]]])
-        trained = np.concatenate([*(replicas.training[i][f] for i in earlier), replicas.training[-1][f]])
-        known = np.flatnonzero(np.isfinite(last.dataset.kappa)) + len(vectors) - len(last.dataset)
-        maps.append(Map.fit(members[0], vectors, trained, known))
-    return Applicability(maps)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """Held-out rows with what their intervals are made of.
+
+    Attributes
+    ----------
+    folds : tuple of tuple of int
+    fold, row : numpy.ndarray, shape (n,)
+        Fold that held the row out; number of the row in the data.
+    log_members : numpy.ndarray, shape (members, n)
+    features : numpy.ndarray, shape (folds, n, q)
+    log_true : numpy.ndarray, shape (n,)
+    usable : numpy.ndarray, shape (n,), bool
+        Whether the row may calibrate.
+    """
+
+    folds: tuple[tuple[int, ...], ...]
+    fold: np.ndarray
+    row: np.ndarray
+    log_members: np.ndarray
+    features: np.ndarray
+    log_true: np.ndarray
+    usable: np.ndarray
+
+    def calibration(self, rows: np.ndarray, *, adaptive: bool = True) -> Calibration:
+        """Calibrate on some of the rows."""
+        at = self.log_members[:, rows], self.features[:, rows], self.log_true[rows]
+        return Calibration.fit(self.folds, self.fold[rows], *at, adaptive=adaptive)
 
 
-def _nested_intervals(
-    folds: tuple[tuple[int, ...], ...],
-    fold: np.ndarray,
-    row: np.ndarray,
-    log_members: np.ndarray,
-    distance: np.ndarray,
-    log_true: np.ndarray,
-    *,
-    adaptive: bool = True,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Intervals of each fold's held-out rows, calibrated on the rows of the other folds only, in W m⁻¹ K⁻¹."""
-    low, high = np.empty(len(fold)), np.empty(len(fold))
-    for f in range(len(folds)):
-        here = fold == f
-        rest = ~here & ~np.isin(row, row[here])  # the study's folds overlap: a scored row calibrates no other fold's
+def _nested_intervals(held: _Held, *, adaptive: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Intervals of each fold's held-out rows, calibrated on the rows of the other folds only, in W m⁻¹ K⁻¹.
+
+    Returns
+    -------
+    low, high, std : numpy.ndarray, shape (n,)
+    """
+    low, high, std = np.empty((3, len(held.fold)))
+    for f in range(len(held.folds)):
+        here = held.fold == f
+        # the study's folds overlap: a scored row calibrates no other fold's
+        rest = ~here & ~np.isin(held.row, held.row[here])
         if not rest.any():  # a single fold: half of its rows calibrate the other half
-            half = np.arange(len(fold)) % 2 == 0
+            half = np.arange(len(here)) % 2 == 0
             parts = [(half, ~half), (~half, half)]
         else:
             parts = [(here, rest)]
         for target, source in parts:
-            fitted = Calibration.fit(
-                folds, fold[source], log_members[:, source], distance[:, source], log_true[source], adaptive=adaptive
-            )
-            bounds = fitted.interval(log_members[:, target], distance[:, target], LEVEL, folds=[f])
-            low[target], high[target] = 10 ** bounds[0], 10 ** bounds[1]
-    return low, high
+            fitted = held.calibration(source & held.usable, adaptive=adaptive)
+            bounds = fitted.interval(held.log_members[:, target], held.features[:, target], LEVEL, folds=[f])
+            low[target], high[target], std[target] = 10 ** bounds[0], 10 ** bounds[1], bounds[2]
+    return low, high, std
 
 
-def _interval_scores(true: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, float]:
+def _interval_scores(true: np.ndarray, low: np.ndarray, high: np.ndarray, std: np.ndarray) -> dict[str, float]:
     return {
         "coverage": coverage(true, low, high),
         "width": interval_width(low, high),
@@ -231,17 +252,17 @@ def _metrics(
     recipe: Recipe,
     true: np.ndarray,
     predicted: np.ndarray,
-    bounds: tuple[np.ndarray, np.ndarray],
+    bounds: tuple[np.ndarray, np.ndarray, np.ndarray],
     fold: np.ndarray,
     provenance: np.ndarray,
+    doubted: np.ndarray,
 ) -> dict[str, Any]:
     """Scores over all held-out rows, as mean and std over folds, and for each dataset; kappa in W m⁻¹ K⁻¹."""
-    low, high = bounds
     folds = [scores(true[fold == f], predicted[fold == f]) for f in np.unique(fold)]
     names = ("mape", "median_ape", "male", "spearman")
 
     def every(rows: np.ndarray) -> dict[str, float]:
-        return scores(true[rows], predicted[rows]) | _interval_scores(true[rows], low[rows], high[rows])
+        return scores(true[rows], predicted[rows]) | _interval_scores(true[rows], *(b[rows] for b in bounds))
 
     return {
         "protocol": "out of fold: the scored rows are never looked at, the interval is calibrated on the other folds",
@@ -250,6 +271,7 @@ def _metrics(
         "split_seed": recipe.split.seed,
         "level": LEVEL,
         "all": every(np.ones(len(true), dtype=bool)),
+        **({"without_flagged": every(~doubted)} if doubted.any() else {}),
         "by_dataset": {str(name): every(provenance == name) for name in dict.fromkeys(provenance.tolist())},
         "over_folds": {n: mean_and_std([s[n] for s in folds]) for n in names},
     }
@@ -262,31 +284,32 @@ def mean_and_std(values: list[float]) -> dict[str, float | None]:
 
 
 def _property_scores(
-    properties: Model, data: list[StageSet], replicas: Replicas, where: str
+    recipe: Recipe, properties: Model, data: list[StageSet], stages: range, replicas: Replicas, where: str
 ) -> dict[str, dict[str, float]]:
-    """Held-out error of each auxiliary target, on the stage that has it; empty where no row of it is held out."""
+    """Held-out error of each auxiliary target on the stages that have it; empty where no row of it is held out."""
     found: dict[str, dict[str, float]] = {}
-    for i, part in enumerate(data[:-1]):
-        if not all(t in part.dataset.targets for t in properties.config.targets):
+    for i in stages:
+        part, training = data[i], replicas.training[i]
+        names = [t for t in properties.config.targets if t != "kappa" and t in recipe.stages[i].targets]
+        if not names:
             continue
         values, _ = apply(properties, part.graphs, where)
-        for name in (t for t in properties.config.targets if t != "kappa"):
-            value = values[name]
-            true = part.dataset.targets[name]
-            held = ~replicas.training[i][: len(value)] & np.isfinite(true)
+        for name in names:
+            value, true = values[name], usable(part.dataset, name, recipe)
+            held = ~training[: len(value)] & np.isfinite(true)
             if held.any():
-                error = np.abs(value - true)[held]
-                size = np.abs(np.broadcast_to(true, held.shape)[held])
-                relative = error[size > 0] / size[size > 0]
-                found[name] = {
-                    "mae": float(error.mean()),
-                    "median_ape": float(np.median(relative)),
-                    "n": int(held.sum()),
-                }
+                true = np.broadcast_to(true, held.shape)[held]
+                value = value[held]
+                scored = {"mae": float(np.abs(value - true).mean()), "n": int(held.sum())}
+                size = np.abs(true)
+                scored["median_ape"] = float(np.median(np.abs(value - true)[size > 0] / size[size > 0]))
+                if recipe.targets[name].transform == "log10":
+                    scored["male"] = float(np.abs(np.log10(value / true)).mean())
+                found[name] = scored
     return found
 
 
-def _write_rows(path: Path, header: list[str], rows: list[list[Any]]) -> None:
+def _write_rows(path: Path, header: Sequence[str], rows: list[list[Any]]) -> None:
     with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

@@ -37,14 +37,24 @@ class Stage(_Strict):
     Attributes
     ----------
     name : str
-    dataset : str
-        Name of a dataset, or a folder (a relative path starts from the current directory).
+    dataset : str or tuple of str
+        Name of a dataset, or a folder (a relative path starts from the current directory). Several are joined: rows of
+        equal id and formula become one (`paraisite.datasets.join`).
+    rename : dict of str to dict of str to str
+        For a dataset, new names of some of its targets: values of one quantity by two methods are two targets.
+    omit_flagged : bool
+        Whether rows that their dataset doubts (label `flags`) are left out of the training; they stay in the scores.
     targets : tuple of str
         Targets of the recipe that this dataset has values of.
     fit : {"network", "kernel"}
         ``network``: train all weights. ``kernel``: leave the networks as they are, those of the stage before or, in the
         only stage, those of the recipe's `initial`, and fit a `KernelHead` on top of them, from what they say about
         kappa (last stage only; what follows is of no effect).
+    distil : bool
+        Whether one network of each fold learns from all of them (last stage only): what is unknown of a row the fold
+        may see is taken from the mean of the fold's networks, as the stage before left them (G. Hinton, O. Vinyals and
+        J. Dean, arXiv:1503.02531). With crystals that have no values, this passes most of the gain of an ensemble on
+        to a single network.
     epochs, batch : int
         Passes over the data; crystals in a step.
     learning_rate : float
@@ -67,9 +77,12 @@ class Stage(_Strict):
     """
 
     name: str
-    dataset: str
+    dataset: str | tuple[str, ...]
+    rename: dict[str, dict[str, str]] = Field(default_factory=dict)
+    omit_flagged: bool = False
     targets: tuple[str, ...] = ("kappa",)
     fit: Literal["network", "kernel"] = "network"
+    distil: bool = False
     epochs: int = Field(default=100, ge=1)
     batch: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0.0)
@@ -79,6 +92,26 @@ class Stage(_Strict):
     weight_decay: float = Field(default=0.0, ge=0.0)
     loss: Literal["l1", "l2", "huber", "ape"] = "l1"
     rescale: bool | None = None
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Every dataset of the stage."""
+        return (self.dataset,) if isinstance(self.dataset, str) else self.dataset
+
+    @property
+    def reads(self) -> str:
+        """What tells the data of this stage from those of others, and a person what they are."""
+        renamed = (f" ({name}: {old} as {new})" for name, pairs in self.rename.items() for old, new in pairs.items())
+        return " + ".join(self.datasets) + "".join(renamed)
+
+    @model_validator(mode="after")
+    def _renames_own(self) -> Stage:
+        if not self.datasets:
+            raise ValueError(f"stage {self.name}: dataset names none")
+        unknown = set(self.rename) - set(self.datasets)
+        if unknown:
+            raise ValueError(f"stage {self.name}: rename: {sorted(unknown)[0]} is not among its datasets")
+        return self
 
 
 class SplitConfig(_Strict):
@@ -197,6 +230,13 @@ class Recipe(_Strict):
                 raise ValueError(f"stage {stage.name}: targets {sorted(unknown)} are not among the recipe's targets")
         if "kappa" not in self.stages[-1].targets:
             raise ValueError(f"the last stage, {self.stages[-1].name}, must train kappa")
+        return self
+
+    @model_validator(mode="after")
+    def _distil_last(self) -> Recipe:
+        for i, stage in enumerate(self.stages):
+            if stage.distil and (i == 0 or i < len(self.stages) - 1 or stage.fit == "kernel"):
+                raise ValueError(f"stage {stage.name}: distil: true is for the last of several stages that train")
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -17,51 +18,29 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from paraisite.datasets import Dataset, DatasetError, Split, load, split_hash
+from paraisite.datasets import DatasetError, Split, split_hash
 from paraisite.datasets.registry import find
 from paraisite.datasets.saved_split import SavedSplit, read_split
-from paraisite.graphs import GraphBatch, build
 from paraisite.locking import locked
 from paraisite.model.calibration import MIN_ROWS
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.convert import from_matgl
-from paraisite.model.descriptors import described
 from paraisite.model.model import Model, ModelConfig
 from paraisite.model.registry import DEFAULT, ENCODER, ModelError, locate, registry
 from paraisite.model.targets import TargetTransform
 from paraisite.replacing import replacing
+from paraisite.training.apply import apply, place
 from paraisite.training.data import StageData
 from paraisite.training.finish import finish
 from paraisite.training.module import StageModule
 from paraisite.training.progress import progress_callback
 from paraisite.training.recipe import Recipe, RecipeError, Stage, Target
 from paraisite.training.replicas import Replicas, plan
+from paraisite.training.stage_data import StageSet, masks_without_flagged, read_stages, usable
 from paraisite.training.trainer import fit
 
 SAVES = 10
 """Times a stage saves its state, at the ends of epochs."""
-
-
-class StageSet:
-    """The dataset of one stage with its graphs; rows without a graph are dropped and stand in `rejections`.
-
-    Attributes
-    ----------
-    loaded, dataset : Dataset
-        Before and after dropping them.
-    kept : numpy.ndarray, int64
-        Rows of `loaded` that `dataset` has, in order.
-    graphs : GraphBatch
-        Of `dataset`, with descriptors.
-    """
-
-    def __init__(self, dataset: Dataset) -> None:
-        graphs, kept, rejected = build(dataset.crystals)
-        self.rejections = (*dataset.rejections, *rejected.values())
-        self.loaded, self.kept = dataset, np.asarray(kept, dtype=np.int64)
-        self.dataset = dataset if len(kept) == len(dataset) else dataset.take(kept)
-        self.graphs: GraphBatch = described(self.dataset.crystals, graphs)
-        self.hash = dataset.content_hash
 
 
 def run(
@@ -107,17 +86,13 @@ def run(
     _refuse_missing_data(recipe)
     saved = saved_split_of(recipe)
     started = time.monotonic()
-    sets: dict[str, StageSet] = {}
-    for stage in recipe.stages:
-        if stage.dataset not in sets:
-            sets[stage.dataset] = StageSet(load(stage.dataset, mirror))
-            s = sets[stage.dataset]
-            size = f"{len(s.dataset)} crystals, {s.graphs.n_edges} distinct edges"
-            say(f"{stage.dataset}: {size}, {len(s.rejections)} rejected")
-    data = [sets[stage.dataset] for stage in recipe.stages]
+    data = read_stages(recipe, mirror)
+    for reads, s in {stage.reads: s for stage, s in zip(recipe.stages, data, strict=True)}.items():
+        size = f"{len(s.dataset)} crystals, {s.graphs.n_edges} distinct edges"
+        say(f"{reads}: {size}, {len(s.rejections)} rejected")
     for stage, part in zip(recipe.stages, data, strict=True):
         for target in stage.targets:
-            _usable(part.dataset, target, recipe)
+            usable(part.dataset, target, recipe)
     replicas = plan_folds(recipe, data, saved)
     say(f"{len(replicas.fold)} networks: {replicas.folds} folds of {recipe.members}")
     with locked(out):
@@ -136,9 +111,16 @@ def run(
             if stage.fit == "kernel":
                 say(f"stage {stage.name}: Gaussian processes on the networks as they are")
                 continue
-            model = train_stage(model, recipe, i, part, mask, out, device=device, loggers=loggers, say=say)
-            if i < len(recipe.stages) - 1 and set(stage.targets) - {"kappa"} and recipe.stages[-1].fit == "network":
-                properties = _properties(model, stage, replicas, shared=shared)
+            taught = None
+            if stage.distil:
+                say(f"stage {stage.name}: one network of each fold learns from its {recipe.members}")
+                taught = lesson(of_every_fold(model, replicas), replicas, stage, part, device)
+                model, replicas, mask = first_of_each_fold(model, replicas, i)
+            model = train_stage(
+                model, recipe, i, part, mask, out, device=device, loggers=loggers, say=say, taught=taught
+            )
+            if recipe.stages[-1].fit == "network" and set(stage.targets) - {"kappa"} - set(recipe.stages[-1].targets):
+                properties = _properties(model, recipe, i, replicas, shared=shared)
         assert model is not None
         checkpoint, metrics = finish(recipe, model, properties, data, replicas, formulas, out, device=device)
         checkpoint.save(out / "model")
@@ -224,6 +206,33 @@ def of_every_fold(model: Model, replicas: Replicas) -> Model:
     return model.select(np.tile(np.arange(model.config.members), replicas.folds).tolist())
 
 
+def first_of_each_fold(model: Model, replicas: Replicas, index: int) -> tuple[Model, Replicas, np.ndarray]:
+    """The first network of each fold, the folds of one network each, and the rows that each trains on in a stage."""
+    first = [int(np.flatnonzero(replicas.fold == f)[0]) for f in range(replicas.folds)]
+    model = of_every_fold(model, replicas).select(first)
+    return model, replace(replicas, fold=np.arange(replicas.folds)), replicas.training[index]
+
+
+def lesson(model: Model, replicas: Replicas, stage: Stage, part: StageSet, device: str) -> dict[str, np.ndarray]:
+    """What the networks of each fold say together about the targets of a stage, each of shape (folds, rows).
+
+    Means are taken where the networks are trained: of log10 kappa rather than of kappa.
+    """
+    where = place(device)
+    values, _ = apply(model.to(where).eval(), part.graphs, where)
+    model.to("cpu")
+    found = {}
+    for name in stage.targets:
+        transform = model.transforms[name]
+        standard = transform.forward(values[name]) if name in values else None
+        if standard is not None:
+            space = standard.double().numpy() * np.array(transform.scale)[:, None] + np.array(transform.shift)[:, None]
+            mean = np.stack([space[replicas.fold == f].mean(axis=0) for f in range(replicas.folds)])
+            plain = transform.model_copy(update={"shift": (0.0,) * len(mean), "scale": (1.0,) * len(mean)})
+            found[name] = plain.inverse(torch.as_tensor(mean))
+    return found
+
+
 def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -> Model:
     """Networks before the first stage: drawn at random, then replaced by what `initial` has of them.
 
@@ -304,12 +313,13 @@ def start_digest(recipe: Recipe, mirror: str | Path | None) -> str:
 def _refuse_missing_data(recipe: Recipe) -> None:
     """Look for every folder before the first is read."""
     for stage in recipe.stages:
-        path = Path(stage.dataset).expanduser()
-        if find(stage.dataset) is None and not path.exists():
-            raise RecipeError(
-                f"stage {stage.name}: dataset {stage.dataset} is neither a known data set (paraisite data list) nor a "
-                f"folder: there is no {path.absolute()} (a relative path starts from the current directory)"
-            )
+        for name in stage.datasets:
+            path = Path(name).expanduser()
+            if find(name) is None and not path.exists():
+                raise RecipeError(
+                    f"stage {stage.name}: dataset {name} is neither a known data set (paraisite data list) nor a "
+                    f"folder: there is no {path.absolute()} (a relative path starts from the current directory)"
+                )
 
 
 def saved_split_of(recipe: Recipe) -> SavedSplit | None:
@@ -343,6 +353,7 @@ def plan_folds(recipe: Recipe, data: list[StageSet], saved: SavedSplit | None) -
         raise RecipeError(f"split: {recipe.split.file}: {error}") from None
     except ValueError as error:
         raise RecipeError(f"split: {error}") from None
+    replicas = replace(replicas, training=masks_without_flagged(recipe, data, replicas.training))
     held = np.zeros((replicas.folds, len(last)), dtype=bool)
     for f, split in enumerate(replicas.splits):
         held[f, split.validation] = known[split.validation]
@@ -388,6 +399,7 @@ def train_stage(
     loggers: tuple[str, ...],
     say: Callable[[str], None],
     callbacks: Sequence[Callback] = (),
+    taught: dict[str, np.ndarray] | None = None,
 ) -> Model:
     """Train one stage, or load it where it is done already.
 
@@ -407,9 +419,11 @@ def train_stage(
         As in `run`.
     callbacks : sequence of lightning Callback
         Called besides our own while the stage trains.
+    taught : dict of str to numpy.ndarray, shape (members, rows), optional
+        Values of targets where the data have none.
     """
     stage = recipe.stages[index]
-    values = {name: _usable(part.dataset, name, recipe) for name in stage.targets}
+    values = {name: usable(part.dataset, name, recipe) for name in stage.targets}
     model.transforms = {
         name: TargetTransform.fit(target.transform, values[name], mask)
         if name in stage.targets and (stage.rescale is not False or name not in model.transforms)
@@ -424,7 +438,7 @@ def train_stage(
         say(f"stage {stage.name}: done before, read from {done.name}")
         return model
 
-    target, weight = _targets(model, recipe, stage, values, mask)
+    target, weight = _targets(model, recipe, stage, values, mask, taught or {})
     seed = _seed(recipe.seed, stage.name)
     batches = StageData(part.graphs, target, weight, stage.batch, seed)
     module = StageModule(model, stage, batches.steps * stage.epochs, seed)
@@ -457,33 +471,33 @@ def train_stage(
 
 
 def _targets(
-    model: Model, recipe: Recipe, stage: Stage, values: dict[str, np.ndarray], mask: np.ndarray
+    model: Model,
+    recipe: Recipe,
+    stage: Stage,
+    values: dict[str, np.ndarray],
+    mask: np.ndarray,
+    taught: dict[str, np.ndarray],
 ) -> tuple[Tensor, Tensor]:
     """Transformed targets and weights, (members, rows, targets); weight 0 where unknown or not to be seen."""
     shape = (*mask.shape, len(recipe.targets))
     target, weight = torch.zeros(shape), torch.zeros(shape)
     for t, name in enumerate(recipe.targets):
         if name in stage.targets:
-            transformed = model.transforms[name].forward(values[name])
+            known = values[name]
+            if name in taught:
+                known = np.where(np.isfinite(known), known, taught[name])
+            transformed = model.transforms[name].forward(known)
             usable = torch.isfinite(transformed) & torch.as_tensor(mask)
             target[:, :, t] = torch.where(usable, transformed, 0.0)
             weight[:, :, t] = usable * recipe.targets[name].weight
     return target, weight
 
 
-def _usable(dataset: Dataset, name: str, recipe: Recipe) -> np.ndarray:
-    """Values of a target, NaN where unknown or outside the domain of its transform."""
-    if name not in dataset.targets:
-        raise RecipeError(f"{dataset.name} has no target {name}; it has {', '.join(dataset.targets)}")
-    values = dataset.targets[name]
-    lowest = {"identity": -np.inf, "log10": 0.0, "log10p1": -1.0}[recipe.targets[name].transform]
-    return np.where(values > lowest, values, np.nan)
-
-
-def _properties(model: Model, stage: Stage, replicas: Replicas, *, shared: bool) -> Model:
-    """One network of each fold as it is after this stage, to predict the auxiliary targets with."""
+def _properties(model: Model, recipe: Recipe, index: int, replicas: Replicas, *, shared: bool) -> Model:
+    """One network of each fold as it is after a stage, for the auxiliary targets that the last one does not train."""
     members = [0] if shared else [int(np.flatnonzero(replicas.fold == f)[0]) for f in range(replicas.folds)]
-    return model.select(members, tuple(t for t in stage.targets if t != "kappa"))
+    later = {"kappa", *recipe.stages[-1].targets}
+    return model.select(members, tuple(t for t in recipe.stages[index].targets if t not in later))
 
 
 def _refuse_another_run(out: Path, recipe: Recipe) -> None:
@@ -502,7 +516,7 @@ def _claim(out: Path, recipe: Recipe, data: list[StageSet], replicas: Replicas, 
     mark = out / "data.json"
     made_from = {
         "start": begun_from,
-        "data": [[stage.dataset, d.hash] for stage, d in zip(recipe.stages, data, strict=True)],
+        "data": [[stage.reads, d.hash] for stage, d in zip(recipe.stages, data, strict=True)],
         "split": split_hash(replicas.splits),
     }
     now = json.dumps(made_from, indent=1)

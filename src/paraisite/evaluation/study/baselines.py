@@ -23,7 +23,7 @@ from paraisite.evaluation.study.table import fold_scores, write_result
 from paraisite.versions import versions
 
 if TYPE_CHECKING:
-    from paraisite.training.run import StageSet
+    from paraisite.training.stage_data import StageSet
 
 Say = Callable[[str], None]
 

@@ -22,7 +22,8 @@ from paraisite.evaluation.metrics import scores
 from paraisite.evaluation.study.plan import AGL, Training
 from paraisite.evaluation.study.settings import Settings
 from paraisite.training.apply import apply, place
-from paraisite.training.run import StageSet, initial_model, train_stage
+from paraisite.training.run import initial_model, train_stage
+from paraisite.training.stage_data import StageSet
 from paraisite.versions import versions
 
 SPLIT = "crabnet_agl_split"

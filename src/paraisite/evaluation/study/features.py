@@ -16,7 +16,7 @@ from paraisite.model.descriptors import element_table
 
 if TYPE_CHECKING:
     from paraisite.crystals.crystal import Crystal
-    from paraisite.training.run import StageSet
+    from paraisite.training.stage_data import StageSet
 
 ENCODER = "megnet-mp-2018.6.1-eform"
 """Weights of the network that makes the crystal vectors."""

@@ -33,7 +33,8 @@ from paraisite.replacing import replacing
 from paraisite.spawning import deaf
 from paraisite.training.apply import apply, place
 from paraisite.training.recipe import Recipe, RecipeError
-from paraisite.training.run import StageSet, initial_model, train_stage
+from paraisite.training.run import initial_model, train_stage
+from paraisite.training.stage_data import StageSet
 from paraisite.versions import versions
 
 Say = Callable[[str], None]

@@ -21,7 +21,8 @@ from paraisite.training.apply import apply, place
 from paraisite.training.module import StageModule
 from paraisite.training.recipe import Recipe
 from paraisite.training.replicas import Replicas
-from paraisite.training.run import StageSet, begin_stage, of_every_fold, train_stage
+from paraisite.training.run import begin_stage, of_every_fold, train_stage
+from paraisite.training.stage_data import StageSet
 
 METRICS = ("male", "mape", "median_ape")
 """Errors that a search can make small, from `paraisite.evaluation.metrics`."""

@@ -39,7 +39,7 @@ def write_results(search: Search, outcomes: Sequence[Outcome]) -> dict[str, Any]
     importances = [found for found in map(_importances, outcomes) if found]
     result: dict[str, Any] = {
         "recipe": search.recipe.name,
-        "dataset": search.recipe.stages[-1].dataset,
+        "dataset": search.recipe.stages[-1].reads,
         "metric": metric,
         "protocol": "nested: the scored fold's rows were not in the data that the search was given",
         "inner_folds": search.how.inner,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paraisite.datasets import Dataset, Split, load, split_hash
+from paraisite.datasets import Dataset, Split, split_hash
 from paraisite.evaluation.metrics import scores
 from paraisite.locking import locked
 from paraisite.model.checkpoint import Checkpoint
@@ -20,7 +20,8 @@ from paraisite.model.registry import locate
 from paraisite.replacing import replacing
 from paraisite.training.recipe import Recipe, RecipeError, SplitConfig
 from paraisite.training.replicas import Replicas, plan
-from paraisite.training.run import StageSet, completed, plan_folds, saved_split_of, start_digest
+from paraisite.training.run import completed, plan_folds, saved_split_of, start_digest
+from paraisite.training.stage_data import StageSet, read_stages
 from paraisite.training.tune.fit import METRICS, REPORTS, Folds, Watch, fit
 from paraisite.training.tune.space import Space
 
@@ -135,8 +136,7 @@ class Search:
         self.space, self.recipe, self.out, self.how = space, space.recipe, out, how
         self.mirror, self.device, self.say = mirror, device, say
         saved = saved_split_of(self.recipe)
-        sets = {name: StageSet(load(name, mirror)) for name in dict.fromkeys(s.dataset for s in self.recipe.stages)}
-        self.data = [sets[stage.dataset] for stage in self.recipe.stages]
+        self.data = read_stages(self.recipe, mirror)
         self.replicas = plan_folds(self.recipe, self.data, saved)
         if how.outer > self.replicas.folds:
             raise RecipeError(f"{how.outer} outer folds: the recipe's split has {self.replicas.folds}")
@@ -154,7 +154,7 @@ class Search:
             "inner": self.how.inner,
             "metric": self.how.metric,
             "start": start_digest(self.recipe, self.mirror),
-            "data": [[stage.dataset, part.hash] for stage, part in zip(self.recipe.stages, self.data, strict=True)],
+            "data": [[stage.reads, part.hash] for stage, part in zip(self.recipe.stages, self.data, strict=True)],
             "split": split_hash(self.replicas.splits),
         }
         text = json.dumps(content, indent=1) + "\n"

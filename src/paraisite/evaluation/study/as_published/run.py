@@ -32,7 +32,8 @@ from paraisite.replacing import replacing
 from paraisite.training.data import StageData
 from paraisite.training.progress import progress_callback
 from paraisite.training.recipe import Recipe, RecipeError
-from paraisite.training.run import StageSet, initial_model
+from paraisite.training.run import initial_model
+from paraisite.training.stage_data import StageSet
 from paraisite.training.trainer import fit
 from paraisite.versions import versions
 

@@ -1,0 +1,228 @@
+"""Descriptors of the surroundings of sites: strengths, angles and variety of bonds, which species and distances hide.
+
+Strength: each neighbour of a site adds exp((R - d) / 0.37 Å), the bond valence of I. D. Brown and D. Altermatt, Acta
+Cryst. B 41, 244 (1985), with the sum of the covalent radii for R. Divided by the mass of the site it orders sites as
+their Einstein frequencies would. Angles: the bond-orientational order of P. J. Steinhardt, D. R. Nelson and
+M. Ronchetti, Phys. Rev. B 28, 784 (1983). Mass disorder: S. Tamura, Phys. Rev. B 27, 858 (1983), over elements rather
+than isotopes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from paraisite.crystals.crystal import Crystal
+from paraisite.graphs.batch import GraphBatch
+from paraisite.graphs.merge import count_classes
+from paraisite.graphs.neighbours import find_neighbours
+
+REACH = 4.5
+"""Neighbours are closer than this, in Å."""
+
+SOFTNESS = 0.37
+"""Length in Å over which a bond's valence falls by e (Brown and Altermatt)."""
+
+ORDERS = (2, 4, 6)
+"""Orders of the spherical harmonics."""
+
+ALIKE = (0.1, 0.5, 0.05, 0.05, 0.05)
+"""Differences of ln strength, coordination and bond order at which two sites of an element begin to count as two."""
+
+MAX_COMPARED = 600
+"""Sites of one element compared with each other at most; of more, as many evenly spaced ones stand for all."""
+
+SYMMETRY = 0.02
+"""Distances that differ by less than this (Å) count as equal where distinct sites are counted: cells that were relaxed
+without their symmetry keep it to some 0.01 Å."""
+
+STATISTICS = ("mean", "std", "min", "max")
+
+NAMES: tuple[str, ...] = (
+    *(f"{s}_ln_strength" for s in STATISTICS),
+    *(f"{s}_coordination" for s in STATISTICS),
+    *(f"{s}_relative_bond" for s in STATISTICS),
+    *(f"{s}_ln_einstein" for s in STATISTICS),
+    "range_ln_einstein",
+    "mean_lowest_share",
+    "min_lowest_share",
+    "mean_highest_share",
+    "max_highest_share",
+    "lowest_share_of_all",
+    "highest_share_of_all",
+    *(f"{s}_order_{order}" for order in ORDERS for s in ("mean", "std")),
+    "mass_disorder",
+    "range_ln_mass",
+    "entropy",
+    "elements",
+    "ln_environments",
+    "ln_environments_per_site",
+    "ln_distinct_per_site",
+    "ln_edges_per_distinct",
+    "ln_density",
+    "ln_packing",
+    "hydrogen",
+    "ln_stiffness",
+    "range_electronegativity",
+    "std_polarity",
+)
+"""Columns of `environments`."""
+
+
+def environments(
+    crystals: Sequence[Crystal], graphs: GraphBatch, ln_sites: np.ndarray, table: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Describe the surroundings of the sites of crystals, whatever cell, origin and orientation they are written in.
+
+    Parameters
+    ----------
+    crystals : sequence of Crystal, length G
+    graphs : GraphBatch
+        Their graphs.
+    ln_sites : numpy.ndarray, shape (G,)
+        Natural logarithm of the number of sites of the primitive cell.
+    table : dict of str to numpy.ndarray
+        `mass` (u), `covalent_radius` (Å) and `electronegativity` by atomic number.
+
+    Returns
+    -------
+    numpy.ndarray, shape (G, len(NAMES)), float64
+    """
+    if not crystals:
+        return np.zeros((0, len(NAMES)))
+    sizes = np.array([c.n_sites for c in crystals])
+    first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    numbers = np.concatenate([c.numbers for c in crystals])
+    src, dst, distance, vector = _edges(crystals, first)
+    mass, radius, chi = (table[n][numbers] for n in ("mass", "covalent_radius", "electronegativity"))
+    n = len(numbers)
+
+    relative = distance / (radius[src] + radius[dst])
+    shortest = np.full(n, 3.0)
+    np.minimum.at(shortest, dst, relative)
+    near = np.exp(1.0 - (relative / shortest[dst]) ** 6)
+    middle = np.bincount(dst, near * relative, n) / np.maximum(np.bincount(dst, near, n), 1e-12)
+    bond = np.exp(1.0 - (relative / middle[dst]) ** 6)  # Hoppe's coordination, as in `descriptors`
+    coordination = np.bincount(dst, bond, n)
+    valence = np.exp((radius[src] + radius[dst] - distance) / SOFTNESS)
+    strength = np.bincount(dst, valence, n) + 1e-3
+    einstein = 0.5 * np.log(strength / mass)
+    direction = vector / distance[:, None]
+    moments = np.stack([np.bincount(dst, valence * direction[:, i] * direction[:, j], n) for i, j in _PAIRS], axis=1)
+    order = _bond_order(direction, bond, dst, n)
+    polarity = np.bincount(dst, bond * np.abs(chi[src] - chi[dst]), n) / np.maximum(coordination, 1e-9)
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(x, first) / sizes
+
+    def std(x: np.ndarray) -> np.ndarray:
+        apart = x - np.repeat(mean(x), sizes)
+        return np.asarray(np.sqrt(mean(apart**2)))
+
+    def low(x: np.ndarray) -> np.ndarray:
+        return np.minimum.reduceat(x, first)
+
+    def high(x: np.ndarray) -> np.ndarray:
+        return np.maximum.reduceat(x, first)
+
+    ln_mass = np.log(mass)
+    shares = _shares(moments)
+    of_all = _shares(np.add.reduceat(moments, first))
+    columns = [f(x) for x in (np.log(strength), coordination, shortest, einstein) for f in (mean, std, low, high)]
+    columns += [high(einstein) - low(einstein)]
+    columns += [mean(shares[:, 0]), low(shares[:, 0]), mean(shares[:, 1]), high(shares[:, 1]), *of_all.T]
+    columns += [f(order[:, k]) for k in range(len(ORDERS)) for f in (mean, std)]
+    columns += [mean(mass**2) / mean(mass) ** 2 - 1.0, high(ln_mass) - low(ln_mass)]
+    volume = np.array([c.volume for c in crystals])
+    fingerprint = np.column_stack([np.log(strength), coordination, order]) / ALIKE
+    variety = np.array(
+        [_variety(numbers[i : i + k], fingerprint[i : i + k]) for i, k in zip(first, sizes, strict=True)]
+    )
+    distinct, edges = count_classes(graphs, SYMMETRY)
+    columns += [*variety.T, np.log(distinct) - ln_sites, np.log(edges / distinct)]
+    columns += [np.log(mean(mass) * sizes / volume), np.log(mean(radius**3) * sizes / volume)]
+    columns += [mean(numbers == 1), np.log(mean(np.sqrt(strength)) / np.sqrt(mean(mass)))]
+    columns += [high(chi) - low(chi), std(polarity)]
+    return np.column_stack(columns)
+
+
+_PAIRS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+
+
+def _edges(crystals: Sequence[Crystal], first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Neighbours of all crystals: src, dst (sites of all), distance, and the vector from dst to src in Å."""
+    src, dst, distance, vector = [], [], [], []
+    for crystal, start in zip(crystals, first.tolist(), strict=True):
+        found = find_neighbours(crystal, REACH)
+        apart = crystal.positions[found.src] - crystal.positions[found.dst] + found.shift
+        src.append(found.src + start)
+        dst.append(found.dst + start)
+        distance.append(np.maximum(found.distance, 1e-6))
+        vector.append(apart @ crystal.cell)
+    return np.concatenate(src), np.concatenate(dst), np.concatenate(distance), np.concatenate(vector)
+
+
+def _shares(moments: np.ndarray) -> np.ndarray:
+    """Lowest and highest share of the strength along an axis, (items, 6) to (items, 2); isotropic: 1/3."""
+    tensor = np.empty((len(moments), 3, 3))
+    for k, (i, j) in enumerate(_PAIRS):
+        tensor[:, i, j] = tensor[:, j, i] = moments[:, k]
+    trace = np.trace(tensor, axis1=1, axis2=2)
+    tensor[trace < 1e-9] = np.eye(3)
+    values = np.linalg.eigvalsh(tensor / np.where(trace < 1e-9, 3.0, trace)[:, None, None])
+    return np.asarray(values[:, [0, 2]])
+
+
+@cache
+def _legendre(order: int) -> list[tuple[np.ndarray, float]]:
+    """For each m, the m-th derivative of the Legendre polynomial (its coefficients), and its weight in Q squared."""
+    found = []
+    for m in range(order + 1):
+        derivative = np.polynomial.Legendre.basis(order).deriv(m).convert(kind=np.polynomial.Polynomial)
+        weight = math.factorial(order - m) / math.factorial(order + m) * (1 if m == 0 else 2)
+        found.append((derivative.coef, weight))
+    return found
+
+
+def _bond_order(direction: np.ndarray, bond: np.ndarray, dst: np.ndarray, n: int) -> np.ndarray:
+    """Steinhardt's Q of each site for `ORDERS`, its bonds weighted by `bond`, shape (n, len(ORDERS))."""
+    some = bond > 1e-3
+    z, weight, dst = direction[some, 2], bond[some], dst[some]
+    plane = direction[some, 0] + 1j * direction[some, 1]
+    total = np.maximum(np.bincount(dst, weight, n), 1e-12)
+    turned = [weight.astype(complex)]
+    for _ in range(max(ORDERS)):
+        turned.append(turned[-1] * plane)
+    found = np.empty((n, len(ORDERS)))
+    for k, order in enumerate(ORDERS):
+        square = np.zeros(n)
+        for m, (coefficients, share) in enumerate(_legendre(order)):
+            value = np.polynomial.polynomial.polyval(z, coefficients)
+            square += share * np.bincount(dst, value * turned[m].real, n) ** 2
+            if m:
+                square += share * np.bincount(dst, value * turned[m].imag, n) ** 2
+        found[:, k] = np.sqrt(square) / total
+    return found
+
+
+def _variety(numbers: np.ndarray, fingerprint: np.ndarray) -> tuple[float, float, float, float]:
+    """Entropy of the composition, elements, and ln of the environments, in all and per site.
+
+    Environments are counted without deciding which sites are equal: each site counts 1 over the number of sites of its
+    element like itself, exp(-|difference of fingerprints|²/2) of each other one.
+    """
+    elements, counts = np.unique(numbers, return_counts=True)
+    share = counts / len(numbers)
+    environments = 0.0
+    for element, count in zip(elements.tolist(), counts.tolist(), strict=True):
+        own = fingerprint[numbers == element]
+        if count > MAX_COMPARED:
+            own = own[np.linspace(0, count - 1, MAX_COMPARED).astype(int)]
+        square = (own**2).sum(axis=1)
+        apart = np.maximum(square[:, None] + square[None, :] - 2.0 * own @ own.T, 0.0)
+        environments += float((1.0 / np.exp(-0.5 * apart).sum(axis=1)).sum())
+    ln = math.log(environments)
+    return float(-(share * np.log(share)).sum()), len(elements), ln, ln - math.log(len(numbers))

@@ -1,0 +1,198 @@
+"""How close a crystal is to compounds whose conductivity is known, in the space of descriptors.
+
+Descriptors are standardised over these compounds. The distance of a crystal is the root mean square distance to its
+`NEAREST` nearest ones among those that a fold's networks trained on. Compounds that the fold held out have such
+distances too; the applicability of a crystal is the share of them at least as far, averaged over folds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paraisite.model.descriptors import NAMES
+
+OUTSIDE = 0.05
+"""Below this applicability a crystal counts as outside the training data."""
+
+NEAREST = 5
+"""Neighbours over which a distance is a mean."""
+
+CANDIDATES = 48
+"""Neighbours looked at before those that a fold held out are left out."""
+
+FARTHEST = 4.0
+"""Standard deviations from the mean beyond which a descriptor counts as being there."""
+
+SMALL_SPREAD, SMALL_DISTANCE = 0.02, 0.1
+"""Added to differences of log10 kappa and to distances before the logarithm: a chance agreement does not count much."""
+
+SCALE_FEATURES = (
+    "ln spread of the fold's networks",
+    "ln distance",
+    "ln mean |log10 kappa of the neighbours - prediction|",
+    "log10 kappa",
+    "log10 kappa squared",
+    "ln sites of the primitive cell",
+    "spread of electronegativity",
+)
+"""Columns of `scale_features`."""
+
+_LN_SITES, _POLARITY = NAMES.index("ln_primitive_sites"), NAMES.index("std_electronegativity")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Near:
+    """Neighbours of some crystals, for each fold.
+
+    Attributes
+    ----------
+    distance : numpy.ndarray, shape (folds, crystals)
+        Root mean square over the nearest compounds that the fold trained on.
+    log_kappa : numpy.ndarray, shape (folds, crystals, NEAREST)
+        log10 kappa of these, NaN where there are fewer.
+    nearest : numpy.ndarray, shape (crystals,), int64
+        Row of the nearest compound of all.
+    nearest_distance : numpy.ndarray, shape (crystals,)
+    """
+
+    distance: np.ndarray
+    log_kappa: np.ndarray
+    nearest: np.ndarray
+    nearest_distance: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbourhood:
+    """Compounds with known conductivity in the space of their descriptors.
+
+    Attributes
+    ----------
+    shift, scale : numpy.ndarray, shape (q,), float32
+        Mean and standard deviation of each descriptor; a scale of infinity leaves a descriptor out.
+    points : numpy.ndarray, shape (n, q), float32
+        Standardised descriptors, rounded to half precision.
+    log_kappa : numpy.ndarray, shape (n,), float32
+    trained : numpy.ndarray, shape (folds, n), bool
+        Which compounds a fold's networks trained on.
+    held_out_distance : numpy.ndarray, sorted
+        Distance of each compound that a fold held out to those that it trained on.
+    """
+
+    shift: np.ndarray
+    scale: np.ndarray
+    points: np.ndarray
+    log_kappa: np.ndarray
+    trained: np.ndarray
+    held_out_distance: np.ndarray
+
+    @classmethod
+    def fit(cls, descriptors: np.ndarray, log_kappa: np.ndarray, trained: np.ndarray) -> Neighbourhood:
+        """Standardise the descriptors of known compounds, (n, q), of which each fold trained on some, (folds, n)."""
+        spread = descriptors.std(axis=0)
+        scale = np.where(spread < 1e-6, np.inf, spread).astype(np.float32)
+        shift = descriptors.mean(axis=0).astype(np.float32)
+        # half precision on disk and in memory alike, so that a loaded model gives the numbers it was calibrated on
+        points = _standard(descriptors, shift, scale).astype(np.float16).astype(np.float32)
+        made = cls(shift, scale, points, log_kappa.astype(np.float32), trained, np.zeros(0))
+        held = [made.find(descriptors[~own]).distance[f] for f, own in enumerate(trained) if not own.all()]
+        distances = np.sort(np.concatenate([np.zeros(0), *held])).astype(np.float32)
+        return cls(shift, scale, points, made.log_kappa, trained, distances)
+
+    def find(self, descriptors: np.ndarray) -> Near:
+        """Find the neighbours of crystals.
+
+        Parameters
+        ----------
+        descriptors : numpy.ndarray, shape (crystals, q)
+        """
+        parts = [self._find(descriptors[i : i + 512]) for i in range(0, max(len(descriptors), 1), 512)]
+        if len(parts) == 1:
+            return parts[0]
+        return Near(
+            np.concatenate([p.distance for p in parts], axis=1),
+            np.concatenate([p.log_kappa for p in parts], axis=1),
+            np.concatenate([p.nearest for p in parts]),
+            np.concatenate([p.nearest_distance for p in parts]),
+        )
+
+    def _find(self, descriptors: np.ndarray) -> Near:
+        at = _standard(descriptors[:, : len(self.shift)], self.shift, self.scale)
+        square = (at**2).sum(axis=1)[:, None] + (self.points**2).sum(axis=1)[None, :] - 2.0 * (at @ self.points.T)
+        count = min(CANDIDATES, len(self.points))
+        # a fold that holds out more than the candidates would be left without neighbours: then look at all
+        some = np.argpartition(square, count - 1, axis=1)[:, :count] if count < len(self.points) else None
+        rows = np.arange(len(at))[:, None]
+        if some is None:
+            some = np.broadcast_to(np.arange(count), (len(at), count))
+        some = some[rows, np.argsort(square[rows, some], axis=1, kind="stable")]
+        near_square = np.maximum(square[rows, some], 0.0)
+        distance = np.empty((len(self.trained), len(at)))
+        log_kappa = np.full((len(self.trained), len(at), NEAREST), np.nan)
+        for f, own in enumerate(self.trained):
+            usable = own[some]
+            rank = np.cumsum(usable, axis=1)
+            chosen = usable & (rank <= NEAREST)
+            found = chosen.sum(axis=1)
+            distance[f] = np.sqrt((near_square * chosen).sum(axis=1) / np.maximum(found, 1))
+            distance[f][found == 0] = np.sqrt(near_square[found == 0, -1]) if count else 0.0
+            crystal, place = np.nonzero(chosen)
+            log_kappa[f, crystal, rank[crystal, place] - 1] = self.log_kappa[some[crystal, place]]
+        return Near(distance, log_kappa, some[:, 0].copy(), np.sqrt(near_square[:, 0]))
+
+    def applicability(self, near: Near, fold: np.ndarray | None = None) -> np.ndarray:
+        """Share of held-out compounds at least as far from their neighbours, shape (crystals,).
+
+        Parameters
+        ----------
+        near : Near
+        fold : numpy.ndarray, shape (crystals,), int, optional
+            The fold that counts for each crystal; by default the mean over folds.
+        """
+        n = len(self.held_out_distance)
+        if not n:
+            return np.full(near.distance.shape[1], np.nan)
+        share = 1.0 - np.searchsorted(self.held_out_distance, near.distance, side="left") / n
+        return np.asarray(share.mean(axis=0) if fold is None else share[fold, np.arange(len(fold))])
+
+
+def scale_features(
+    log_members: np.ndarray, folds: tuple[tuple[int, ...], ...], near: Near, descriptors: np.ndarray
+) -> np.ndarray:
+    """What the width of an interval may depend on, shape (folds, crystals, len(SCALE_FEATURES)).
+
+    Parameters
+    ----------
+    log_members : numpy.ndarray, shape (members, crystals)
+        log10 kappa of every network.
+    folds : tuple of tuple of int
+        Members of each fold.
+    near : Near
+    descriptors : numpy.ndarray, shape (crystals, q)
+    """
+    found = []
+    for f, members in enumerate(folds):
+        own = log_members[list(members)]
+        centre = own.mean(axis=0)
+        known = np.isfinite(near.log_kappa[f])
+        apart = np.where(known, np.abs(near.log_kappa[f] - centre[:, None]), 0.0).sum(axis=1)
+        apart /= np.maximum(known.sum(axis=1), 1)
+        found.append(
+            np.column_stack(
+                [
+                    np.log(own.std(axis=0) + SMALL_SPREAD),
+                    np.log(near.distance[f] + SMALL_DISTANCE),
+                    np.log(apart + SMALL_SPREAD),
+                    centre,
+                    centre**2,
+                    descriptors[:, _LN_SITES],
+                    descriptors[:, _POLARITY],
+                ]
+            )
+        )
+    return np.stack(found)
+
+
+def _standard(descriptors: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return np.clip((descriptors - shift) / scale, -FARTHEST, FARTHEST).astype(np.float32)
