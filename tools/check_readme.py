@@ -19,9 +19,13 @@ from typing import Any
 import numpy as np
 from make_as_published import as_published, quirks, switches
 from make_cleaning import cleaning
+from make_kappa import kappa, kappa_classes, kappa_properties, kappa_spread
 from make_overlap import overlap
+from make_published import published_table
 from make_screening import screening
 from make_study import FIGURES, baselines, contradictions, crabnet, cross, figures, grouped, steps, study
+from make_transfers import learning_curve, transfers
+from make_transfers import pictures as transfer_figures
 from make_tune import pictures as tune_figures
 from make_tune import space, tune, tuned
 from make_verify import compounds, convergence, examples, pipeline, verified
@@ -30,7 +34,7 @@ from markdown_table import table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-PAGES = (ROOT / "README.md", ROOT / "src/paraisite/model/pretrained/kappa-mix/README.md", *ROOT.glob("docs/*.md"))
+PAGES = (ROOT / "README.md", ROOT / "src/paraisite/model/pretrained/kappa/README.md", *ROOT.glob("docs/*.md"))
 BLOCK = re.compile(r"<!-- begin (?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- end (?P=name) -->", re.DOTALL)
 
 SEEDS = range(1, 6)
@@ -120,27 +124,6 @@ def demo() -> str:
     return "```text\n" + (RESULTS / "demo.txt").read_text().rstrip() + "\n```\n"
 
 
-def properties() -> str:
-    """Held-out errors of the auxiliary properties."""
-    rows = [
-        [f"`{name}`", f"{value['mae']:.3g}", f"{100 * value['median_ape']:.1f} %", str(value["n"])]
-        for name, value in read("step3-formula").get("properties", {}).items()
-    ]
-    return table(["property", "mean absolute error", "median error", "held-out rows"], rows)
-
-
-def newformulas() -> str:
-    """What the default model's interval is worth on formulas that are new."""
-    r = read("new_formulas")
-    return (
-        f"On the {r['n']:.0f} compounds, each predicted by networks that never saw its formula, intervals of "
-        f"{100 * r['level']:.0f} % made with the calibration of `kappa-mix` cover {100 * r['coverage_all']:.1f} % "
-        f"(`l96` {100 * r['coverage_l96']:.1f} %, `hh143` {100 * r['coverage_hh143']:.1f} %), "
-        f"with a median width of {r['width']:.2f} (the compounds' own residuals, of other networks, are among those "
-        "that calibrate).\n"
-    )
-
-
 BLOCKS = {
     "as-published": as_published,
     "quirks": quirks,
@@ -157,11 +140,16 @@ BLOCKS = {
     "steps": steps,
     "overlap": overlap,
     "cleaning": lambda: cleaning(read("cleaning_aflow_agl")),
-    "newformulas": newformulas,
     "accuracy": accuracy,
     "intervals": intervals,
     "demo": demo,
-    "properties": properties,
+    "kappa": kappa,
+    "kappa-spread": kappa_spread,
+    "kappa-classes": kappa_classes,
+    "kappa-properties": kappa_properties,
+    "published": published_table,
+    "learning-curve": learning_curve,
+    "transfers": transfers,
     "verified": verified,
     "compounds": compounds,
     "examples": examples,
@@ -188,7 +176,7 @@ def main() -> int:
             if arguments.write:
                 page.write_text(renewed, encoding="utf-8")
             print(f"{page.relative_to(ROOT)}: {'renewed' if arguments.write else 'disagrees with results/'}")
-    drawn = [*figures(), *tune_figures(), *verify_figures()]
+    drawn = [*figures(), *tune_figures(), *verify_figures(), *transfer_figures()]
     for picture in drawn:
         if not picture.is_current(FIGURES):
             stale += 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,10 @@ import paraisite
 from paraisite.cli import demo
 
 Invoke = Callable[..., Result]
-EXAMPLES = ["Si", "C", "NaCl", "MgO", "PbTe", "GaAs", "BAs", "TiNiSn", "CsI", "ZnO"]
+EXAMPLES = """
+    Si C NaCl MgO PbTe GaAs BAs TiNiSn CsI ZnO Bi2Te3 SnSe CoSb3 SrTiO3 Mg3Sb2 CaF2 CuInSe2 Mg2SiO4 BN La2Zr2O7
+""".split()
+COUNT = re.compile(r"(.+): (\d+) of 20 lie within a factor of 3 of the reference \((\d+)\) or .* \((\d+) more\)")
 
 
 def table(out: str) -> dict[str, list[str]]:
@@ -28,18 +33,38 @@ def test_demo_with_the_shipped_model(invoke: Invoke, tmp_path: Path, monkeypatch
     lines = table(out)
     assert list(lines) == EXAMPLES
     for cells in lines.values():
-        assert re.fullmatch(r"[\d.]+ \[[\d.]+ – [\d.]+\]", cells[2])
-        assert cells[4] in ("yes", "inside"), cells
-    assert "10 of 10 lie within a factor of 3" in out
+        assert len(cells) == 9
+        assert cells[2] in ("itself", "formula", "no")
+        for first in (3, 6):
+            assert re.fullmatch(r"[\d.]+ \[[\d.]+ – [\d.]+\]", cells[first])
+            assert cells[first + 2] in ("yes", "inside", "no")
+    counts = COUNT.findall(out)
+    assert [count[0] for count in counts] == ["all networks", "networks that never saw the formula"]
+    for (_, total, near, inside), column in zip(counts, (5, 8), strict=True):
+        said = [cells[column] for cells in lines.values()]
+        assert (int(near), int(inside)) == (said.count("yes"), said.count("inside"))
+        assert int(total) == int(near) + int(inside)
+        assert int(total) >= 15
+
+
+def test_demo_with_a_model_that_holds_no_formula_out(invoke: Invoke, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(tiny_checkpoint, tmp_path / "model"))
+    card = json.loads((model / "card.json").read_text())
+    (model / "card.json").write_text(json.dumps(card | {"formula_fold": {}}))
+    out = invoke("demo", "--model", model).stdout
+    lines = table(out)
+    assert list(lines) == EXAMPLES
+    assert {len(cells) for cells in lines.values()} == {6}
+    assert [count[0] for count in COUNT.findall(out)] == ["all networks"]
 
 
 def test_demo_says_what_was_in_training(invoke: Invoke, tiny_checkpoint: Path) -> None:
     lines = table(invoke("demo", "--model", tiny_checkpoint).stdout)
     assert list(lines) == EXAMPLES
-    assert lines["NaCl"][5] == "itself"
-    assert lines["NaCl"][6] != lines["NaCl"][2], "networks that saw NaCl speak for it"
-    assert {lines[name][5] for name in EXAMPLES if name != "NaCl"} == {"no"}
-    assert lines["Si"][6] == lines["Si"][2]
+    assert lines["NaCl"][2] == "itself"
+    assert lines["NaCl"][6] != lines["NaCl"][3], "networks that saw NaCl are used for it"
+    assert {lines[name][2] for name in EXAMPLES if name != "NaCl"} == {"no"}
+    assert lines["Si"][6] == lines["Si"][3]
 
 
 def test_missing_examples_are_wrong_usage(invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

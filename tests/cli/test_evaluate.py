@@ -102,12 +102,12 @@ def test_a_start_whose_data_the_card_does_not_list_is_named(
     shutil.copytree(tiny_checkpoint, model)
     card = json.loads((model / "card.json").read_text())
     card["formula_fold"] = {}
-    card["recipe"]["initial"] = "kappa-mix"
+    card["recipe"]["initial"] = "kappa"
     (model / "card.json").write_text(json.dumps(card))
     out = invoke("evaluate", model, labelled).stdout
-    assert "does not list the formulas that kappa-mix was trained on" in out
+    assert "does not list the formulas that kappa was trained on" in out
     refused = invoke("evaluate", model, labelled, "--split", "held-out", code=2).stderr
-    assert "holds no formula out, for its start, kappa-mix," in refused
+    assert "holds no formula out, for its start, kappa," in refused
 
 
 def test_nothing_left_to_score_is_wrong_usage(invoke: Invoke, tiny_checkpoint: Path, tiny_dataset: Path) -> None:

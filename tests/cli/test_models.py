@@ -15,6 +15,12 @@ from paraisite.model.registry import DEFAULT, ENCODER, registry
 
 Invoke = Callable[..., Result]
 
+OLD = {
+    "kappa-mix": "e124680aaf07c9c7a0625cdab6e04208a4d257d7c3e7488bb61df8689f40d310",
+    "kappa-mix-by-formula": "74fb952c27e98992663aa5db91ddf6f840a2e54fe647ab1ec6b218635845d1b0",
+}
+"""Models that shipped earlier, and the sha256 of their weights at commit 62fd265."""
+
 
 @pytest.fixture(autouse=True)
 def _no_fetched_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +81,26 @@ def test_info_of_a_model_that_is_not_a_checkpoint(invoke: Invoke) -> None:
 
 def test_info_of_the_shipped_model(invoke: Invoke) -> None:
     out = invoke("models", "info", DEFAULT).stdout
-    assert re.search(r"here: .*pretrained.kappa-mix", out)
+    assert re.search(r"here: .*pretrained.kappa$", out, re.M)
     assert "limits: Lattice part" in out
-    assert "mix" in out
+    assert re.search(r"stage 2, all: phonix \+ phonondb_harmonic \+ .*, \d+ epochs", out)
+    assert "data: phonix (content" in out
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_a_replaced_model_gives_its_successor(name: str, invoke: Invoke) -> None:
+    (line,) = [line for line in invoke("models", "list").stdout.splitlines() if line.split()[:1] == [name]]
+    assert line.split()[1:4] == ["replaced", "gives", f"{DEFAULT};"]
+    info = invoke("models", "info", name)
+    assert info.stdout == invoke("models", "info", DEFAULT).stdout
+    assert f"replaces: {name} (git checkout 62fd265; kappa.safetensors of sha256 {OLD[name]})" in info.stdout
+    fetched = invoke("models", "fetch", name.upper())
+    assert fetched.stdout == invoke("models", "fetch", DEFAULT).stdout
+    for said in (info.stderr.replace(name, name.upper()), fetched.stderr):
+        assert said.count("has been replaced by kappa") == 1
+        assert f"{name.upper()} has been replaced by kappa, which is used here" in said
+        assert f"git checkout 62fd265 (kappa.safetensors, sha256 {OLD[name][:12]}" in said
+    assert invoke("models", "info", DEFAULT).stderr == ""
 
 
 def test_fetch_of_a_shipped_model_gives_its_folder(invoke: Invoke) -> None:

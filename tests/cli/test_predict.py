@@ -25,6 +25,7 @@ DESIGN = (
     "nearest_known status reason"
 ).split()
 """The columns of the design's table, in its order."""
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples" / "crystals").glob("*.cif"))
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -142,6 +143,29 @@ def test_held_out_lets_other_networks_speak(invoke: Invoke, tiny_checkpoint: Pat
     assert all(a["kappa_W_mK"] != b["kappa_W_mK"] for a, b in zip(every, unseen, strict=True))
 
 
+@pytest.mark.parametrize("held_out", [False, True])
+def test_the_parts_of_kappa_add_up(held_out: bool, invoke: Invoke) -> None:
+    """With the shipped model, which knows the share of coherences."""
+    asked = "kappa_particle,kappa_coherence,transport_integral"
+    options = ("--properties", asked, *(["--held-out"] if held_out else []))
+    found = rows_of(invoke("predict", *EXAMPLES, *options).stdout)
+    assert list(found[0])[-3:] == ["kappa_particle_W_mK", "kappa_coherence_W_mK", "transport_integral_W_mK_s"]
+    for row in found:
+        particle, coherence = (float(row[f"kappa_{part}_W_mK"]) for part in ("particle", "coherence"))
+        assert particle > 0 < coherence
+        assert particle + coherence == pytest.approx(float(row["kappa_W_mK"]), rel=1e-5)
+        assert float(row["transport_integral_W_mK_s"]) > 0
+
+
+def test_a_replaced_model_is_named_once(invoke: Invoke) -> None:
+    new = invoke("predict", EXAMPLES[0], "--held-out")
+    old = invoke("predict", EXAMPLES[0], "--held-out", "--model", "kappa-mix-by-formula")
+    assert old.stdout == new.stdout
+    note, *rest = old.stderr.splitlines()
+    assert note.startswith("note: kappa-mix-by-formula has been replaced by kappa")
+    assert rest == new.stderr.splitlines()
+
+
 def test_disorder_majority_warns(invoke: Invoke, tiny_checkpoint: Path, crystals: list[Path], tmp_path: Path) -> None:
     disordered = tmp_path / "mixed.cif"
     loop, sites = crystals[0].read_text().split("_atom_site_fract_z\n")
@@ -165,7 +189,7 @@ def test_quiet_says_nothing(invoke: Invoke, tiny_checkpoint: Path, mixed: list[P
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--model", "no-such-model"], "no-such-model.*kappa-mix"),
+        (["--model", "no-such-model"], r"no-such-model.*neither a model \(kappa, "),
         (["--properties", "colour"], "colour.*bulk_modulus_vrh"),
         (["--level", "1.5"], "level 1.5.*between 0 and 1"),
         (["--level", "nan"], "level nan"),

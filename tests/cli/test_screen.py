@@ -108,7 +108,7 @@ def test_nothing_predicted_fails_but_leaves_the_table(invoke: Invoke, tiny_check
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--model", "no-such-model"], "no-such-model.*kappa-mix"),
+        (["--model", "no-such-model"], r"no-such-model.*neither a model \(kappa, "),
         (["--properties", "colour"], "colour.*bulk_modulus_vrh"),
         (["--level", "1.5"], "level 1.5.*between 0 and 1"),
         (["--level", "0.99"], "level 0.99.*at most"),

@@ -47,6 +47,23 @@ def test_list_shows_the_shipped_recipes(invoke: Invoke) -> None:
     assert all(len(line.partition(":")[2]) > 20 for line in lines)
 
 
+def test_a_start_from_a_replaced_model_starts_from_its_successor(
+    invoke: Invoke, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "mine.yml"
+    stage = f"{{name: mine, dataset: {tiny_dataset}, fit: kernel}}"
+    said, models = {}, {}
+    for initial in ("kappa", "kappa-mix"):
+        recipe.write_text(f"name: mine\ninitial: {initial}\nsplit: {{folds: 2}}\nstages: [{stage}]\n")
+        said[initial] = invoke("train", recipe, "--device", "cpu", "--out", tmp_path / initial)
+        models[initial] = (tmp_path / initial / "model" / "kappa.safetensors").read_bytes()
+    assert models["kappa-mix"] == models["kappa"]
+    assert said["kappa-mix"].stdout.replace("kappa-mix/", "kappa/") == said["kappa"].stdout
+    assert json.loads((tmp_path / "kappa-mix" / "model" / "card.json").read_text())["recipe"]["initial"] == "kappa"
+    assert said["kappa-mix"].stderr.count("note: kappa-mix has been replaced by kappa") == 1
+    assert "has been replaced" not in said["kappa"].stderr
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [

@@ -89,7 +89,7 @@ def test_the_best_rows_of_a_screening(invoke: Invoke, metals: Path) -> None:
     invoke("screen", "Al.cif", "Cu.cif", "-o", "screened.parquet", "--workers", "0")
     assert (
         "--model means nothing with --from"
-        in invoke("verify", "--from", "screened.parquet", "--model", "kappa-mix", *EMT[:4], code=2).stderr
+        in invoke("verify", "--from", "screened.parquet", "--model", "kappa", *EMT[:4], code=2).stderr
     )
     invoke("verify", "--from", "screened.parquet", "--top", "1", "--where", '"Al" in elements', *EMT[:4])
     (row,) = table(metals / "verified")

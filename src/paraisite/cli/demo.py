@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from paraisite.cli.console import console
 from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
+from paraisite.cli.options import ModelOption
 
 if TYPE_CHECKING:
     from paraisite.model.checkpoint import Card
@@ -21,28 +23,22 @@ EXAMPLES = """Examples:
   paraisite demo
   paraisite demo --model runs/step3/model"""
 
-HELD_OUT_MODEL = "kappa-mix-by-formula"
-"""A model whose folds are folds of formulas."""
-
 FACTOR = 3.0
 """How far from the reference a prediction may be."""
 
 
 @guarded
-def demo(
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="NAME|DIR", help="A model's name or folder.", show_default="kappa-mix"),
-    ] = None,
-) -> None:
-    """Predict the example crystals, and compare with reference values."""
+def demo(model: ModelOption = None) -> None:
+    """Predict the example crystals, and compare with reference values.
+
+    A model in folds of formulas predicts twice: with all networks, and with those that never saw the crystal's formula.
+    """
     from rich import box
     from rich.table import Table
 
     load_libraries()
     with wrong_usage():
         from paraisite.crystals import read
-        from paraisite.evaluation.evaluate import check_held_out
         from paraisite.model.registry import DEFAULT
         from paraisite.prediction import Predictor
         from paraisite.prediction.table import interval, short
@@ -51,45 +47,34 @@ def demo(
         with (folder / "references.csv").open(newline="", encoding="utf-8") as file:
             references = {line["id"]: float(line["kappa_W_mK"]) for line in csv.DictReader(file)}
         predictor = Predictor.from_pretrained(model or DEFAULT)
-        other = predictor if model or HELD_OUT_MODEL == DEFAULT else Predictor.from_pretrained(HELD_OUT_MODEL)
-        check_held_out(other.card)
     crystals = list(read([folder / "crystals" / f"{id}.cif" for id in references]))
-    rows = predictor.predict(crystals)
-    held_out = other.predict(crystals, held_out=True)
+    found = {"all networks": predictor.predict(crystals)}
+    if predictor.card.holds_formulas_out:
+        found["networks that never saw the formula"] = predictor.predict(crystals, held_out=True)
+    rows = found["all networks"]
 
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title="Lattice thermal conductivity at 300 K (W/m/K)"
     )
     table.add_column("crystal")
     table.add_column("reference", justify="right", no_wrap=True)
-    table.add_column("predicted", no_wrap=True)
-    table.add_column("factor", justify="right")
-    table.add_column("agrees")
     table.add_column("trained on", no_wrap=True)
-    table.add_column("formula never seen", no_wrap=True)
-    table.add_column("factor", justify="right")
-    table.add_column("agrees")
-    for row, unseen in zip(rows, held_out, strict=True):
-        reference = references[row.id]
-        table.add_row(
-            row.id,
-            f"{reference:g}",
-            interval(row),
-            short(_factor(row, reference)),
-            _agreement(row, reference),
-            _in_training(row, predictor.card),
-            interval(unseen),
-            short(_factor(unseen, reference)),
-            _agreement(unseen, reference),
-        )
+    for heading in ("predicted", "formula never seen")[: len(found)]:
+        table.add_column(heading, no_wrap=True)
+        table.add_column("factor", justify="right")
+        table.add_column("agrees")
+    for same in zip(*found.values(), strict=True):
+        row, reference = same[0], references[same[0].id]
+        cells = [(interval(one), short(_factor(one, reference)), _agreement(one, reference)) for one in same]
+        table.add_row(row.id, f"{reference:g}", _in_training(row, predictor.card), *chain(*cells))
     console().print(table)
     typer.echo(
         "agrees: within a factor of 3, or inside the interval; trained on: the compound itself, or its formula\n"
     )
-    for who, found in (("all networks", rows), ("networks that never saw the formula", held_out)):
-        near, inside = (_count(found, references, agreement) for agreement in ("yes", "inside"))
+    for who, predicted in found.items():
+        near, inside = (_count(predicted, references, agreement) for agreement in ("yes", "inside"))
         typer.echo(
-            f"{who}: {near + inside} of {len(found)} lie within a factor of {FACTOR:g} of the reference ({near}) "
+            f"{who}: {near + inside} of {len(predicted)} lie within a factor of {FACTOR:g} of the reference ({near}) "
             f"or have it in the interval ({inside} more)"
         )
     if not any(row.kappa_W_mK for row in rows):

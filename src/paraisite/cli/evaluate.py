@@ -13,7 +13,7 @@ import typer
 from paraisite.cli.console import console
 from paraisite.cli.data.folders import load_dataset
 from paraisite.cli.errors import fail, guarded, load_libraries, wrong_usage
-from paraisite.cli.options import Device, DeviceOption, LevelOption, MirrorOption, check_level
+from paraisite.cli.options import Device, DeviceOption, LevelOption, MirrorOption, check_level, tell_replaced
 from paraisite.cli.scores import LEGEND, scores_table
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
 
 \b
-  paraisite evaluate kappa-mix mix --mirror data/ --split held-out
+  paraisite evaluate kappa phonix --mirror data/ --split held-out
   paraisite evaluate runs/step3/model my_data/ --split unseen -o scores/
 
-A data set is a name (l96, hh143, mix, aflow_agl), a folder that `paraisite data` wrote, or one with id_prop.csv
+A data set is a name (phonix, l96, hh143, mix, aflow_agl), a folder that `paraisite data` wrote, or one with id_prop.csv
 (id, kappa in W/m/K) and CIFs."""
 
 
@@ -39,7 +39,7 @@ class Split(StrEnum):
 
 @guarded
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or folder.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or folder.", callback=tell_replaced)],
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name or folder.")],
     split: Annotated[
         Split,

@@ -11,7 +11,7 @@ import typer
 from paraisite.cli.console import console
 from paraisite.cli.downloads import download_bar
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
-from paraisite.cli.options import MirrorOption
+from paraisite.cli.options import MirrorOption, tell_replaced
 from paraisite.cli.scores import LEGEND, card_scores, scores_table
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ app = typer.Typer(
 
 \b
   paraisite models list
-  paraisite models info kappa-mix
+  paraisite models info kappa
   paraisite models fetch megnet-mp-2018.6.1-eform""",
 )
 
@@ -52,6 +52,8 @@ def list_(mirror: MirrorOption = None) -> None:
     for name, entry in registry().items():
         place = _place(name, mirror)
         made.add_row(name, "no" if place is None else "ships" if entry.shipped else "yes", entry.title, entry.licence)
+        for old, replaced in entry.replaces.items():
+            made.add_row(old, "replaced", f"gives {name}; the old model: git checkout {replaced.commit}")
     console().print(made)
     typer.echo("what is not here: paraisite models fetch NAME")
 
@@ -60,22 +62,27 @@ def list_(mirror: MirrorOption = None) -> None:
     epilog="""Examples:
 
 \b
-  paraisite models info kappa-mix
+  paraisite models info kappa
   paraisite models info runs/step3/model""",
 )
 @guarded
 def info(
-    name: Annotated[str, typer.Argument(metavar="NAME|DIR", help="A model's name or folder.")],
+    name: Annotated[str, typer.Argument(metavar="NAME|DIR", help="A model's name or folder.", callback=tell_replaced)],
     mirror: MirrorOption = None,
 ) -> None:
     """Show a model's card: data, protocol, scores, limits, elements, and how it was trained."""
-    from paraisite.model.registry import locate, registry
+    from paraisite.model.registry import current, locate, registry
 
-    entry = registry().get(name.lower())
+    key = current(name)
+    entry = registry().get(key)
     if entry is not None:
-        typer.echo(f"{name.lower()}: {entry.title}")
+        typer.echo(f"{key}: {entry.title}")
         typer.echo(f"licence: {entry.licence}\ncitation: {entry.citation}")
-        typer.echo(f"here: {_place(name, mirror) or f'no; paraisite models fetch {name.lower()}'}")
+        typer.echo(f"here: {_place(key, mirror) or f'no; paraisite models fetch {key}'}")
+        for old, replaced in entry.replaces.items():
+            typer.echo(
+                f"replaces: {old} (git checkout {replaced.commit}; kappa.safetensors of sha256 {replaced.sha256})"
+            )
         if entry.kind != "checkpoint":
             if entry.properties:
                 typer.echo(f"predicts: {', '.join(entry.properties)}")
@@ -106,12 +113,16 @@ def info(
   paraisite models fetch megnet-mp-2018.6.1-eform""",
 )
 @guarded
-def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `paraisite models list`.")]) -> None:
+def fetch(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name of `paraisite models list`.", callback=tell_replaced)
+    ],
+) -> None:
     """Download a model that does not ship, verify it, and print its folder."""
     from paraisite.model import registry
 
     with wrong_usage():
-        if name.lower() not in registry.registry():
+        if registry.current(name) not in registry.registry():
             raise ValueError(f"{name}: no such model; there are {', '.join(registry.registry())}")
     try:
         with download_bar() as progress:
@@ -174,12 +185,14 @@ def _recipe_lines(recipe: Mapping[str, Any]) -> Iterator[str]:
     split = recipe.get("split", {})
     yield f"split: {', '.join(f'{k} {v}' for k, v in split.items() if k in _SPLIT_KEYS.get(split.get('kind'), ()))}"
     for i, stage in enumerate(recipe.get("stages", []), start=1):
+        named = stage["dataset"]
+        data = named if isinstance(named, str) else " + ".join(named)
         if stage.get("fit") == "kernel":
-            yield f"stage {i}, {stage['name']}: {stage['dataset']}, Gaussian processes on the networks as they are"
+            yield f"stage {i}, {stage['name']}: {data}, Gaussian processes on the networks as they are"
             continue
         frozen = f", frozen {', '.join(stage['freeze'])}" if stage.get("freeze") else ""
         yield (
-            f"stage {i}, {stage['name']}: {stage['dataset']}, {stage['epochs']} epochs of batches of {stage['batch']}, "
+            f"stage {i}, {stage['name']}: {data}, {stage['epochs']} epochs of batches of {stage['batch']}, "
             f"peak rate {stage['learning_rate']:g}, {stage['schedule']}, loss {stage['loss']}{frozen}, "
             f"on {', '.join(stage['targets'])}"
         )

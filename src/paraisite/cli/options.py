@@ -33,6 +33,16 @@ class Ranking(StrEnum):
     uncertainty = "uncertainty"
 
 
+def tell_replaced(name: str | None) -> str | None:
+    """Return the name of a model, and say on standard error if another model has replaced it."""
+    if name:
+        from paraisite.model.registry import replacement
+
+        if note := replacement(name):
+            typer.echo(f"note: {note}", err=True)
+    return name
+
+
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
 LevelOption = Annotated[
     float, typer.Option("--level", metavar="FRACTION", help="Share of true values that the intervals shall cover.")
@@ -49,7 +59,9 @@ MirrorOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME|DIR", help="A model's name or folder.", show_default="kappa-mix"),
+    typer.Option(
+        "--model", metavar="NAME|DIR", help="A model's name or folder.", show_default="kappa", callback=tell_replaced
+    ),
 ]
 PropertiesOption = Annotated[
     str, typer.Option("--properties", metavar="LIST", help="Further properties, separated by commas.")

@@ -61,7 +61,7 @@ def predict(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is rejected.")] = False,
     disorder: DisorderOption = Disorder.reject,
     held_out: Annotated[
-        bool, typer.Option("--held-out", help="Let only networks speak that never saw the formula (kappa only).")
+        bool, typer.Option("--held-out", help="Use only networks that were not trained on the crystal's formula.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
     mirror: MirrorOption = None,

@@ -9,14 +9,17 @@ import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from paraisite.cli.console import console
 from paraisite.cli.errors import INTERRUPTED, fail, guarded, load_libraries, wrong_usage
-from paraisite.cli.options import Device, DeviceOption, MirrorOption
+from paraisite.cli.options import Device, DeviceOption, MirrorOption, tell_replaced
 from paraisite.cli.scores import LEGEND, card_scores, scores_table
+
+if TYPE_CHECKING:
+    from paraisite.training.recipe import Recipe
 
 EXAMPLES = """Examples:
 
@@ -30,7 +33,7 @@ A recipe for own data, here for few values (for many: epochs: 50 in place of fit
 
 \b
   name: mine
-  initial: kappa-mix
+  initial: kappa
   members: 3
   stages:
     - {name: mine, dataset: my_dataset/, fit: kernel}
@@ -80,7 +83,7 @@ def train(
                 "training needs lightning: pip install 'paraisite[train]', in a clone pip install -e '.[train]'"
             )
         changes = [*(settings or []), *([f"members={members}"] if members is not None else [])]
-        loaded = load_recipe(recipe, changes)
+        loaded = with_current_start(load_recipe(recipe, changes))
         folder = out or Path("runs") / loaded.name
 
         import torch
@@ -113,6 +116,13 @@ def train(
     console().print(scores_table(card_scores(metrics)))
     typer.echo(LEGEND)
     typer.echo(f"predict with it: paraisite predict --model {shlex.quote(str(folder / 'model'))} structure.cif")
+
+
+def with_current_start(recipe: Recipe) -> Recipe:
+    """Replace the start by its successor if it is a model that has one, and say so."""
+    from paraisite.model.registry import current
+
+    return recipe.model_copy(update={"initial": current(tell_replaced(recipe.initial) or "none")})
 
 
 def silence_lightning() -> None:

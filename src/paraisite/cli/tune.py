@@ -15,7 +15,7 @@ from paraisite.cli.console import console
 from paraisite.cli.errors import INTERRUPTED, fail, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import Device, DeviceOption, MirrorOption
 from paraisite.cli.scores import LEGEND, scores_table
-from paraisite.cli.train import silence_lightning
+from paraisite.cli.train import silence_lightning, with_current_start
 
 if TYPE_CHECKING:
     from paraisite.training.recipe import Recipe
@@ -103,7 +103,7 @@ def tune(
                     f"tuning needs {package}: pip install 'paraisite[train]', in a clone pip install -e '.[train]'"
                 )
         changes = settings or []
-        loaded = load_recipe(recipe, changes) if recipe else _of_study(study_step, changes)
+        loaded = with_current_start(load_recipe(recipe, changes) if recipe else _of_study(study_step, changes))
 
         import torch
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
-from paraisite.cli.options import Device, DeviceOption, MirrorOption, PerSystemOption, WhereOption
+from paraisite.cli.options import Device, DeviceOption, MirrorOption, PerSystemOption, WhereOption, tell_replaced
 
 EXAMPLES = """Examples:
 
@@ -151,7 +151,13 @@ def verify(
     retry: Annotated[bool, typer.Option("--retry", help="With --resume: try failed crystals again.")] = False,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="NAME|DIR", help="Model to compare with.", show_default="kappa-mix-by-formula"),
+        typer.Option(
+            "--model",
+            metavar="NAME|DIR",
+            help="Model to compare with: its networks that never saw the formula, if it has such.",
+            show_default="kappa",
+            callback=tell_replaced,
+        ),
     ] = None,
     no_predict: Annotated[bool, typer.Option("--no-predict", help="Compare with no prediction.")] = False,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures.")] = True,
@@ -162,9 +168,10 @@ def verify(
     """Compute lattice thermal conductivities with an interatomic potential and phono3py, beside predicted ones."""
     load_libraries()
     with wrong_usage():
+        from paraisite.model.registry import DEFAULT
         from paraisite.phonons.potentials import full_name
         from paraisite.phonons.settings import DEFAULT_POTENTIAL, QUICK_POTENTIAL, QuickSettings, Settings
-        from paraisite.phonons.subject import HELD_OUT_MODEL, shortlisted, subjects
+        from paraisite.phonons.subject import shortlisted, subjects
         from paraisite.phonons.verify import Verification, missing_packages
 
         missing_packages()
@@ -220,7 +227,7 @@ def verify(
             wish = Wish(above=above, top=top, per_system=per_system, keep=condition(where, table))
             found = shortlisted(table, wish, inputs or ())
         else:
-            found = subjects(inputs or (), mirror, None if no_predict else model or HELD_OUT_MODEL, sample)
+            found = subjects(inputs or (), mirror, None if no_predict else model or DEFAULT, sample)
         if not found:
             nothing = f"no row of {table} is wanted" if table is not None else "the inputs hold no crystal"
             raise ValueError(f"there is nothing to verify: {nothing}")

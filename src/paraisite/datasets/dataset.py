@@ -210,13 +210,15 @@ def join(datasets: Iterable[Dataset], name: str) -> Dataset:
     Such a row has the crystal, the provenance and the labels of the first data set, and of each target the first value
     that is known.
     """
-    every = concat(datasets, name)
+    parts = list(datasets)
+    every = concat(parts, name)
+    part = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     first: dict[tuple[str, str], int] = {}
     owner = np.arange(len(every))
-    for row, (id_, formula, source) in enumerate(zip(every.ids, every.formulas, every.provenance, strict=True)):
-        owner[row] = first.setdefault((id_, formula), row)
-        if owner[row] != row and every.provenance[owner[row]] == source:  # a data set that repeats its own ids
-            owner[row] = row
+    for row, key in enumerate(zip(every.ids, every.formulas, strict=True)):
+        earlier = first.setdefault(key, row)
+        if part[earlier] != part[row]:  # else a data set repeats its own ids
+            owner[row] = earlier
     targets = {}
     for target, values in every.targets.items():
         filled = values.copy()

@@ -183,7 +183,7 @@ def check_held_out(card: Card) -> None:
     if not card.holds_formulas_out:
         raise EvaluationError(
             f"{card.name}: its folds are not folds of formulas through all stages, so no network is known not to "
-            "have seen one; use kappa-mix-by-formula, or train with split.group=formula and split.earlier=grouped"
+            "have seen one; use kappa, or train with split.group=formula and split.earlier=grouped"
         )
 
 

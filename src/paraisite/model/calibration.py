@@ -143,17 +143,47 @@ class Calibration(BaseModel):
         centre = centres(log_members, self.folds)
         features = np.clip(features, self.lowest, self.highest)
         scale = np.exp(self.weights[0] + features @ np.array(self.weights[1:]))
-        row_fold = np.array(self.row_fold)
+        row_fold, score = np.array(self.row_fold), np.array(self.score)
         if folds is not None:  # every row's score, around the centres of the allowed folds in turn
             row_fold = np.array(folds)[np.arange(n) % len(folds)]
-        score = np.array(self.score)[:, None]
-        middle, width = centre[row_fold], scale[row_fold]
-        reach = np.abs(score) * width
-        rank = int(np.ceil((n + 1) * level)) - 1  # of the sorted proposals, counted from the side of the centre
-        high = np.partition(middle + reach, rank, axis=0)[rank]
-        low = np.partition(middle - reach, n - 1 - rank, axis=0)[n - 1 - rank]
-        std = (middle + score * width).std(axis=0)
+        used = np.unique(row_fold)
+        scores = [score[row_fold == f] for f in used]
+        centre, scale = centre[used], scale[used]
+        reaches = [np.sort(np.abs(s)) for s in scores]
+        rank = int(np.ceil((n + 1) * level))  # of the sorted proposals, counted from the side of the centre
+        high = _quantile(reaches, centre, scale, rank)
+        low = -_quantile(reaches, -centre, scale, rank)
+        share = np.array([[len(s) / n] for s in scores])
+        first, second = (np.array([[(s**k).mean()] for s in scores]) for k in (1, 2))
+        mean = (share * (centre + first * scale)).sum(axis=0)
+        square = (share * (centre**2 + 2.0 * centre * first * scale + second * scale**2)).sum(axis=0)
+        std = np.sqrt(np.maximum(square - mean**2, 0.0))
         return low, high, std
+
+
+def _quantile(reaches: list[np.ndarray], centre: np.ndarray, scale: np.ndarray, rank: int) -> np.ndarray:
+    """Value below or at which `rank` of the proposals ``centre[f] + reach * scale[f]`` lie, for each crystal.
+
+    Found by bisection: counting proposals of all crystals is quicker than making and sorting them.
+
+    Parameters
+    ----------
+    reaches : list of numpy.ndarray
+        Sorted, not negative, for each fold.
+    centre, scale : numpy.ndarray, shape (folds, crystals)
+    rank : int
+        From 1 on.
+    """
+    low = centre.min(axis=0)
+    high = np.max([c + r[-1] * s for r, c, s in zip(reaches, centre, scale, strict=True)], axis=0)
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        count = np.zeros(len(middle), dtype=np.int64)
+        for reach, c, s in zip(reaches, centre, scale, strict=True):
+            count += np.searchsorted(reach, (middle - c) / s, side="right")
+        enough = count >= rank
+        high, low = np.where(enough, middle, high), np.where(enough, low, middle)
+    return high
 
 
 def centres(log_members: np.ndarray, folds: tuple[tuple[int, ...], ...]) -> np.ndarray:

@@ -1,13 +1,13 @@
 """Checkpoints: a folder with weights (safetensors) and a card (JSON) that stands alone.
 
-========================  ==========================================================================
-``card.json``             architecture, element table, transforms, calibration, recipe, hashes, metrics
-``kappa.safetensors``     the networks that predict kappa, in half precision
-``properties.safetensors``  optional: the networks that predict auxiliary properties
-``maps.safetensors``      optional: the spaces in which distances to known compounds are measured
-``kernel.safetensors``    optional: Gaussian processes that turn the networks' kappa into the one predicted
-``known.csv``             optional: formula, id, dataset and kappa of the high-quality training compounds
-========================  ==========================================================================
+=============================  ==========================================================================
+``card.json``                  architecture, element table, transforms, calibration, recipe, hashes, metrics
+``kappa.safetensors``          the networks that predict kappa, in half precision
+``properties.safetensors``     optional: the networks that predict auxiliary properties
+``neighbourhood.safetensors``  optional: known compounds in the space of their descriptors
+``kernel.safetensors``         optional: Gaussian processes that turn the networks' kappa into the one predicted
+``known.csv``                  optional: formula, id, dataset and kappa of the high-quality training compounds
+=============================  ==========================================================================
 """
 
 from __future__ import annotations
@@ -176,8 +176,13 @@ class Checkpoint:
         kappa = _network(folder / "kappa.safetensors", card.kappa)
         properties = _network(folder / "properties.safetensors", card.properties) if card.properties else None
         near = folder / "neighbourhood.safetensors"
-        neighbourhood = _unpack(_arrays(near), near) if near.is_file() else None
+        neighbourhood = _unpack(_arrays(near), near, card) if near.is_file() else None
         known = _known(folder / "known.csv") if (folder / "known.csv").is_file() else []
+        if neighbourhood is not None and known and len(known) != len(neighbourhood.points):
+            raise CheckpointError(
+                f"{folder / 'known.csv'}: {len(known)} compounds, {near.name} has {len(neighbourhood.points)}; "
+                "fetch or train the model again"
+            )
         kernel = _kernel(folder / "kernel.safetensors", card) if card.kernel else None
         return cls(card, kappa, properties, neighbourhood, known, kernel)
 
@@ -254,14 +259,14 @@ def _pack(neighbourhood: Neighbourhood) -> dict[str, np.ndarray]:
     return {k: np.ascontiguousarray(v) for k, v in arrays.items()}
 
 
-def _unpack(arrays: dict[str, np.ndarray], path: Path) -> Neighbourhood:
+def _unpack(arrays: dict[str, np.ndarray], path: Path, card: Card) -> Neighbourhood:
     try:
         parts = {f.name: arrays[f.name] for f in fields(Neighbourhood)}
     except KeyError as error:
         raise CheckpointError(f"{path}: damaged, fetch or train the model again (no array {error})") from None
     n, q = parts["points"].shape if parts["points"].ndim == 2 else (-1, -1)
-    shapes = {"shift": (q,), "scale": (q,), "log_kappa": (n,)}
-    if any(parts[k].shape != shape for k, shape in shapes.items()) or parts["trained"].shape[1:] != (n,):
+    shapes = {"shift": (q,), "scale": (q,), "log_kappa": (n,), "trained": (len(card.folds), n)}
+    if any(parts[k].shape != shape for k, shape in shapes.items()) or parts["held_out_distance"].ndim != 1:
         raise CheckpointError(f"{path}: damaged, fetch or train the model again (arrays do not fit together)")
     return Neighbourhood(**parts | {"points": parts["points"].astype(np.float32)})
 

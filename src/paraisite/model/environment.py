@@ -105,7 +105,7 @@ def environments(
     np.minimum.at(shortest, dst, relative)
     near = np.exp(1.0 - (relative / shortest[dst]) ** 6)
     middle = np.bincount(dst, near * relative, n) / np.maximum(np.bincount(dst, near, n), 1e-12)
-    bond = np.exp(1.0 - (relative / middle[dst]) ** 6)  # Hoppe's coordination, as in `descriptors`
+    bond = np.exp(1.0 - (relative / middle[dst]) ** 6)  # as Hoppe counts coordination, with relative lengths
     coordination = np.bincount(dst, bond, n)
     valence = np.exp((radius[src] + radius[dst] - distance) / SOFTNESS)
     strength = np.bincount(dst, valence, n) + 1e-3
@@ -142,7 +142,7 @@ def environments(
         [_variety(numbers[i : i + k], fingerprint[i : i + k]) for i, k in zip(first, sizes, strict=True)]
     )
     distinct, edges = count_classes(graphs, SYMMETRY)
-    columns += [*variety.T, np.log(distinct) - ln_sites, np.log(edges / distinct)]
+    columns += [*variety.T, variety[:, 2] - ln_sites, np.log(distinct) - ln_sites, np.log(edges / distinct)]
     columns += [np.log(mean(mass) * sizes / volume), np.log(mean(radius**3) * sizes / volume)]
     columns += [mean(numbers == 1), np.log(mean(np.sqrt(strength)) / np.sqrt(mean(mass)))]
     columns += [high(chi) - low(chi), std(polarity)]
@@ -208,8 +208,8 @@ def _bond_order(direction: np.ndarray, bond: np.ndarray, dst: np.ndarray, n: int
     return found
 
 
-def _variety(numbers: np.ndarray, fingerprint: np.ndarray) -> tuple[float, float, float, float]:
-    """Entropy of the composition, elements, and ln of the environments, in all and per site.
+def _variety(numbers: np.ndarray, fingerprint: np.ndarray) -> tuple[float, float, float]:
+    """Entropy of the composition, elements, and ln of the environments.
 
     Environments are counted without deciding which sites are equal: each site counts 1 over the number of sites of its
     element like itself, exp(-|difference of fingerprints|²/2) of each other one.
@@ -224,5 +224,4 @@ def _variety(numbers: np.ndarray, fingerprint: np.ndarray) -> tuple[float, float
         square = (own**2).sum(axis=1)
         apart = np.maximum(square[:, None] + square[None, :] - 2.0 * own @ own.T, 0.0)
         environments += float((1.0 / np.exp(-0.5 * apart).sum(axis=1)).sum())
-    ln = math.log(environments)
-    return float(-(share * np.log(share)).sum()), len(elements), ln, ln - math.log(len(numbers))
+    return float(-(share * np.log(share)).sum()), len(elements), math.log(environments)

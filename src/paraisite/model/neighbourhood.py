@@ -117,11 +117,10 @@ class Neighbourhood:
             np.concatenate([p.nearest_distance for p in parts]),
         )
 
-    def _find(self, descriptors: np.ndarray) -> Near:
+    def _find(self, descriptors: np.ndarray, candidates: int = CANDIDATES) -> Near:
         at = _standard(descriptors[:, : len(self.shift)], self.shift, self.scale)
         square = (at**2).sum(axis=1)[:, None] + (self.points**2).sum(axis=1)[None, :] - 2.0 * (at @ self.points.T)
-        count = min(CANDIDATES, len(self.points))
-        # a fold that holds out more than the candidates would be left without neighbours: then look at all
+        count = min(candidates, len(self.points))
         some = np.argpartition(square, count - 1, axis=1)[:, :count] if count < len(self.points) else None
         rows = np.arange(len(at))[:, None]
         if some is None:
@@ -130,15 +129,20 @@ class Neighbourhood:
         near_square = np.maximum(square[rows, some], 0.0)
         distance = np.empty((len(self.trained), len(at)))
         log_kappa = np.full((len(self.trained), len(at), NEAREST), np.nan)
+        short = np.zeros(len(at), dtype=bool)
         for f, own in enumerate(self.trained):
             usable = own[some]
             rank = np.cumsum(usable, axis=1)
             chosen = usable & (rank <= NEAREST)
             found = chosen.sum(axis=1)
+            short |= found < min(NEAREST, int(own.sum()))
             distance[f] = np.sqrt((near_square * chosen).sum(axis=1) / np.maximum(found, 1))
             distance[f][found == 0] = np.sqrt(near_square[found == 0, -1]) if count else 0.0
             crystal, place = np.nonzero(chosen)
             log_kappa[f, crystal, rank[crystal, place] - 1] = self.log_kappa[some[crystal, place]]
+        if short.any() and count < len(self.points):  # a fold holds out most of the candidates: look at all
+            again = self._find(descriptors[short], len(self.points))
+            distance[:, short], log_kappa[:, short] = again.distance, again.log_kappa
         return Near(distance, log_kappa, some[:, 0].copy(), np.sqrt(near_square[:, 0]))
 
     def applicability(self, near: Near, fold: np.ndarray | None = None) -> np.ndarray:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from paraisite import downloading
 from paraisite.downloading import DownloadError, Remote, download
 
-DEFAULT = "kappa-mix"
+DEFAULT = "kappa"
 ENCODER = "megnet-mp-2018.6.1-eform"
 
 
@@ -39,8 +39,17 @@ class ModelFile(BaseModel):
         return Remote(self.url, self.sha256, bytes=self.bytes)
 
 
+class Replaced(BaseModel):
+    """A model that shipped earlier: the last commit that holds it, and the digest of its weights, kappa.safetensors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    commit: str
+    sha256: str
+
+
 class ModelEntry(BaseModel):
-    """One model of the registry."""
+    """One model of the registry; `replaces` has the earlier models whose names give this one now."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,6 +61,7 @@ class ModelEntry(BaseModel):
     mirror: str = ""
     properties: tuple[str, ...] = ()
     files: tuple[ModelFile, ...] = ()
+    replaces: dict[str, Replaced] = {}
 
 
 @cache
@@ -61,12 +71,31 @@ def registry() -> dict[str, ModelEntry]:
     return {name: ModelEntry.model_validate(entry) for name, entry in yaml.safe_load(text).items()}
 
 
+def current(name: str) -> str:
+    """Name of the registered model that a name stands for, the successor of a replaced one; other names stay."""
+    key = name.lower()
+    return next((known for known, entry in registry().items() if key == known or key in entry.replaces), name)
+
+
+def replacement(name: str) -> str:
+    """What became of a model that shipped earlier, in one line for its user; empty for every other name."""
+    successor = current(name)
+    if successor.lower() == name.lower():
+        return ""
+    old = registry()[successor].replaces[name.lower()]
+    return (
+        f"{name} has been replaced by {successor}, which is used here; the old model: git checkout {old.commit} "
+        f"(kappa.safetensors, sha256 {old.sha256[:12]}…)"
+    )
+
+
 def locate(name: str, mirror: str | Path | None = None) -> Path:
     """Find the folder of a model by registry name or by path, without touching the network.
 
     Parameters
     ----------
     name : str
+        That of a replaced model gives the folder of its successor; `replacement` has a note on it.
     mirror : str or Path, optional
         Folder that stands in for the network; by default PARAISITE_MIRROR.
 
@@ -75,7 +104,8 @@ def locate(name: str, mirror: str | Path | None = None) -> Path:
     ModelError
         If there is no such model here, or one of its files is not the registered one.
     """
-    entry = registry().get(name.lower())
+    key = current(name)
+    entry = registry().get(key)
     if entry is None:
         for folder in (Path(name), Path(name) / "model"):  # a training's folder holds its model
             if name and (folder / "card.json").is_file():
@@ -84,12 +114,12 @@ def locate(name: str, mirror: str | Path | None = None) -> Path:
             return Path(name)
         raise ModelError(f"{name}: neither a model ({', '.join(registry())}) nor a folder")
     if entry.shipped:
-        folder = Path(str(files("paraisite.model") / "pretrained" / name.lower()))
+        folder = Path(str(files("paraisite.model") / "pretrained" / key))
         if not folder.is_dir():
             raise ModelError(f"{name}: {folder} is missing from this installation; install paraisite again")
         return folder
     root = mirror if mirror is not None else os.environ.get("PARAISITE_MIRROR")
-    places = [cache_folder() / name.lower(), *([Path(root).expanduser() / entry.mirror] if root else [])]
+    places = [cache_folder() / key, *([Path(root).expanduser() / entry.mirror] if root else [])]
     for folder in places:
         if all((folder / f.name).is_file() for f in entry.files):
             for f in entry.files:
@@ -124,20 +154,21 @@ def fetch(
     ModelError
         If there is no such model, the network fails, or a file is not the registered one.
     """
-    entry = registry().get(name.lower())
+    key = current(name)
+    entry = registry().get(key)
     if entry is None:
         raise ModelError(f"{name}: no such model; there are {', '.join(registry())}")
     root = mirror if mirror is not None else os.environ.get("PARAISITE_MIRROR")
     if entry.shipped or (root and all((Path(root) / entry.mirror / f.name).is_file() for f in entry.files)):
         return locate(name, mirror)
-    folder = cache_folder() / name.lower()
+    folder = cache_folder() / key
     done, total = 0, sum(f.bytes for f in entry.files)
 
     def advance(n: int) -> None:
         nonlocal done
         done += n
         if progress is not None:
-            progress(name.lower(), done, total)
+            progress(key, done, total)
 
     for f in entry.files:
         try:

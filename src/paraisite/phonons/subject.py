@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
+from paraisite.model.registry import DEFAULT
 
 if TYPE_CHECKING:
     from paraisite.screening.shortlist import Wish
-
-HELD_OUT_MODEL = "kappa-mix-by-formula"
-"""The model that is asked where none is named: for compounds of its training, networks answer that never saw them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Subject:
 def subjects(
     inputs: Sequence[str],
     mirror: Path | None = None,
-    model: str | None = HELD_OUT_MODEL,
+    model: str | None = DEFAULT,
     sample: int | None = None,
 ) -> list[Subject]:
     """Read crystals from paths and from data sets by name, and predict them.
@@ -57,7 +55,8 @@ def subjects(
         Names of data sets (a file or folder of that name comes first), and whatever `paraisite.crystals.read` takes.
     mirror : Path, optional
     model : str or None
-        None leaves the prediction out.
+        None leaves the prediction out. A compound that it was trained on is predicted by networks that never saw its
+        formula, if the model has such networks.
     sample : int, optional
         As many at most, evenly drawn in the order of the inputs.
     """
@@ -117,5 +116,5 @@ def _predict(items: Sequence[Crystal | Rejection], model: str, mirror: Path | No
     predictor = Predictor.from_pretrained(model, mirror=mirror)
     return [
         Predicted(row.kappa_W_mK, row.kappa_low_W_mK, row.kappa_high_W_mK)
-        for row in predictor.stream(items, held_out=model == HELD_OUT_MODEL)
+        for row in predictor.stream(items, held_out=predictor.card.holds_formulas_out)
     ]

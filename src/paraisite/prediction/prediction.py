@@ -18,6 +18,7 @@ PROPERTY_COLUMNS = {
     "bulk_modulus_static": "bulk_modulus_static_GPa",
     "kappa_particle": "kappa_particle_W_mK",
     "kappa_coherence": "kappa_coherence_W_mK",
+    "coherence_share": "coherence_share",
     "kappa_agl": "kappa_agl_W_mK",
     "kappa_l96": "kappa_l96_W_mK",
     "kappa_hh143": "kappa_hh143_W_mK",

@@ -39,6 +39,23 @@ UNITS = {
     "vibrational_entropy_meV_K_atom": "meV/K/atom",
     "vibrational_free_energy_meV_atom": "meV/atom",
     "bulk_modulus_static_GPa": "GPa",
+    "kappa_particle_W_mK": "W/m/K",
+    "kappa_coherence_W_mK": "W/m/K",
+    "coherence_share": "1",
+    "kappa_agl_W_mK": "W/m/K",
+    "kappa_l96_W_mK": "W/m/K",
+    "kappa_hh143_W_mK": "W/m/K",
+    "max_frequency_THz": "THz",
+    "mean_frequency_THz": "THz",
+    "mean_inverse_frequency_1_THz": "1/THz",
+    "mean_square_frequency_THz2": "THz^2",
+    "transport_integral_W_mK_s": "W/m/K/s",
+    "velocity_mean_m_s": "m/s",
+    "sound_longitudinal_m_s": "m/s",
+    "sound_transverse_m_s": "m/s",
+    "phase_space_1_THz": "1/THz",
+    "acoustic_max_THz": "THz",
+    "optical_min_THz": "THz",
 }
 """Unit of each column of real numbers."""
 

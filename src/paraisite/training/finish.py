@@ -296,7 +296,8 @@ def _property_scores(
         values, _ = apply(properties, part.graphs, where)
         for name in names:
             value, true = values[name], usable(part.dataset, name, recipe)
-            held = ~training[: len(value)] & np.isfinite(true)
+            doubted = part.flagged & recipe.stages[i].omit_flagged  # trained by no fold, but not held out by all
+            held = ~training[: len(value)] & np.isfinite(true) & ~doubted
             if held.any():
                 true = np.broadcast_to(true, held.shape)[held]
                 value = value[held]

@@ -173,13 +173,13 @@ class Recipe(_Strict):
     .. code-block:: yaml
 
         name: mine
-        initial: kappa-mix
+        initial: kappa
         stages: [{name: mine, dataset: my_dataset/, epochs: 50}]
 
     .. code-block:: yaml
 
         name: mine-few
-        initial: kappa-mix
+        initial: kappa
         members: 3
         stages: [{name: mine, dataset: my_dataset/, fit: kernel}]
 
@@ -250,7 +250,7 @@ class Recipe(_Strict):
                 raise ValueError(f"stage {stage.name}: fit: kernel is for kappa alone, leave its targets out")
             if i == 0 and not self.from_conductivity:
                 raise ValueError(
-                    f"stage {stage.name}: fit: kernel stands on networks that know kappa; set initial: kappa-mix or "
+                    f"stage {stage.name}: fit: kernel stands on networks that know kappa; set initial: kappa or "
                     "another conductivity model, or put a stage before it"
                 )
             if i > 0 and "kappa" not in self.stages[i - 1].targets:

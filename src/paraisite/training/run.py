@@ -338,9 +338,11 @@ def saved_split_of(recipe: Recipe) -> SavedSplit | None:
 def plan_folds(recipe: Recipe, data: list[StageSet], saved: SavedSplit | None) -> Replicas:
     """Draw the folds, and make sure that enough rows are held out to calibrate an interval on."""
     last = data[-1].dataset
-    known = np.isfinite(last.kappa)
+    doubted = data[-1].flagged & recipe.stages[-1].omit_flagged
+    known = np.isfinite(last.kappa) & ~doubted
     rows, folds = int(known.sum()), recipe.split.folds
-    few = f"{last.name} has {rows} crystals with kappa; with {folds} folds at least {{}} are needed"
+    what = "crystals with kappa" + (" that is not flagged" if doubted.any() else "")
+    few = f"{last.name} has {rows} {what}; with {folds} folds at least {{}} are needed"
     needed = _needed(folds)
     if recipe.split.kind == "kfold" and rows < needed:
         more = next((n for n in range(folds, rows + 1) if _needed(n) <= rows), None)

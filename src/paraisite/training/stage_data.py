@@ -81,6 +81,8 @@ def _renamed(dataset: Dataset, names: dict[str, str]) -> Dataset:
     for old in names:
         if old not in dataset.targets:
             raise RecipeError(f"rename: {dataset.name} has no target {old}; it has {', '.join(dataset.targets)}")
+        if names[old] in dataset.targets.keys() - names.keys() or [*names.values()].count(names[old]) > 1:
+            raise RecipeError(f"rename: {dataset.name} has a target {names[old]} already; give {old} another name")
     return replace(dataset, targets={names.get(name, name): values for name, values in dataset.targets.items()})
 
 

@@ -15,7 +15,7 @@ from paraisite.datasets import load
 from paraisite.evaluation.study.baselines import run_baselines
 from paraisite.evaluation.study.plan import Folds
 from paraisite.evaluation.study.table import cells, read_results
-from paraisite.training.run import StageSet
+from paraisite.training.stage_data import StageSet
 
 pytestmark = pytest.mark.data
 

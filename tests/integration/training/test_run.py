@@ -233,7 +233,7 @@ def test_folders_of_one_name_are_two_data_sets(rocksalts: Path, tmp_path: Path) 
     runner.run(recipe(rocksalts, stages=stages), tmp_path / "out", **SILENT)
     checkpoint = Checkpoint.load(tmp_path / "out/model")
     assert set(checkpoint.card.datasets) == {"data", "data (2)"}
-    assert len(checkpoint.applicability.maps[0].points) == 40 + 48
+    assert len(checkpoint.neighbourhood.points) == len(checkpoint.known) == 48
     table.write_text("\n".join([header, *rows[:39]]) + "\n")
     with pytest.raises(RecipeError, match="other data"):
         runner.run(recipe(rocksalts, stages=stages), tmp_path / "out", **SILENT)

@@ -19,6 +19,7 @@ from paraisite.model.tensors import GraphTensors
 from paraisite.prediction import Predictor
 from paraisite.training import run as runner
 from paraisite.training.recipe import Recipe, RecipeError
+from paraisite.training.stage_data import StageSet
 
 SILENT = {"device": "cpu", "loggers": (), "say": lambda line: None}
 
@@ -110,7 +111,7 @@ def test_fine_tuning_starts_from_what_the_start_says(start: Path, few: Path, tmp
     assert said[None] == source.transforms["kappa"].select([0, 1, 2, 3, 4])
     assert np.mean(said[True].shift) - np.mean(said[None].shift) == pytest.approx(np.log10(3), abs=0.1)
     ours = Checkpoint.load(tmp_path / "None/model").kappa
-    graphs = runner.StageSet(load(str(few))).graphs
+    graphs = StageSet(load(str(few))).graphs
     tensors = GraphTensors.from_batch(graphs)
     assert len(crystals) == len(graphs)
     before, after = (m.predict(tensors)[0]["kappa"] for m in (source.select([0, 1, 2, 3, 4]), ours))
@@ -187,7 +188,7 @@ def test_a_saved_split_is_the_one_that_is_scored(rocksalts: Path, start: Path, t
 
 
 def test_rows_without_a_graph_are_left_out_of_a_saved_split(rocksalts: Path) -> None:
-    part = runner.StageSet(load(str(rocksalts)))
+    part = StageSet(load(str(rocksalts)))
     made = make_split(part.loaded, "kfold", folds=3, seed=7)
     part.kept = np.delete(np.arange(48), [3, 20])
     part.dataset = part.loaded.take(part.kept)
@@ -233,7 +234,7 @@ def test_an_unknown_start_is_said_before_data_are_looked_for(tmp_path: Path) -> 
 
 def test_a_potential_is_no_start(tmp_path: Path) -> None:
     wrong = recipe({"dataset": "no_such_data"}, initial="nequix-mp-1-pft")
-    with pytest.raises(RecipeError, match=r"initial: nequix-mp-1-pft is a potential; start from kappa-mix"):
+    with pytest.raises(RecipeError, match=r"initial: nequix-mp-1-pft is a potential; start from kappa,"):
         runner.run(wrong, tmp_path / "out", **SILENT)
 
 

@@ -290,6 +290,8 @@ def test_examples_are_read_as_by_pymatgen() -> None:
         assert crystal.formula == structure.composition.reduced_formula
         sites[crystal.id] = crystal.n_sites
     counts = {"BAs": 8, "C": 8, "CsI": 2, "GaAs": 8, "MgO": 8, "NaCl": 8, "PbTe": 8, "Si": 8, "TiNiSn": 12, "ZnO": 4}
+    counts |= {"BN": 4, "Bi2Te3": 15, "CaF2": 12, "CoSb3": 32, "CuInSe2": 16, "La2Zr2O7": 88, "Mg2SiO4": 28}
+    counts |= {"Mg3Sb2": 5, "SnSe": 8, "SrTiO3": 5}
     assert sites == counts
 
 

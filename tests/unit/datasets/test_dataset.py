@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
-from paraisite.datasets import Dataset, concat
+from paraisite.datasets import Dataset, concat, join
 
 
 def rocksalt(first: int, second: int, a: float, id_: str) -> Crystal:
@@ -144,3 +144,83 @@ def test_content_hash_is_that_of_every_other_process() -> None:
         for seed in ("1", "2")
     ]
     assert printed == ["869d0fc47f8b350c25f6ca2c4214ba02eca6d800f8aec4bb141c4240ae9143d3"] * 2
+
+
+# --- join ------------------------------------------------------------------------------------------------------------
+
+
+def other(**changes: object) -> Dataset:
+    """Two of the three compounds with other cells, and one of an id that another compound has there."""
+    fields = {
+        "name": "other",
+        "crystals": (
+            rocksalt(11, 17, 5.58, "NaCl"), rocksalt(20, 8, 4.81, "MgO"), rocksalt(82, 52, 6.5, "PbTe"),
+            rocksalt(19, 17, 6.3, "KCl"),
+        ),
+        "targets": {"kappa": [6.0, 20.0, np.nan, 7.0], "debye_temperature": [321.0, 650.0, 130.0, 235.0]},
+        "provenance": ("other",) * 4,
+        "rejections": (Rejection(id="y", source="id_prop.csv::line 7", reason="no cell"),),
+        "labels": {"fidelity": ("dft",) * 4, "flags": ("", "doubtful", "wild", "")},
+    }  # fmt: skip
+    return Dataset(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_rows_of_one_id_and_formula_become_one() -> None:
+    first, second = dataset(targets={"kappa": [60.0, 7.1, np.nan], "bulk_modulus_vrh": [160.0, np.nan, 40.0]}), other()
+    made = join([first, second], "both")
+    assert made.name == "both"
+    assert made.ids == ("MgO", "NaCl", "PbTe", "MgO", "KCl")
+    assert made.formulas == ("MgO", "NaCl", "TePb", "CaO", "KCl")  # one id, two compounds: two rows
+    assert made.crystals[:3] == first.crystals
+    assert made.crystals[3:] == (second.crystals[1], second.crystals[3])
+    assert made.provenance == ("a", "a", "b", "other", "other")
+    # of the first that knows: 7.1 stays, what nobody knows stays unknown
+    np.testing.assert_array_equal(made.kappa, [60.0, 7.1, np.nan, 20.0, 7.0])
+    np.testing.assert_array_equal(made.targets["bulk_modulus_vrh"], [160.0, np.nan, 40.0, np.nan, np.nan])
+    np.testing.assert_array_equal(made.targets["debye_temperature"], [np.nan, 321.0, 130.0, 650.0, 235.0])
+    assert made.labels["fidelity"] == ("", "", "", "dft", "dft")
+    assert made.labels["flags"] == ("", "", "", "doubtful", "")
+    assert made.rejections == (*first.rejections, *second.rejections)
+
+
+def test_an_unknown_value_of_the_first_is_that_of_the_second() -> None:
+    made = join([other(), dataset()], "both")
+    assert made.ids == ("NaCl", "MgO", "PbTe", "KCl", "MgO")
+    np.testing.assert_array_equal(made.kappa, [6.0, 20.0, 2.2, 7.0, 60.0])
+    assert made.labels["flags"] == ("", "doubtful", "wild", "", "")  # a flagged row stays flagged
+
+
+def test_three_data_sets_of_which_the_second_knows() -> None:
+    crystals, where = CRYSTALS[:1], ("x",)
+    parts = [
+        Dataset("x", crystals, {"kappa": np.array([np.nan])}, where),
+        Dataset("y", crystals, {"kappa": np.array([5.0])}, ("y",)),
+        Dataset("z", crystals, {"kappa": np.array([6.0]), "gruneisen": np.array([1.5])}, ("z",)),
+    ]
+    made = join(parts, "all")
+    assert (made.kappa.tolist(), made.targets["gruneisen"].tolist(), made.provenance) == ([5.0], [1.5], where)
+
+
+def test_a_data_set_that_repeats_its_ids_keeps_the_rows() -> None:
+    twice = dataset().take([0, 1, 0])
+    for made in (join([twice], "one"), join([twice, other()], "both")):
+        assert made.ids[:3] == ("MgO", "NaCl", "MgO")
+        assert made.kappa[:3].tolist() == [60.0, 7.1, 60.0]
+    assert len(join([other(), other().take([3, 3])], "both")) == 4  # both repeats are of the row that is there
+
+
+def test_folders_of_one_name_are_joined_too() -> None:
+    """Provenance says the name of a data set, and two folders may have one."""
+    a, b = (Dataset("data", CRYSTALS, {t: np.full(3, 1.0)}, ("data",) * 3) for t in ("kappa", "gruneisen"))
+    made = join([a, b], "data + data")
+    assert len(made) == 3
+    assert made.targets["gruneisen"].tolist() == [1.0] * 3
+
+
+def test_joined_with_nothing_in_common_they_are_put_together() -> None:
+    a, b = dataset(), other().take([1, 3])
+    made, expected = join([a, b], "both"), concat([a, b], "both")
+    assert made.content_hash == expected.content_hash
+    assert (made.ids, made.provenance, made.labels) == (expected.ids, expected.provenance, expected.labels)
+    with pytest.raises(ValueError, match="no data sets"):
+        join([], "none")

@@ -26,7 +26,7 @@ from paraisite.evaluation.study.estimators import GaussianProcess, Line, Ridge
 from paraisite.evaluation.study.features import Features, composition
 from paraisite.evaluation.study.plan import AGL, Folds, Training
 from paraisite.evaluation.study.table import cells, read_results
-from paraisite.training.run import StageSet
+from paraisite.training.stage_data import StageSet
 
 WITHOUT_WEIGHTS = [name for name in BASELINES if "megnet" not in name]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from make_models import outputs, random_model, tensors
 from pydantic import ValidationError
 from safetensors.numpy import load_file, save_file
 
-from paraisite.model.applicability import Applicability, Map
+from paraisite.graphs import build
 from paraisite.model.calibration import Calibration
 from paraisite.model.checkpoint import (
     FORMAT,
+    OLDER,
     Card,
     Checkpoint,
     CheckpointError,
@@ -25,9 +27,12 @@ from paraisite.model.checkpoint import (
     read_card,
     round_weights,
 )
+from paraisite.model.descriptors import descriptors
+from paraisite.model.neighbourhood import Neighbourhood, scale_features
 from paraisite.model.targets import TargetTransform
 
 CRYSTALS = known_crystals()
+DESCRIPTORS = descriptors(CRYSTALS, build(CRYSTALS)[0])
 FOLDS = ((0, 1), (2, 3))
 
 
@@ -40,11 +45,12 @@ def make(name: str = "test", seed: int = 0) -> Checkpoint:
     for model in (kappa, properties):
         round_weights(model)
     n = 60
-    log_members, distance = rng.normal(size=(4, n)), rng.random((2, n))
-    calibration = Calibration.fit(FOLDS, np.arange(n) % 2, log_members, distance, rng.normal(size=n))
-    vectors = kappa.predict(tensors(CRYSTALS))[1].numpy()
-    cloud = vectors[:, rng.integers(0, len(CRYSTALS), n)] + rng.normal(0, 0.3, (4, n, 160))
-    maps = [Map.fit(fold[0], cloud[fold[0]], np.arange(n) % 2 != f, np.arange(7)) for f, fold in enumerate(FOLDS)]
+    cloud = DESCRIPTORS[rng.integers(0, len(CRYSTALS), n)] * rng.normal(1.0, 0.1, (n, 1))
+    trained = np.arange(n)[None] % 2 != np.arange(2)[:, None]
+    neighbourhood = Neighbourhood.fit(cloud, rng.normal(size=n), trained)
+    log_members = rng.normal(size=(4, n))
+    features = scale_features(log_members, FOLDS, neighbourhood.find(cloud), cloud)
+    calibration = Calibration.fit(FOLDS, np.arange(n) % 2, log_members, features, rng.normal(size=n))
     card = Card(
         name=name,
         description="κ of nothing in particular",
@@ -57,8 +63,8 @@ def make(name: str = "test", seed: int = 0) -> Checkpoint:
         datasets={"mix": "ab12"},
         metrics={"mape": 0.4},
     )
-    known = [Known(f"Na{i}Cl", f"mp-{i}", "l96", 1.2345678 * 10**i) for i in range(7)]
-    return Checkpoint(card, kappa, properties, Applicability(maps), known)
+    known = [Known(f"Na{i}Cl", f"mp-{i}", "l96", 1.2345678 * 1.5**i) for i in range(n)]
+    return Checkpoint(card, kappa, properties, neighbourhood, known)
 
 
 @pytest.fixture
@@ -78,20 +84,17 @@ def assert_same_predictions(a: Checkpoint, b: Checkpoint) -> None:
         for name in values:
             np.testing.assert_array_equal(values[name], again[name])
         np.testing.assert_array_equal(vector, vector_again)
-    vectors = a.kappa.predict(graphs)[1].numpy()
-    assert a.applicability is not None
-    assert b.applicability is not None
-    for method in ("score", "nearest_trained_known", "known_distances"):
-        first, second = (getattr(c.applicability, method)(vectors) for c in (a, b))
-        np.testing.assert_allclose(second, first, rtol=1e-5, atol=1e-6, err_msg=method)
-    assert a.card.calibration is not None
-    assert b.card.calibration is not None
-    log_members, distance = (
-        np.log10(a.kappa.predict(graphs)[0]["kappa"]),
-        a.applicability.nearest_trained_known(vectors),
-    )
-    for x, y in zip(*(c.card.calibration.interval(log_members, distance, 0.9) for c in (a, b)), strict=True):
-        np.testing.assert_array_equal(x, y)
+    found = []
+    for checkpoint in (a, b):
+        assert checkpoint.neighbourhood is not None
+        assert checkpoint.card.calibration is not None
+        near = checkpoint.neighbourhood.find(DESCRIPTORS)
+        log_members = np.log10(checkpoint.kappa.predict(graphs)[0]["kappa"])
+        features = scale_features(log_members, FOLDS, near, DESCRIPTORS)
+        bounds = checkpoint.card.calibration.interval(log_members, features, 0.9)
+        found.append((*astuple(near), checkpoint.neighbourhood.applicability(near), features, *bounds))
+    for x, y in zip(*found, strict=True):
+        np.testing.assert_array_equal(y, x)
 
 
 def test_a_round_trip_changes_nothing(saved: Path) -> None:
@@ -106,7 +109,8 @@ def test_a_round_trip_changes_nothing(saved: Path) -> None:
 def test_saving_what_was_loaded_gives_the_same_files(saved: Path, tmp_path: Path) -> None:
     Checkpoint.load(saved).save(tmp_path / "again")
     names = sorted(p.name for p in saved.iterdir())
-    assert names == ["card.json", "kappa.safetensors", "known.csv", "maps.safetensors", "properties.safetensors"]
+    arrays = [f"{name}.safetensors" for name in ("kappa", "neighbourhood", "properties")]
+    assert names == sorted(["card.json", "known.csv", *arrays])
     for name in names:
         assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes(), name
 
@@ -128,7 +132,7 @@ def test_a_checkpoint_of_the_network_alone(tmp_path: Path) -> None:
     Checkpoint(card, full.kappa).save(tmp_path / "bare")
     assert sorted(p.name for p in (tmp_path / "bare").iterdir()) == ["card.json", "kappa.safetensors"]
     loaded = Checkpoint.load(tmp_path / "bare")
-    assert (loaded.properties, loaded.applicability, loaded.known) == (None, None, [])
+    assert (loaded.properties, loaded.neighbourhood, loaded.known) == (None, None, [])
     np.testing.assert_array_equal(outputs(loaded.kappa, CRYSTALS), outputs(full.kappa, CRYSTALS))
 
 
@@ -156,7 +160,7 @@ def test_saving_replaces_an_older_folder_as_a_whole(saved: Path) -> None:
     assert [p.name for p in saved.parent.iterdir()] == [saved.name]
 
 
-@pytest.mark.parametrize("break_it", ["known", "card", "applicability"])
+@pytest.mark.parametrize("break_it", ["known", "card", "neighbourhood"])
 def test_an_error_while_saving_leaves_the_old_folder(break_it: str, saved: Path) -> None:
     before = {p.name: p.read_bytes() for p in saved.iterdir()}
     broken = make("broken", seed=3)
@@ -165,7 +169,7 @@ def test_an_error_while_saving_leaves_the_old_folder(break_it: str, saved: Path)
     elif break_it == "card":
         broken.card.recipe["stage"] = object()
     else:
-        broken.applicability.maps.append(None)  # type: ignore[arg-type,union-attr]
+        broken.neighbourhood = replace(broken.neighbourhood, points=None)  # type: ignore[type-var]
     with pytest.raises((ValueError, AttributeError)):
         broken.save(saved)
     assert {p.name: p.read_bytes() for p in saved.iterdir()} == before
@@ -204,7 +208,9 @@ def test_no_folder(tmp_path: Path) -> None:
         Checkpoint.load(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("name", ["card.json", "kappa.safetensors", "properties.safetensors", "maps.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["card.json", "kappa.safetensors", "properties.safetensors", "neighbourhood.safetensors"]
+)
 @pytest.mark.parametrize("damage", ["empty", "truncated", "binary", "text"])
 def test_a_damaged_file_is_named(name: str, damage: str, saved: Path) -> None:
     content = (saved / name).read_bytes()
@@ -244,12 +250,36 @@ def test_tensors_must_fit_the_card(file: str, damage: str, saved: Path) -> None:
         Checkpoint.load(saved)
 
 
-@pytest.mark.parametrize("name", ["0.points", "1.held_out_distance", "0.known"])
-def test_maps_must_be_complete(name: str, saved: Path) -> None:
-    arrays = load_file(saved / "maps.safetensors")
+@pytest.mark.parametrize("name", [f.name for f in fields(Neighbourhood)])
+def test_the_neighbourhood_must_be_complete(name: str, saved: Path) -> None:
+    arrays = load_file(saved / "neighbourhood.safetensors")
     del arrays[name]
-    save_file(arrays, saved / "maps.safetensors")
-    assert_refused(saved, "maps.safetensors")
+    save_file(arrays, saved / "neighbourhood.safetensors")
+    assert_refused(saved, "neighbourhood.safetensors")
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Neighbourhood) if f.name != "held_out_distance"])
+@pytest.mark.parametrize("damage", ["short", "flat"])
+def test_arrays_of_the_neighbourhood_must_fit_together(name: str, damage: str, saved: Path) -> None:
+    arrays = load_file(saved / "neighbourhood.safetensors")
+    whole = arrays[name]
+    arrays[name] = np.ascontiguousarray(whole[..., :-1] if damage == "short" else whole.reshape(-1)[:1].reshape(1, 1))
+    save_file(arrays, saved / "neighbourhood.safetensors")
+    assert_refused(saved, "neighbourhood.safetensors")
+
+
+def test_the_neighbourhood_must_be_that_of_the_known_compounds(saved: Path) -> None:
+    lines = (saved / "known.csv").read_text(encoding="utf-8").splitlines()
+    (saved / "known.csv").write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"known\.csv: 59 compounds, neighbourhood\.safetensors has 60"):
+        Checkpoint.load(saved)
+
+
+def test_a_checkpoint_without_a_neighbourhood_does_without(saved: Path) -> None:
+    (saved / "neighbourhood.safetensors").unlink()
+    loaded = Checkpoint.load(saved)
+    assert loaded.neighbourhood is None
+    assert len(loaded.known) == 60
 
 
 @pytest.mark.parametrize(
@@ -275,6 +305,13 @@ def test_a_newer_format_says_so(saved: Path) -> None:
     (saved / "card.json").write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(CheckpointError, match="newer than this program; update"):
         read_card(saved)
+
+
+def test_an_older_format_names_the_remedy(saved: Path) -> None:
+    card = json.loads((saved / "card.json").read_text(encoding="utf-8")) | {"format": 1, "long_gone": 1}
+    (saved / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=rf"format 1 .* train its recipe again.*git checkout {OLDER}"):
+        Checkpoint.load(saved)
 
 
 def test_a_card_that_is_no_object(saved: Path) -> None:

@@ -14,6 +14,7 @@ from paraisite.model.targets import TargetTransform
 
 EXAMPLES = settings(max_examples=25, deadline=None)
 KINDS = ("identity", "log10", "log10p1")
+SHARES = arrays(np.float64, st.integers(2, 12), elements=st.floats(1e-4, 1 - 1e-4))
 POSITIVE = arrays(np.float64, st.integers(2, 12), elements=st.floats(1e-3, 1e4))
 
 
@@ -40,6 +41,16 @@ def test_inverse_undoes_forward(kind: str, values: np.ndarray, seed: int) -> Non
             np.testing.assert_allclose(np.log10(row + 1), np.log10(values + 1), atol=step, rtol=1e-6)
 
 
+@EXAMPLES
+@given(values=SHARES)
+def test_inverse_undoes_the_logit(values: np.ndarray) -> None:
+    transform = TargetTransform.fit("logit", values, np.ones((2, len(values)), bool))
+    back = transform.inverse(transform.forward(values))
+    assert back.shape == (2, len(values))
+    np.testing.assert_allclose(back, np.stack([values, values]), rtol=0, atol=1e-5)
+    assert ((back > 0) & (back < 1)).all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @EXAMPLES
 @given(values=POSITIVE)
@@ -62,7 +73,15 @@ def test_the_scaler_sees_training_rows_only() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "physical", "mapped"),
-    [("identity", -2.5, -2.5), ("log10", 1000.0, 3.0), ("log10p1", 99.0, 2.0), ("log10p1", 0.0, 0.0)],
+    [
+        ("identity", -2.5, -2.5),
+        ("log10", 1000.0, 3.0),
+        ("log10p1", 99.0, 2.0),
+        ("log10p1", 0.0, 0.0),
+        ("logit", 0.5, 0.0),
+        ("logit", 0.9, np.log(9)),
+        ("logit", 0.1, -np.log(9)),
+    ],
 )
 def test_definitions(kind: str, physical: float, mapped: float) -> None:
     transform = TargetTransform(kind=kind, shift=(1.0,), scale=(2.0,))  # type: ignore[arg-type]
@@ -91,6 +110,9 @@ def test_equal_values_get_scale_one(value: float, rows: int) -> None:
         ("log10", [1.0, 0.0], "row 1: the value 0 has no log10"),
         ("log10", [-2.0, 1.0], "row 0: the value -2 has no log10"),
         ("log10p1", [1.0, -1.5], "row 1: the value -1.5 has no log10p1"),
+        ("logit", [0.5, 1.0], "row 1: the value 1 has no logit"),
+        ("logit", [0.0, 0.5], "row 0: the value 0 has no logit"),
+        ("logit", [0.5, 1.2], "row 1: the value 1.2 has no logit"),
         ("log10", [np.nan, np.nan], "member 0 has no training row"),
     ],
 )
@@ -115,6 +137,9 @@ def test_extreme_outputs_stay_finite_and_positive() -> None:
         values = TargetTransform(kind=kind).inverse(out)  # type: ignore[arg-type]
         assert np.isfinite(values).all()
         assert (values > 0).all()
+    share = TargetTransform(kind="logit").inverse(out)
+    assert ((share >= 0) & (share <= 1)).all()
+    assert share[0, 2] == 0.5
 
 
 def test_select_keeps_the_members_own_scaler() -> None:

@@ -15,7 +15,7 @@ pytest.importorskip("lightning", reason="training needs the extra [train]")
 
 from paraisite.datasets import load  # noqa: E402
 from paraisite.training.recipe import Recipe, RecipeError, load_recipe  # noqa: E402
-from paraisite.training.run import StageSet  # noqa: E402
+from paraisite.training.stage_data import StageSet  # noqa: E402
 from paraisite.training.tune import search as searching  # noqa: E402
 from paraisite.training.tune.fit import Folds, Watch, fit  # noqa: E402
 from paraisite.training.tune.results import draw_history, draw_importances, write_results  # noqa: E402

@@ -62,7 +62,7 @@ def test_values_become_a_recipe() -> None:
     }  # fmt: skip
     found = space.changed(values)
     assert found.head.model_dump() == {
-        "attach": "readout", "hidden": (32, 16, 8, 8), "dropout": 0.25, "descriptors": False,
+        "attach": "readout", "hidden": (32, 16, 8, 8), "dropout": 0.25, "descriptors": False, "environment": False,
     }  # fmt: skip
     first, second = found.stages
     assert first == recipe().stages[0]
@@ -162,16 +162,16 @@ def test_a_space_of_one_key(tmp_path: Path) -> None:
 
 def test_a_recipe_that_goes_on_from_a_conductivity_model_keeps_its_head(tmp_path: Path) -> None:
     stage = {"name": "mine", "dataset": "a"}
-    mine, formulas = completed_recipe(Recipe(name="mine", initial="kappa-mix", stages=[stage]), None)
+    mine, formulas = completed_recipe(Recipe(name="mine", initial="kappa", stages=[stage]), None)
     assert "NaCl" in formulas
     space, left_out = load_space(mine)
     assert mine.head.hidden == (128, 64)
     assert not any(key.startswith("head.") for key in space.keys)
-    assert "head.width: the head comes with kappa-mix" in " ".join(left_out)
+    assert "head.width: the head comes with kappa" in " ".join(left_out)
     asked, left_out = load_space(mine, write(tmp_path, "head.width: [16, 32]"))
     assert [*asked.keys] == ["head.width"]
     assert not left_out
 
-    kernel = Recipe(name="mine", initial="kappa-mix", stages=[stage | {"fit": "kernel"}])
+    kernel = Recipe(name="mine", initial="kappa", stages=[stage | {"fit": "kernel"}])
     with pytest.raises(RecipeError, match=r"nothing to search.*no stage trains weights"):
         load_space(completed_recipe(kernel, None)[0])
