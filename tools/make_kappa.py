@@ -141,8 +141,9 @@ def kappa_spread() -> str:
     result = json.loads(RESULT.read_text(encoding="utf-8"))
     return (
         f"Rank correlation of the error with the predicted spread {result['spearman_error_std']:.2f}, with the "
-        f"applicability {result['spearman_error_applicability']:.2f}; the {result['outside']} rows below 0.05 have "
-        f"{result['outside_median_error_ratio']:.1f} times the median error of the others.\n"
+        f"applicability {result['spearman_error_applicability']:.2f}; the {result['warned']} rows with a warning "
+        f"(applicability below 0.05, or molecules) have {result['warned_median_error_ratio']:.1f} times the median "
+        "error of the others.\n"
     )
 
 
@@ -186,18 +187,19 @@ def main() -> None:
     by_id = {c.id: c for c in load("phonix").crystals}
     every = np.ones(len(rows.ids), dtype=bool)
     error = np.abs(rows.error)
-    outside = rows.applicability < OUTSIDE
+    crystals = [by_id[id_] for id_ in rows.ids]
+    warned = (rows.applicability < OUTSIDE) | np.array([dimensionality(c) == 0 for c in crystals])
     result = {
         "all": rows.score(every),
         "without_flagged": rows.score(~rows.flagged),
         "flagged": int(rows.flagged.sum()),
         "spearman_error_std": float(spearmanr(error, rows.std)[0]),
         "spearman_error_applicability": float(spearmanr(error, rows.applicability)[0]),
-        "outside": int(outside.sum()),
-        "outside_median_error_ratio": float(np.median(error[outside]) / np.median(error[~outside])),
+        "warned": int(warned.sum()),
+        "warned_median_error_ratio": float(np.median(error[warned]) / np.median(error[~warned])),
         "classes": {
             division: {name: rows.score(mask) for name, mask in found.items() if mask.any()}
-            for division, found in classes(rows, [by_id[id_] for id_ in rows.ids]).items()
+            for division, found in classes(rows, crystals).items()
         },
         "properties": metrics["properties"],
         "over_folds": metrics["over_folds"],
@@ -206,7 +208,7 @@ def main() -> None:
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for name in ("all", "without_flagged"):
         print(name, {k: round(v, 4) for k, v in result[name].items()})
-    print({k: v for k, v in result.items() if k.startswith(("spearman", "outside", "flagged"))})
+    print({k: v for k, v in result.items() if k.startswith(("spearman", "warned", "flagged"))})
     for division, found in result["classes"].items():
         for name, score in found.items():
             print(division, name, {k: round(v, 3) for k, v in score.items()})

@@ -119,9 +119,14 @@ def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch, *, environment:
     return np.column_stack(columns)
 
 
+def names(*, environment: bool) -> tuple[str, ...]:
+    """Columns of `descriptors`."""
+    return NAMES + ENVIRONMENT if environment else NAMES
+
+
 def width(environment: bool) -> int:
     """Number of columns of `descriptors`."""
-    return len(NAMES) + (len(ENVIRONMENT) if environment else 0)
+    return len(names(environment=environment))
 
 
 def described(crystals: Sequence[Crystal], graphs: GraphBatch, *, environment: bool = False) -> GraphBatch:

@@ -26,7 +26,7 @@ from paraisite.model.registry import DEFAULT, ENCODER, locate
 from paraisite.model.targets import COHERENCE_SHARE
 from paraisite.model.tensors import GraphTensors
 from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS, Prediction
-from paraisite.prediction.prepared import Prepared
+from paraisite.prediction.prepared import Prepared, molecular
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -91,7 +91,7 @@ class Predictor:
         self._encoder = FastEncoder(self._kappa.encoder, self.card.cutoff) if fast else None
         self._kernel = FastKernel(checkpoint.kernel) if fast and checkpoint.kernel is not None else checkpoint.kernel
         networks = [n for n in (checkpoint.kappa, checkpoint.properties) if n is not None]
-        self._environment = any(n.config.head.environment for n in networks)
+        self.environment = any(n.config.head.environment for n in networks)
         self._mirror = mirror
         self._energy: Model | None = None
         self._elements = frozenset(self.card.kappa.config.encoder.elements)
@@ -194,7 +194,7 @@ class Predictor:
         for k, rejection in rejected.items():
             reasons[candidates[k]] = rejection.reason
         rows = np.array(candidates, dtype=np.int64)[kept]
-        graphs = described([items[i] for i in rows], graphs, environment=self._environment)
+        graphs = described([items[i] for i in rows], graphs, environment=self.environment)
         return Prepared(
             id=[item.id for item in items],
             source=[item.source for item in items],
@@ -206,6 +206,7 @@ class Predictor:
             kept=rows,
             graphs=graphs,
             shortest=shortest_bonds(graphs),
+            molecular=molecular(graphs, lambda i: items[rows[i]]),
         )
 
     def finish(
@@ -250,7 +251,7 @@ class Predictor:
         for i, text in zip(prepared.kept, (text for _, texts in parts for text in texts), strict=True):
             nearest[i] = text
         status, reason = ["rejected"] * n, list(prepared.reason)
-        for i, shortest in zip(prepared.kept, prepared.shortest, strict=True):
+        for i, shortest, loose in zip(prepared.kept, prepared.shortest, prepared.molecular, strict=True):
             if shortest < 1e-3 or not np.isfinite(real["kappa_W_mK"][i]):  # no reader lets such a crystal pass
                 what = "two sites coincide" if shortest < 1e-3 else "kappa is not a finite number"
                 reason[i] = f"{what}: it cannot be predicted; check the cell and the positions"
@@ -261,7 +262,7 @@ class Predictor:
             notes = prepared.notes[i]
             if held_out and self.seen_by_all(prepared.formula[i]):
                 notes = (*notes, "every network has seen a compound of this formula, so that none can be held out")
-            status[i], reason[i] = _warning(notes, float(shortest), real["applicability"][i])
+            status[i], reason[i] = _warning(notes, float(shortest), bool(loose), real["applicability"][i])
         columns: dict[str, list[Any] | np.ndarray] = {
             name: getattr(prepared, name) for name in ("id", "source", "formula", "n_sites", "n_elements")
         }
@@ -395,7 +396,7 @@ def _as_crystal(item: Any) -> Crystal | Rejection:
     raise TypeError(f"cannot predict a {kind}; give a Crystal, a pymatgen Structure or ase Atoms")
 
 
-def _warning(notes: tuple[str, ...], shortest: float, applicability: float) -> tuple[str, str]:
+def _warning(notes: tuple[str, ...], shortest: float, loose: bool, applicability: float) -> tuple[str, str]:
     """Status and reason of a predicted row."""
     reasons = list(notes)
     if shortest < SHORT_BOND:
@@ -403,6 +404,8 @@ def _warning(notes: tuple[str, ...], shortest: float, applicability: float) -> t
             f"two sites are closer than {100 * shortest:.0f} % of the sum of their covalent radii: "
             "check that the cell lengths are in Å"
         )
+    if loose:
+        reasons.append("molecules or lone atoms: errors are about three times those of other crystals")
     if applicability < OUTSIDE:
         reasons.append(
             f"outside the training data (applicability {applicability:.3f}): "

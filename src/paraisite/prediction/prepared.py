@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from paraisite.crystals.crystal import Crystal
 from paraisite.graphs.batch import GraphBatch
+from paraisite.graphs.dimensionality import dimensionality
+from paraisite.model.descriptors import width
+from paraisite.model.environment import NAMES as ENVIRONMENT
+
+LOOSE = 5.0
+"""Mean coordination below which it is worth a look whether bonds end: of 55 molecular crystals of `phonix`, 52."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +37,8 @@ class Prepared:
         G graphs, with descriptors where the model reads them.
     shortest : numpy.ndarray, shape (G,), float64
         Shortest distance of each crystal, relative to the sum of the two covalent radii.
+    molecular : numpy.ndarray, shape (G,), bool
+        Whether it consists of molecules or lone atoms, as far as the model's descriptors tell.
     """
 
     id: list[str]
@@ -41,6 +51,24 @@ class Prepared:
     kept: np.ndarray
     graphs: GraphBatch
     shortest: np.ndarray
+    molecular: np.ndarray
 
     def __len__(self) -> int:
         return len(self.id)
+
+
+def molecular(graphs: GraphBatch, crystal: Callable[[int], Crystal]) -> np.ndarray:
+    """Tell crystals of molecules or lone atoms, shape (G,), bool; none where the descriptors lack the environment.
+
+    Parameters
+    ----------
+    graphs : GraphBatch
+    crystal : callable
+        Gives the crystal of a graph by its number.
+    """
+    found = np.zeros(len(graphs), dtype=bool)
+    if graphs.descriptors is not None and graphs.descriptors.shape[1] > width(False):
+        coordination = graphs.descriptors[:, width(False) + ENVIRONMENT.index("mean_coordination")]
+        for i in np.flatnonzero(coordination < LOOSE).tolist():
+            found[i] = dimensionality(crystal(i)) == 0
+    return found

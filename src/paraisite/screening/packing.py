@@ -45,12 +45,12 @@ class Packing:
     @property
     def header(self) -> Header:
         """What the store says of its graphs."""
-        from paraisite.model.descriptors import NAMES
+        from paraisite.model.descriptors import names
 
         return Header(
             cutoff=self.cutoff,
             tolerance=self.tolerance,
-            descriptors=NAMES,
+            descriptors=names(environment=True),
             disorder=self.disorder,
             versions=versions(),
         )
@@ -80,7 +80,7 @@ class Packing:
         rows = [i for i, item in enumerate(items) if isinstance(item, Crystal) and item.numbers.max() <= last]
         some: list[Crystal] = [items[i] for i in rows]  # type: ignore[misc]
         graphs, kept, _ = build(some, cutoff=self.cutoff, tolerance=self.tolerance)
-        graphs = described([some[k] for k in kept], graphs)
+        graphs = described([some[k] for k in kept], graphs, environment=True)
         return pack(items, graphs, np.array(rows, dtype=np.int64)[kept])
 
 

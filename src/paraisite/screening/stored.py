@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from paraisite.graphs import GraphBatch
 from paraisite.graphs.store import Header, StoredRows
-from paraisite.model.descriptors import NAMES, shortest_bonds
-from paraisite.prediction.prepared import Prepared
+from paraisite.model.descriptors import names, shortest_bonds, width
+from paraisite.prediction.prepared import Prepared, molecular
 
 if TYPE_CHECKING:
     from paraisite.prediction import Predictor
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def wanted(cutoff: float, tolerance: float) -> Header:
     """Return the header of a store that suits a model."""
-    return Header(cutoff=cutoff, tolerance=tolerance, descriptors=NAMES)
+    return Header(cutoff=cutoff, tolerance=tolerance, descriptors=names(environment=True))
 
 
 def prepare_stored(predictor: Predictor, header: Header, rows: StoredRows, which: Sequence[int]) -> Prepared:
@@ -47,6 +48,8 @@ def prepare_stored(predictor: Predictor, header: Header, rows: StoredRows, which
     taken = np.flatnonzero(usable & ~strange & (position[rows.kept] >= 0))
     at = position[rows.kept[taken]]
     graphs = rows.graphs.take(taken)
+    if graphs.descriptors is not None:
+        graphs = replace(graphs, descriptors=graphs.descriptors[:, : width(predictor.environment)])
 
     done = np.array([bool(reason) for reason in columns["reason"]], dtype=bool)
     done[at] = True
@@ -60,4 +63,5 @@ def prepare_stored(predictor: Predictor, header: Header, rows: StoredRows, which
         joined = GraphBatch.concat([graphs, prepared.graphs]) if len(taken) else prepared.graphs
         at, graphs = both[order], joined.take(order)
     notes = [tuple(n) for n in columns.pop("notes")]
-    return Prepared(**columns, notes=notes, kept=at, graphs=graphs, shortest=shortest_bonds(graphs))
+    loose = molecular(graphs, lambda i: rows.item(which[at[i]]))  # type: ignore[arg-type,return-value]
+    return Prepared(**columns, notes=notes, kept=at, graphs=graphs, shortest=shortest_bonds(graphs), molecular=loose)
