@@ -22,6 +22,9 @@ from markdown_table import table
 
 from paraisite.datasets import Split
 from paraisite.datasets.duplicates import same_crystals
+from paraisite.model.checkpoint import read_card
+from paraisite.model.neighbourhood import Neighbourhood, scale_features
+from paraisite.model.registry import locate
 from paraisite.training.apply import apply
 from paraisite.training.recipe import Recipe, load_recipe
 from paraisite.training.replicas import Replicas
@@ -35,6 +38,8 @@ LOWEST = {"low_kappa": 0.8}
 KAPPAS = ("kappa", "kappa_particle", "kappa_coherence", "kappa_l96", "kappa_hh143")
 
 
+COLUMNS = ("id", "log10_kappa", "log10_kappa_aliegnn", "log10_kappa_paraisite", "low", "high")
+LEVEL = 0.9
 TITLES = {"random": "random", "space_group": "other space groups", "low_kappa": "low κ"}
 
 
@@ -47,13 +52,14 @@ def published_table() -> str:
             if not path.is_file():
                 continue
             with path.open(encoding="utf-8", newline="") as file:
-                columns = [[float(x) for x in row[1:]] for row in csv.reader(file) if row[0] != "id" and row[3]]
-            true, theirs, ours = np.array(columns).T
+                columns = [[float(row[name]) for name in COLUMNS[1:]] for row in csv.DictReader(file)]
+            true, theirs, ours, low, high = np.array(columns).T
+            covered = f"{100 * ((low <= true) & (true <= high)).mean():.1f} %"
             shown = [f"{np.abs(found - true).mean():.3f}" for found in (ours, theirs)]
             biases = [f"{(found - true).mean():+.3f}" for found in (ours, theirs)]
-            rows.append([title, left_out, f"{len(true)}", *shown, *biases])
+            rows.append([title, left_out, f"{len(true)}", *shown, *biases, covered])
     header = ["split", "left out of training", "rows", "MALE, ours", "MALE, published network", "bias, ours"]
-    return table([*header, "bias, published"], rows)
+    return table([*header, "bias, published", "our 90 % interval covers"], rows)
 
 
 def published(split: str) -> dict[str, tuple[float, float]]:
@@ -95,8 +101,12 @@ def without_low(part: StageSet, lowest: float) -> StageSet:
     return part
 
 
-def predict(recipe: Recipe, split: str, formulas: bool, out: Path) -> dict[str, float]:
-    """log10 kappa of the test rows by id."""
+def predict(recipe: Recipe, split: str, formulas: bool, out: Path) -> dict[str, tuple[float, float, float]]:
+    """log10 kappa of the test rows and the bounds of its 90 % interval, by id.
+
+    The interval is made with the shipped model's calibration (on its own held-out formulas), from the distances to the
+    compounds trained on here.
+    """
     mirror = os.environ["PARAISITE_MIRROR"]
     tested = set(published(split))
     data = read_stages(recipe, mirror)
@@ -124,8 +134,21 @@ def predict(recipe: Recipe, split: str, formulas: bool, out: Path) -> dict[str, 
             model, recipe, i, part, mask, out, device="cpu", loggers=(), say=lambda line: print(line, flush=True)
         )
     assert model is not None
-    values, _ = apply(model.eval(), data[-1].graphs.take(test), "cpu")
-    return dict(zip([last.ids[i] for i in everything], np.log10(values["kappa"]).mean(axis=0).tolist(), strict=True))
+    graphs = data[-1].graphs
+    values, _ = apply(model.eval(), graphs.take(test), "cpu")
+    log_members = np.log10(values["kappa"])
+    described, kappa = graphs.descriptors, data[-1].dataset.kappa
+    assert described is not None
+    known = np.flatnonzero(replicas.training[-1][0] & np.isfinite(kappa))
+    labelled = Neighbourhood.fit(described[known], np.log10(kappa[known]), np.ones((1, len(known)), dtype=bool))
+    folds = (tuple(range(recipe.members)),)
+    features = scale_features(log_members, folds, labelled.find(described[test]), described[test])
+    shipped = read_card(locate("kappa")).calibration
+    assert shipped is not None
+    calibration = shipped.model_copy(update={"folds": folds, "row_fold": (0,) * len(shipped.row_fold)})
+    low, high, _ = calibration.interval(log_members, features, LEVEL)
+    columns = zip(log_members.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
+    return dict(zip([last.ids[i] for i in everything], columns, strict=True))
 
 
 def main() -> None:
@@ -141,12 +164,11 @@ def main() -> None:
     rows = published(given.split)
     with (RESULTS / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", "log10_kappa", "log10_kappa_aliegnn", "log10_kappa_paraisite"])
+        writer.writerow(COLUMNS)
         for id_, (true, theirs) in rows.items():
-            writer.writerow([id_, f"{true:.6f}", f"{theirs:.6f}", f"{found[id_]:.6f}" if id_ in found else ""])
-    errors = np.array([[abs(found[i] - t), abs(p - t)] for i, (t, p) in rows.items() if i in found])
-    ours, theirs = errors.mean(axis=0)
-    print(f"{name}: {len(errors)} of {len(rows)} rows, MALE {ours:.4f}, published network {theirs:.4f}")
+            if id_ in found:
+                writer.writerow([id_, *(f"{x:.6f}" for x in (true, theirs, *found[id_]))])
+    print(published_table())
 
 
 if __name__ == "__main__":

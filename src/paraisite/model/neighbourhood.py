@@ -119,14 +119,17 @@ class Neighbourhood:
 
     def _find(self, descriptors: np.ndarray, candidates: int = CANDIDATES) -> Near:
         at = _standard(descriptors[:, : len(self.shift)], self.shift, self.scale)
-        square = (at**2).sum(axis=1)[:, None] + (self.points**2).sum(axis=1)[None, :] - 2.0 * (at @ self.points.T)
         count = min(candidates, len(self.points))
-        some = np.argpartition(square, count - 1, axis=1)[:, :count] if count < len(self.points) else None
+        some = np.broadcast_to(np.arange(count), (len(at), count))
+        if count < len(self.points):  # which are near is found by one product of matrices, how far exactly below
+            square = (self.points**2).sum(axis=1)[None, :] - 2.0 * (at @ self.points.T)
+            some = np.sort(np.argpartition(square, count - 1, axis=1)[:, :count], axis=1)
+        # one crystal after the other: what a crystal gets must not depend on those beside it
+        exact = [((self.points[own] - own_at) ** 2).sum(axis=1) for own, own_at in zip(some, at, strict=True)]
+        near_square = np.array(exact, dtype=np.float64).reshape(len(at), count)
         rows = np.arange(len(at))[:, None]
-        if some is None:
-            some = np.broadcast_to(np.arange(count), (len(at), count))
-        some = some[rows, np.argsort(square[rows, some], axis=1, kind="stable")]
-        near_square = np.maximum(square[rows, some], 0.0)
+        order = np.argsort(near_square, axis=1, kind="stable")
+        some, near_square = some[rows, order], near_square[rows, order]
         distance = np.empty((len(self.trained), len(at)))
         log_kappa = np.full((len(self.trained), len(at), NEAREST), np.nan)
         short = np.zeros(len(at), dtype=bool)
