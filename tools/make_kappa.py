@@ -101,8 +101,8 @@ def classes(rows: Rows, crystals: Iterable[Any]) -> dict[str, dict[str, np.ndarr
             "with hydrogen": hydrogen,
         },
         "applicability": {
-            "< 0.05": rows.applicability < OUTSIDE,
-            "0.05–0.25": (rows.applicability >= OUTSIDE) & (rows.applicability < 0.25),
+            "< 0.04": rows.applicability < OUTSIDE,
+            "0.04–0.25": (rows.applicability >= OUTSIDE) & (rows.applicability < 0.25),
             "0.25–0.5": (rows.applicability >= 0.25) & (rows.applicability < 0.5),
             "≥ 0.5": rows.applicability >= 0.5,
         },
@@ -142,7 +142,7 @@ def kappa_spread() -> str:
     return (
         f"Rank correlation of the error with the predicted spread {result['spearman_error_std']:.2f}, with the "
         f"applicability {result['spearman_error_applicability']:.2f}; the {result['warned']} rows with a warning "
-        f"(applicability below 0.05, or molecules) have {result['warned_median_error_ratio']:.1f} times the median "
+        f"(applicability below 0.04, or molecules) have {result['warned_median_error_ratio']:.1f} times the median "
         "error of the others.\n"
     )
 

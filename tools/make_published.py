@@ -22,7 +22,7 @@ from markdown_table import table
 
 from paraisite.datasets import Split
 from paraisite.datasets.duplicates import same_crystals
-from paraisite.model.checkpoint import read_card
+from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.neighbourhood import Neighbourhood, scale_features
 from paraisite.model.registry import locate
 from paraisite.training.apply import apply
@@ -62,12 +62,12 @@ def published_table() -> str:
     return table([*header, "bias, published", "our 90 % interval covers"], rows)
 
 
-def published(split: str) -> dict[str, tuple[float, float]]:
-    """log10 kappa of the test rows, and what the published network predicts, by id."""
+def published(split: str) -> list[tuple[str, float, float]]:
+    """Id and log10 kappa of the test rows, and what the published network predicts; some crystals are there twice."""
     table = Path(os.environ["PARAISITE_MIRROR"]) / "phonix" / "published_test.csv"
     with table.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == split]
-    return {row["id"]: (float(row["log10_kappa"]), float(row["log10_kappa_aliegnn"])) for row in rows}
+    return [(row["id"], float(row["log10_kappa"]), float(row["log10_kappa_aliegnn"])) for row in rows]
 
 
 def held_out(part: StageSet, tested: set[str], formulas: bool) -> np.ndarray:
@@ -104,11 +104,11 @@ def without_low(part: StageSet, lowest: float) -> StageSet:
 def predict(recipe: Recipe, split: str, formulas: bool, out: Path) -> dict[str, tuple[float, float, float]]:
     """log10 kappa of the test rows and the bounds of its 90 % interval, by id.
 
-    The interval is made with the shipped model's calibration (on its own held-out formulas), from the distances to the
-    compounds trained on here.
+    The interval is made with the shipped model's calibration and errors on its own held-out formulas, from the
+    distances to the compounds trained on here.
     """
     mirror = os.environ["PARAISITE_MIRROR"]
-    tested = set(published(split))
+    tested = {id_ for id_, _, _ in published(split)}
     data = read_stages(recipe, mirror)
     last = data[-1].dataset
     everything = [i for i, id_ in enumerate(last.ids) if id_ in tested]
@@ -140,12 +140,17 @@ def predict(recipe: Recipe, split: str, formulas: bool, out: Path) -> dict[str, 
     described, kappa = graphs.descriptors, data[-1].dataset.kappa
     assert described is not None
     known = np.flatnonzero(replicas.training[-1][0] & np.isfinite(kappa))
-    labelled = Neighbourhood.fit(described[known], np.log10(kappa[known]), np.ones((1, len(known)), dtype=bool))
+    shipped = Checkpoint.load(locate("kappa"))
+    assert shipped.neighbourhood is not None
+    assert shipped.card.calibration is not None
+    by_id = dict(zip((k.id for k in shipped.known), shipped.neighbourhood.error, strict=True))
+    errors = np.array([by_id.get(last.ids[i], np.nan) for i in known])
+    seen = np.ones((1, len(known)), dtype=bool)
+    labelled = Neighbourhood.fit(described[known], np.log10(kappa[known]), seen, errors)
     folds = (tuple(range(recipe.members)),)
     features = scale_features(log_members, folds, labelled.find(described[test]), described[test])
-    shipped = read_card(locate("kappa")).calibration
-    assert shipped is not None
-    calibration = shipped.model_copy(update={"folds": folds, "row_fold": (0,) * len(shipped.row_fold)})
+    made = shipped.card.calibration
+    calibration = made.model_copy(update={"folds": folds, "row_fold": (0,) * len(made.row_fold)})
     low, high, _ = calibration.interval(log_members, features, LEVEL)
     columns = zip(log_members.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
     return dict(zip([last.ids[i] for i in everything], columns, strict=True))
@@ -165,8 +170,8 @@ def main() -> None:
     with (RESULTS / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for id_, (true, theirs) in rows.items():
-            if id_ in found:
+        for id_, true, theirs in rows:
+            if id_ in found:  # all but a crystal without a graph
                 writer.writerow([id_, *(f"{x:.6f}" for x in (true, theirs, *found[id_]))])
     print(published_table())
 

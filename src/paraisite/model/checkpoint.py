@@ -265,7 +265,7 @@ def _unpack(arrays: dict[str, np.ndarray], path: Path, card: Card) -> Neighbourh
     except KeyError as error:
         raise CheckpointError(f"{path}: damaged, fetch or train the model again (no array {error})") from None
     n, q = parts["points"].shape if parts["points"].ndim == 2 else (-1, -1)
-    shapes = {"shift": (q,), "scale": (q,), "log_kappa": (n,), "trained": (len(card.folds), n)}
+    shapes = {"shift": (q,), "scale": (q,), "log_kappa": (n,), "error": (n,), "trained": (len(card.folds), n)}
     if any(parts[k].shape != shape for k, shape in shapes.items()) or parts["held_out_distance"].ndim != 1:
         raise CheckpointError(f"{path}: damaged, fetch or train the model again (arrays do not fit together)")
     return Neighbourhood(**parts | {"points": parts["points"].astype(np.float32)})

@@ -138,9 +138,7 @@ def environments(
     columns += [mean(mass**2) / mean(mass) ** 2 - 1.0, high(ln_mass) - low(ln_mass)]
     volume = np.array([c.volume for c in crystals])
     fingerprint = np.column_stack([np.log(strength), coordination, order]) / ALIKE
-    variety = np.array(
-        [_variety(numbers[i : i + k], fingerprint[i : i + k]) for i, k in zip(first, sizes, strict=True)]
-    )
+    variety = _variety(numbers, fingerprint, sizes)
     distinct, edges = count_classes(graphs, SYMMETRY)
     columns += [*variety.T, variety[:, 2] - ln_sites, np.log(distinct) - ln_sites, np.log(edges / distinct)]
     columns += [np.log(mean(mass) * sizes / volume), np.log(mean(radius**3) * sizes / volume)]
@@ -208,20 +206,27 @@ def _bond_order(direction: np.ndarray, bond: np.ndarray, dst: np.ndarray, n: int
     return found
 
 
-def _variety(numbers: np.ndarray, fingerprint: np.ndarray) -> tuple[float, float, float]:
-    """Entropy of the composition, elements, and ln of the environments.
+def _variety(numbers: np.ndarray, fingerprint: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Entropy of the composition, elements, and ln of the environments of each crystal, shape (G, 3).
 
     Environments are counted without deciding which sites are equal: each site counts 1 over the number of sites of its
     element like itself, exp(-|difference of fingerprints|²/2) of each other one.
     """
-    elements, counts = np.unique(numbers, return_counts=True)
-    share = counts / len(numbers)
-    environments = 0.0
-    for element, count in zip(elements.tolist(), counts.tolist(), strict=True):
-        own = fingerprint[numbers == element]
-        if count > MAX_COMPARED:
-            own = own[np.linspace(0, count - 1, MAX_COMPARED).astype(int)]
+    crystal = np.repeat(np.arange(len(sizes)), sizes)
+    order = np.lexsort((numbers, crystal))  # sites of one element of a crystal side by side
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (np.diff(numbers[order]) != 0) | (np.diff(crystal[order]) != 0)
+    start = np.flatnonzero(new)
+    count = np.diff(np.append(start, len(order)))
+    environments = np.ones(len(start))
+    for group in np.flatnonzero(count > 1).tolist():
+        own = fingerprint[order[start[group] : start[group] + count[group]]]
+        if len(own) > MAX_COMPARED:
+            own = own[np.linspace(0, len(own) - 1, MAX_COMPARED).astype(int)]
         square = (own**2).sum(axis=1)
         apart = np.maximum(square[:, None] + square[None, :] - 2.0 * own @ own.T, 0.0)
-        environments += float((1.0 / np.exp(-0.5 * apart).sum(axis=1)).sum())
-    return float(-(share * np.log(share)).sum()), len(elements), math.log(environments)
+        environments[group] = (1.0 / np.exp(-0.5 * apart).sum(axis=1)).sum()
+    owner = crystal[order[start]]
+    share = count / sizes[owner]
+    columns = [-np.bincount(owner, share * np.log(share)), np.bincount(owner), np.log(np.bincount(owner, environments))]
+    return np.column_stack(columns)

@@ -53,7 +53,7 @@ class Prediction:
     log10_std : float or None
         Standard deviation of the calibrated predictive distribution of log10 kappa.
     applicability : float or None
-        Between 0 and 1; below 0.05 the crystal is unlike the training data.
+        Between 0 and 1; below 0.04 the crystal is unlike the training data.
     nearest_known : str
         Formula, dataset id and kappa of the nearest high-quality compound, and whether this one was in training.
     status : {"ok", "warning", "rejected"}

@@ -13,8 +13,9 @@ from paraisite.graphs.dimensionality import dimensionality
 from paraisite.model.descriptors import width
 from paraisite.model.environment import NAMES as ENVIRONMENT
 
-LOOSE = 5.0
-"""Mean coordination below which it is worth a look whether bonds end: of 55 molecular crystals of `phonix`, 52."""
+LOOSE, WEAK = 4.5, 0.9
+"""Mean coordination, and ln of the weakest site's bond strength, below which it is worth a look whether bonds end:
+50 of the 55 molecular crystals of `phonix`, and a tenth of all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +69,8 @@ def molecular(graphs: GraphBatch, crystal: Callable[[int], Crystal]) -> np.ndarr
     """
     found = np.zeros(len(graphs), dtype=bool)
     if graphs.descriptors is not None and graphs.descriptors.shape[1] > width(False):
-        coordination = graphs.descriptors[:, width(False) + ENVIRONMENT.index("mean_coordination")]
-        for i in np.flatnonzero(coordination < LOOSE).tolist():
+        known = dict(zip(ENVIRONMENT, graphs.descriptors[:, width(False) :].T, strict=True))
+        loose = (known["mean_coordination"] < LOOSE) & (known["min_ln_strength"] < WEAK)
+        for i in np.flatnonzero(loose).tolist():
             found[i] = dimensionality(crystal(i)) == 0
     return found

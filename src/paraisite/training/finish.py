@@ -105,17 +105,19 @@ def finish(
         log_members = kernel.log_kappa(log_members, vectors, described)
     doubted = last.flagged & recipe.stages[-1].omit_flagged
     known = np.flatnonzero(valued & ~doubted)
-    neighbourhood = Neighbourhood.fit(described[known], log_kappa[known], replicas.training[-1][:, known])
-
     held = [(f, r) for f, split in enumerate(replicas.splits) for r in split.validation.tolist() if valued[r]]
     fold, row = np.array([f for f, _ in held]), np.array([r for _, r in held])
     log_true = log_kappa[row]
+    centre = centres(log_members, folds)[fold, row]
+    error = np.full(len(log_kappa), np.nan)
+    error[row] = np.abs(log_true - centre)
+    seen_by = replicas.training[-1][:, known]
+    neighbourhood = Neighbourhood.fit(described[known], log_kappa[known], seen_by, error[known])
     near = neighbourhood.find(described[row])
     features = scale_features(log_members[:, row], folds, near, described[row])
     scored = _Held(folds, fold, row, log_members[:, row], features, log_true, ~doubted[row])
     calibration = scored.calibration(scored.usable)
     nested = _nested_intervals(scored)
-    centre = centres(log_members, folds)[fold, row]
     provenance = np.array(last.dataset.provenance)[row]
     metrics = _metrics(recipe, 10**log_true, 10**centre, nested, fold, provenance, doubted[row])
     metrics["members"] = model.config.members

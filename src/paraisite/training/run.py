@@ -114,7 +114,8 @@ def run(
             taught = None
             if stage.distil:
                 say(f"stage {stage.name}: one network of each fold learns from its {recipe.members}")
-                taught = lesson(of_every_fold(model, replicas), replicas, stage, part, device)
+                if not _done(out, i, stage).is_file():
+                    taught = lesson(of_every_fold(model, replicas), replicas, stage, part, device)
                 model, replicas, mask = first_of_each_fold(model, replicas, i)
             model = train_stage(
                 model, recipe, i, part, mask, out, device=device, loggers=loggers, say=say, taught=taught
@@ -434,7 +435,7 @@ def train_stage(
     }
     assert part.graphs.descriptors is not None
     model.fit_descriptors(part.graphs.descriptors, mask)
-    done = out / f"stage-{index}-{stage.name}.safetensors"
+    done = _done(out, index, stage)
     if done.is_file():
         model.load_state_dict(load_file(done), strict=True)
         say(f"stage {stage.name}: done before, read from {done.name}")
@@ -470,6 +471,11 @@ def train_stage(
         save_file({k: v.contiguous() for k, v in model.state_dict().items()}, aside)
     before.unlink(missing_ok=True)
     return model
+
+
+def _done(out: Path, index: int, stage: Stage) -> Path:
+    """The weights after a stage."""
+    return out / f"stage-{index}-{stage.name}.safetensors"
 
 
 def _targets(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -215,8 +216,11 @@ def test_a_crystal_is_judged_by_itself_and_in_any_number() -> None:
 
 def test_features_of_the_scale_by_hand() -> None:
     made, known = fitted(60, 2)
-    near = made.find(known[:3])
     rng = np.random.default_rng(0)
+    error = rng.uniform(0.05, 0.4, 60).astype(np.float32)
+    error[::7] = np.nan  # held out by no fold
+    made = replace(made, error=error)
+    near = made.find(known[:3])
     log_members, described = rng.normal(size=(4, 3)), rng.normal(size=(3, len(NAMES)))
     found = scale_features(log_members, ((0, 1), (2, 3)), near, described)
     assert found.shape == (2, 3, len(SCALE_FEATURES))
@@ -226,6 +230,7 @@ def test_features_of_the_scale_by_hand() -> None:
         np.log(np.abs(own[0] - own[1]) / 2 + SMALL_SPREAD),
         np.log(near.distance[1, 1] + SMALL_DISTANCE),
         np.log(np.abs(neighbours - own.mean()).mean() + SMALL_SPREAD),
+        np.log(np.nanmean(near.error[1, 1]) + SMALL_SPREAD),
         own.mean(),
         own.mean() ** 2,
         described[1, NAMES.index("ln_primitive_sites")],
