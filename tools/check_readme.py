@@ -124,6 +124,12 @@ def demo() -> str:
     return "```text\n" + (RESULTS / "demo.txt").read_text().rstrip() + "\n```\n"
 
 
+def noise() -> str:
+    """How predictions change with noise on the positions."""
+    rows = [[f"{sigma} Å", *(f"{value:.3f}" for value in found.values())] for sigma, found in read("noise").items()]
+    return table(["noise of each coordinate", "median change of log10 κ", "exceeded by 5 %", "largest"], rows)
+
+
 BLOCKS = {
     "as-published": as_published,
     "quirks": quirks,
@@ -147,6 +153,7 @@ BLOCKS = {
     "kappa-spread": kappa_spread,
     "kappa-classes": kappa_classes,
     "kappa-properties": kappa_properties,
+    "noise": noise,
     "published": published_table,
     "learning-curve": learning_curve,
     "transfers": transfers,
