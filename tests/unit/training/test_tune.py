@@ -162,6 +162,12 @@ def test_a_folder_holds_one_search(
         search(recipe(tiny_dataset, **changes), tmp_path, **how)
 
 
+def test_a_stage_that_distils_is_refused(tiny_dataset: Path, tmp_path: Path) -> None:
+    stages = [{"name": name, "dataset": str(tiny_dataset), "epochs": 1} for name in ("first", "second")]
+    with pytest.raises(RecipeError, match="stage second: distil"):
+        search(recipe(tiny_dataset, stages=[stages[0], stages[1] | {"distil": True}]), tmp_path)
+
+
 def test_other_data_are_another_search(tiny_dataset: Path, tmp_path: Path) -> None:
     folder = copied(tiny_dataset, tmp_path / tiny_dataset.name, {})
     search(recipe(folder), tmp_path / "out")

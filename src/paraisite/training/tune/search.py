@@ -135,6 +135,9 @@ class Search:
 
         self.space, self.recipe, self.out, self.how = space, space.recipe, out, how
         self.mirror, self.device, self.say = mirror, device, say
+        if self.recipe.stages[-1].distil:
+            last = self.recipe.stages[-1].name
+            raise RecipeError(f"stage {last}: distil: true cannot be searched; leave this stage out of the recipe")
         saved = saved_split_of(self.recipe)
         self.data = read_stages(self.recipe, mirror)
         self.replicas = plan_folds(self.recipe, self.data, saved)
