@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from markdown_table import table
 
-from paraisite.datasets import Split
+from paraisite.datasets import Dataset, Split
 from paraisite.datasets.duplicates import same_crystals
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.neighbourhood import Neighbourhood, scale_features
@@ -70,21 +70,18 @@ def published(split: str) -> list[tuple[str, float, float]]:
     return [(row["id"], float(row["log10_kappa"]), float(row["log10_kappa_aliegnn"])) for row in rows]
 
 
-def held_out(part: StageSet, tested: set[str], formulas: bool) -> np.ndarray:
-    """Rows of a stage that must not be trained on."""
-    dataset = part.dataset
-    test = np.array([id_ in tested for id_ in dataset.ids])
-    of_test = {dataset.formulas[i] for i in np.flatnonzero(test)}
-    same_formula = np.array([formula in of_test for formula in dataset.formulas])
-    if formulas:
-        return same_formula
-    held = test.copy()
-    candidates = np.flatnonzero(same_formula)
-    for group in same_crystals([dataset.crystals[i] for i in candidates]):
-        rows = candidates[list(group)]
-        if test[rows].any():
-            held[rows] = True
-    return held
+def held_out(last: Dataset, tested: set[str], formulas: bool) -> set[tuple[str, str]]:
+    """Id and formula of the rows that must not be trained on in any stage; the last stage has the rows of all."""
+    test = np.array([id_ in tested for id_ in last.ids])
+    of_test = {last.formulas[i] for i in np.flatnonzero(test)}
+    held = np.array([formula in of_test for formula in last.formulas])
+    if not formulas:
+        candidates = np.flatnonzero(held)
+        held = test.copy()
+        for group in same_crystals([last.crystals[i] for i in candidates]):
+            rows = candidates[list(group)]
+            held[rows] |= test[rows].any()
+    return {(last.ids[i], last.formulas[i]) for i in np.flatnonzero(held)}
 
 
 def without_low(part: StageSet, lowest: float) -> StageSet:
@@ -112,14 +109,12 @@ def predict(recipe: Recipe, split: str, formulas: bool, out: Path) -> dict[str, 
     data = read_stages(recipe, mirror)
     last = data[-1].dataset
     everything = [i for i, id_ in enumerate(last.ids) if id_ in tested]
-    names = {last.ids[i] for i in everything} | ({last.formulas[i] for i in everything} if formulas else set())
+    left_out = held_out(last, tested, formulas)
     training = []
     for part in data:
-        held = held_out(part, tested, formulas)
-        if formulas:  # also of stages that lack the crystals themselves
-            held |= np.array([formula in names for formula in part.dataset.formulas])
-        print(f"{part.dataset.name}: {int(held.sum())} of {len(held)} rows left out", flush=True)
-        training.append(~held[None])
+        held = [row in left_out for row in zip(part.dataset.ids, part.dataset.formulas, strict=True)]
+        print(f"{part.dataset.name}: {sum(held)} of {len(held)} rows left out", flush=True)
+        training.append(~np.array(held)[None])
     test = np.array(everything)
     rows = Split(np.flatnonzero(training[-1][0]), test)
     replicas = Replicas(np.zeros(recipe.members, dtype=np.int64), [rows], training, {})

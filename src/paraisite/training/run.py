@@ -223,14 +223,10 @@ def lesson(model: Model, replicas: Replicas, stage: Stage, part: StageSet, devic
     values, _ = apply(model.to(where).eval(), part.graphs, where)
     model.to("cpu")
     found = {}
-    for name in stage.targets:
-        transform = model.transforms[name]
-        standard = transform.forward(values[name]) if name in values else None
-        if standard is not None:
-            space = standard.double().numpy() * np.array(transform.scale)[:, None] + np.array(transform.shift)[:, None]
-            mean = np.stack([space[replicas.fold == f].mean(axis=0) for f in range(replicas.folds)])
-            plain = transform.model_copy(update={"shift": (0.0,) * len(mean), "scale": (1.0,) * len(mean)})
-            found[name] = plain.inverse(torch.as_tensor(mean))
+    for name in set(stage.targets) & values.keys():
+        plain = model.transforms[name].model_copy(update={"shift": (0.0,), "scale": (1.0,)})
+        space = plain.forward(values[name])
+        found[name] = plain.inverse(torch.stack([space[replicas.fold == f].mean(dim=0) for f in range(replicas.folds)]))
     return found
 
 
