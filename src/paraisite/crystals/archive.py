@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
+from paraisite.crystals.budget import largest
 from paraisite.crystals.files import ARCHIVES, DAMAGED, MAX_FILE_BYTES, MAX_JSON_BYTES, split_name
 from paraisite.crystals.rejection import Rejection
 
@@ -27,29 +29,26 @@ Member = tuple[str, bytes]
 
 def read_zip(file: IO[bytes], id: str, source: str) -> Iterator[Member | Rejection]:
     """Yield name and content of every crystal file of a zip archive, or a rejection in its place."""
+    from paraisite.crystals.zip_index import ZipMember
+
     try:
-        archive = zipfile.ZipFile(file)
+        with zipfile.ZipFile(file) as archive:
+            infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         yield Rejection(id, source, f"not a readable zip archive ({error}); it may be cut off: copy or pack it again")
         return
-    with archive:
-        infos = archive.infolist()
-        if len(infos) > MAX_MEMBERS:
-            yield Rejection(id, source, f"the archive has {len(infos)} members, more than {MAX_MEMBERS}; split it")
-            return
-        for info in wanted_members(infos, source):
-            if isinstance(info, Rejection):
-                yield info
-                continue
-            name = info.filename
-            try:
-                with archive.open(info) as member:
-                    data = member.read(_limit(name) + 1)
-            except (*DAMAGED, zipfile.BadZipFile, RuntimeError, ValueError) as error:
-                yield member_rejection(name, source, f"the member cannot be unpacked ({error}); pack the archive again")
-                continue
-            reason = _objection(name, len(data), info.compress_size)
-            yield member_rejection(name, source, reason) if reason else (name, data)
+    if len(infos) > MAX_MEMBERS:
+        yield Rejection(id, source, f"the archive has {len(infos)} members, more than {MAX_MEMBERS}; split it")
+        return
+    for info in wanted_members(infos, source):
+        if isinstance(info, Rejection):
+            yield info
+            continue
+        try:
+            yield info.filename, ZipMember.of(info).read(file)
+        except (OSError, ValueError) as error:
+            reason = f"the member cannot be unpacked ({error}); pack the archive again"
+            yield member_rejection(info.filename, source, reason)
 
 
 def wanted_members(infos: Iterable[zipfile.ZipInfo], source: str) -> Iterator[zipfile.ZipInfo | Rejection]:
@@ -69,19 +68,19 @@ def wanted_members(infos: Iterable[zipfile.ZipInfo], source: str) -> Iterator[zi
         yield member_rejection(name, source, reason) if reason else info
 
 
-def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int]) -> Iterator[Member | Rejection]:
+def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int] | None) -> Iterator[Member | Rejection]:
     """Yield name and content of every crystal file of a tar stream, or a rejection in its place.
 
     Parameters
     ----------
     file : binary file
         The unpacked stream; it is read once, forward.
-    packed : callable
-        Number of packed bytes read so far, to notice a compression bomb.
+    packed : callable or None
+        Number of packed bytes read so far, to notice a compression bomb; None where nothing is packed.
     """
-    bounded = _Bounded(file, packed)
+    bounded = Bounded(file, packed)
     try:
-        with tarfile.open(fileobj=bounded, mode="r|") as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=bounded, mode="r|") as archive:
             for n, info in enumerate(archive):
                 if n >= MAX_MEMBERS:
                     yield Rejection(id, source, f"the archive has more than {MAX_MEMBERS} members; split it")
@@ -89,7 +88,8 @@ def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int]) -
                 name = info.name
                 if info.isdir() or not is_wanted(name):
                     continue
-                reason = _objection(name, info.size, None)
+                # of a packed stream, the member's own bytes are still to come: real files shrink by 20 at most
+                reason = _objection(name, info.size, None if packed is None else packed() + info.size // 20)
                 if not reason and not info.isreg():
                     kind = "link" if info.issym() or info.islnk() else "device or other special file"
                     reason = f"the member is a {kind}, not a file; pack the file itself"
@@ -97,7 +97,7 @@ def read_tar(file: IO[bytes], id: str, source: str, packed: Callable[[], int]) -
                     yield member_rejection(name, source, reason)
                     continue
                 member = archive.extractfile(info)
-                data = member.read(_limit(name) + 1) if member else b""
+                data = member.read(info.size) if member else b""
                 if len(data) < info.size:
                     yield member_rejection(name, source, "the archive ends within this member; copy or pack it again")
                     return
@@ -119,8 +119,9 @@ def is_wanted(name: str) -> bool:
     return not any(part.startswith((".", "__MACOSX")) and part not in (".", "..") for part in parts)
 
 
-def _limit(name: str) -> int:
-    return MAX_JSON_BYTES if split_name(name)[1] == "json" else MAX_FILE_BYTES
+def _limit(name: str, packed: int | None) -> int:
+    most = MAX_JSON_BYTES if split_name(name)[1] == "json" else MAX_FILE_BYTES
+    return most if packed is None else min(most, largest(packed))
 
 
 def _objection(name: str, size: int, packed: int | None) -> str:
@@ -128,8 +129,8 @@ def _objection(name: str, size: int, packed: int | None) -> str:
         return "the member's name leaves the archive; rename it to a plain relative name"
     if split_name(name)[1] in ARCHIVES:
         return "an archive inside an archive is not read; unpack it and give it by itself"
-    if size > _limit(name):
-        return f"{size >> 20} MiB unpacked is more than the limit of {_limit(name) >> 20} MiB; split the file"
+    if size > (limit := _limit(name, packed)):
+        return f"{size >> 20} MiB unpacked is more than the limit of {limit >> 20} MiB; split the file"
     if packed is not None and size > _RATIO_FROM and size > MAX_RATIO * max(packed, 1):
         return f"the member unpacks to over {MAX_RATIO} times its packed size (a zip bomb?); unpack it by hand first"
     return ""
@@ -144,21 +145,33 @@ def _has_content(block: bytes) -> bool:
     return bool(block.strip(b"\0"))
 
 
-class _Bounded:
-    """A readable stream that refuses to unpack a compression bomb."""
+class Bounded(io.RawIOBase):
+    """A readable stream that refuses to unpack a compression bomb.
 
-    def __init__(self, file: IO[bytes], packed: Callable[[], int]) -> None:
+    Parameters
+    ----------
+    file : binary file
+    packed : callable or None
+        Number of packed bytes read so far; None where nothing is packed.
+    """
+
+    def __init__(self, file: IO[bytes], packed: Callable[[], int] | None) -> None:
         self._file = file
         self._packed = packed
         self._total = 0
         self.tail = b""
+
+    def readable(self) -> bool:
+        return True
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
         self._total += len(data)
         self.tail = (self.tail + data)[-tarfile.BLOCKSIZE :]
         if self._total > MAX_TOTAL_BYTES or (
-            self._total > 16 * _RATIO_FROM and self._total > MAX_RATIO * max(self._packed(), 1)
+            self._packed is not None
+            and self._total > 16 * _RATIO_FROM
+            and self._total > MAX_RATIO * max(self._packed(), 1)
         ):
             raise OSError("it unpacks to far more than its packed size, like a compression bomb")
         return data

@@ -1,15 +1,32 @@
-"""ASE databases: SQLite files, and the JSON form."""
+"""ASE databases: SQLite files, read without ASE and without trust in them, and the JSON form."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from paraisite.crystals.check import MAX_SITES
+from paraisite.crystals.convert import from_arrays
 from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.files import MAX_FILE_BYTES, open_regular
+from paraisite.crystals.foreign_json import ase
+from paraisite.crystals.guard import SECONDS, guarded
 from paraisite.crystals.pymatgen_json import record_id
 from paraisite.crystals.rejection import CrystalError, Rejection
+
+NEWEST = 9
+"""Newest version of the tables that is read, as written since ASE 3.21."""
+
+_COLUMNS = ("numbers", "positions", "cell", "pbc", "key_value_pairs", "data")
+_STEPS = 100_000
+"""Steps of SQLite's machine between two looks at the clock."""
 
 
 def count_db(path: Path) -> int:
@@ -17,65 +34,132 @@ def count_db(path: Path) -> int:
 
     Raises
     ------
-    sqlite3.Error
-        If the file is damaged.
+    sqlite3.Error, OSError
+        If the file is damaged, or no plain file.
     """
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        if not connection.execute("select 1 from sqlite_master where name = 'systems'").fetchone():
+    with closing(_Database(path)) as database:
+        return database.count()
+
+
+class _Database:
+    """A connection that can only read, and one table, each answer within `SECONDS`."""
+
+    def __init__(self, path: Path) -> None:
+        open_regular(path).close()
+        self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_FILE_BYTES)
+        self._connection.text_factory = lambda text: text.decode(errors="replace")  # one bad text costs no other row
+        self._connection.set_progress_handler(self._is_late, _STEPS)
+        self._connection.set_authorizer(_authorize)
+        self._end = 0.0
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._end
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of an answer; the clock runs for each anew."""
+        self._end = time.monotonic() + SECONDS
+        answer = self._connection.execute(sql)
+        while (row := answer.fetchone()) is not None:
+            yield row
+            self._end = time.monotonic() + SECONDS
+
+    def count(self) -> int:
+        """Rows of the table of systems; none where it is missing, or computed: a view without an end, say."""
+        (*found,) = self._rows("select type, sql from sqlite_master where name = 'systems'")
+        if len(found) != 1 or found[0][0] != "table" or str(found[0][1]).lower().startswith("create virtual"):
             return 0
-        return int(connection.execute("select count(*) from systems").fetchone()[0])
-    finally:
-        connection.close()
+        return int(next(self._rows("select count(*) from systems"))[0])
+
+    def version(self) -> int:
+        """Version of the tables, 0 where the file does not say."""
+        try:
+            (found,) = self._rows("select value from information where name = 'version'")
+            return int(found[0])
+        except (sqlite3.Error, ValueError, TypeError):
+            return 0
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows in the order of their ids, with the columns that a crystal is made of."""
+        self._end = time.monotonic() + SECONDS
+        present = {column[0] for column in self._connection.execute("select * from systems limit 0").description}
+        columns = ["id", *(name for name in _COLUMNS if name in present)]
+        for row in self._rows(f"select {', '.join(columns)} from systems"):
+            yield dict(zip(columns, row, strict=True))
+
+
+def _authorize(action: int, *_: Any) -> int:
+    allowed = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
+    return sqlite3.SQLITE_OK if action in allowed else sqlite3.SQLITE_DENY
 
 
 def read_db(path: Path, *, id: str, source: str) -> Iterator[Crystal | Rejection]:
     """Yield a crystal or a rejection for each row, in the order of the row ids."""
     try:
-        # ASE would write its tables into a database that lacks them, so look first
-        if not count_db(path):
-            yield Rejection(id, source, "the SQLite file holds no rows of an ASE database; write one with ase.db")
-            return
-        from ase.db import connect
-
-        rows = connect(path, type="db").select()  # type: ignore[no-untyped-call]
-        while (row := next(rows, None)) is not None:
-            yield _crystal(row, id, source)
-    except Exception as error:  # sqlite3 for a damaged file, ASE for a newer format
-        detail = f"{type(error).__name__}: {error}".splitlines()[0]
-        yield Rejection(id, source, f"the database cannot be read to its end ({detail}); copy or write it again")
-
-
-def read_db_json(rows: dict[str, Any], *, id: str, source: str) -> Iterator[Crystal | Rejection]:
-    """Yield a crystal or a rejection for each row of the JSON form of an ASE database."""
-    from ase.db.row import AtomsRow
-    from ase.io.jsonio import object_hook
-
-    for key in rows["ids"]:
-        try:
-            fields = {"id": key, **_revive(rows[str(key)], object_hook)}
-            yield _crystal(AtomsRow(fields), id, source)  # type: ignore[no-untyped-call]
-        except Exception as error:  # ASE's reader raises whatever a row happens to trip
-            detail = f"{type(error).__name__}: {error}".splitlines()[0]
-            yield Rejection(f"{id}-{key}", f"{source}#{key}", f"row {key} cannot be read ({detail}); write it again")
+        with closing(_Database(path)) as database:
+            if not database.count():
+                yield Rejection(id, source, "the SQLite file holds no rows of an ASE database; write one with ase.db")
+                return
+            if (version := database.version()) > NEWEST:
+                found = f"the database has version {version} of ASE's tables, and {NEWEST} is the newest that is read"
+                yield Rejection(id, source, f"{found}; write it as extended XYZ (ase convert)")
+                return
+            for row in database.rows():
+                label, place = f"{id}-{row['id']}", f"{source}#{row['id']}"
+                yield guarded(label, place, _of_row, row, label, place)
+    except sqlite3.Error as error:
+        yield Rejection(id, source, f"the database cannot be read to its end ({error}); copy or write it again")
 
 
-def _revive(value: Any, hook: Any) -> Any:
-    """Apply ASE's JSON hook (arrays written as dictionaries) from the leaves up."""
-    if isinstance(value, dict):
-        return hook({key: _revive(item, hook) for key, item in value.items()})
-    return [_revive(item, hook) for item in value] if isinstance(value, list) else value
+def _of_row(row: Mapping[str, Any], id: str, source: str) -> Crystal:
+    id = record_id(_texts(row.get("key_value_pairs"))) or record_id(_texts(row.get("data"))) or id
+    numbers = _blob(row.get("numbers"), "numbers", "<i4")
+    positions = _blob(row.get("positions"), "positions", "<f8").reshape(-1, 3)
+    cell, pbc = row.get("cell"), row.get("pbc")
+    box = np.zeros((3, 3)) if cell is None else _blob(cell, "cell", "<f8", 9).reshape(3, 3)
+    periodic = [bool(pbc & 1 << i) if isinstance(pbc, int) else False for i in range(3)]
+    return from_arrays(box, periodic, numbers, positions, id=id, source=source)
 
 
-def _crystal(row: Any, id: str, source: str) -> Crystal | Rejection:
-    from paraisite.crystals.convert import from_ase
+def _blob(value: Any, name: str, kind: str, n: int | None = None) -> np.ndarray:
+    """Numbers of a cell of the table; three for each site, or `n`."""
+    if not isinstance(value, bytes):
+        raise CrystalError(f"the row has no {name}; write it again")
+    size = np.dtype(kind).itemsize
+    if len(value) > MAX_SITES * 3 * 8:
+        raise CrystalError(f"{name} are those of more sites than the limit of {MAX_SITES}; give the primitive cell")
+    if len(value) % (size * (1 if kind == "<i4" else 3)) or n not in (None, len(value) // size):
+        raise CrystalError(f"{name} are {len(value)} bytes, which do not fit; write the row again")
+    return np.frombuffer(value, kind)
 
-    label = record_id(row.key_value_pairs) or record_id(row.data) or f"{id}-{row.id}"
-    place = f"{source}#{row.id}"
+
+def _texts(value: Any) -> Mapping[str, Any]:
+    """Key-value pairs or data of a row: JSON, or blocks of bytes and JSON that speaks of them."""
     try:
-        return from_ase(row.toatoms(), id=label, source=place)
-    except CrystalError as error:
-        return Rejection(label, place, str(error))
-    except Exception as error:  # one damaged row does not stop the others
-        detail = f"{type(error).__name__}: {error}".splitlines()[0]
-        return Rejection(label, place, f"row {row.id} cannot be read ({detail}); write it again")
+        if isinstance(value, bytes):
+            value = value[int.from_bytes(value[:8], "little") :].decode()
+        found = json.loads(value) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def read_db_json(rows: Mapping[str, Any], *, id: str, source: str) -> Iterator[Crystal | Rejection]:
+    """Yield a crystal or a rejection for each row of the JSON form of an ASE database."""
+    keys = rows["ids"] if isinstance(rows["ids"], list) else []
+    if not keys:
+        yield Rejection(id, source, "the JSON holds no rows of an ASE database; write one with ase.db")
+    for key in keys:
+        label, place = f"{id}-{str(key)[:40]}", f"{source}#{str(key)[:40]}"
+        yield guarded(label, place, _of_json, rows.get(str(key)), key, label, place)
+
+
+def _of_json(row: Any, key: Any, id: str, source: str) -> Crystal:
+    if not isinstance(row, dict) or "numbers" not in row or "positions" not in row:
+        raise CrystalError(f"row {str(key)[:40]} has no numbers or no positions; write it again")
+    pairs, data = row.get("key_value_pairs"), row.get("data")
+    own = record_id(pairs if isinstance(pairs, dict) else {}) or record_id(data if isinstance(data, dict) else {})
+    return ase({"cell": np.zeros((3, 3)), **row}, own or id, source)

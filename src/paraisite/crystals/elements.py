@@ -22,6 +22,12 @@ NUMBERS: dict[str, int] = {symbol: z for z, symbol in enumerate(SYMBOLS) if z}
 _DUMMIES = {"VA", "VAC", "VACANCY", "DUM", "DUMMY", "WAT", "OH"}  # not vanadium, deuterium, tungsten, oxygen
 _GROUPS = {"CN", "HO", "NH", "NO"}  # in capitals, hardly copernicium, holmium, nihonium or nobelium
 
+# hydrogens on an atom that has the site: `O-H`, `CH3`, `H2O`, but not `CH1`, a carbon, or `OD1`
+_HYDRATED = re.compile(r"[CNO]-[HD]\d?(?![A-Za-z])|[HD]\d?-?O(?![A-Za-z\d])|[HD]\dO|CH[2-4](?![A-Za-z\d])")
+
+_FRACTION = r"((?:0?\.\d+|1\.0*)(?![\d+-]))"
+_TERM = re.compile(rf"(?:{_FRACTION}\s*\*?\s*)?([A-Z][a-z]?)(?:\d[+-])?(?:\s*:?\s*{_FRACTION})?")
+
 _CHARGE = r"[+-]*(?:\d+(?:\.\d*)?)?[+-]*"
 _SPECIES = re.compile(rf"(\d{{0,3}})([A-Za-z]{{1,2}})\s*(?:{_CHARGE}|\((?:{_CHARGE}|[IVX]+)\))")
 
@@ -60,7 +66,7 @@ def element_number(label: str) -> int:
     if letters is None:
         return 0
     word = letters[1]
-    if word.upper() in _DUMMIES or word in _GROUPS:
+    if word.upper() in _DUMMIES or word in _GROUPS or _HYDRATED.match(label):
         return 0
     # `OW1`, `SiT`: a symbol followed by capitals that belong to the label
     prefix = re.match(r"[A-Z][a-z]?(?![a-z])", word)
@@ -82,13 +88,59 @@ def species_number(symbol: str) -> int:
     return _number(match[2].title())
 
 
+@lru_cache(maxsize=4096)
+def label_number(label: str, elements: frozenset[int]) -> int:
+    """Atomic number meant by a site label in a crystal of these elements, 0 if none or more than one could be.
+
+    The elements settle labels that are no symbols: ``Ala`` and ``Hw`` are Al and H, and ``CA1`` is C where there is no
+    calcium. Without any, the label alone is read, as by `element_number`.
+    """
+    z = element_number(label)
+    if not elements or z in elements:
+        return z
+    word = re.match(r"[A-Za-z]+", label)
+    if word is None or re.match(r"[HD]\d?-?O(?!\d)|[HD]\dO", label):
+        return z
+    meant = {n for i in (1, 2) if (n := _number(word[0][:i].title())) in elements}
+    return meant.pop() if len(meant) == 1 else z
+
+
+@lru_cache(maxsize=4096)
+def mixture(text: str) -> dict[int, float]:
+    """Shares of the elements on a site, where a text says them: ``0.8Nb + 0.2Zr``, ``Fe0.5Ni0.5``, ``Nb, Zr``.
+
+    Returns
+    -------
+    dict
+        Atomic number -> occupancy, NaN where only the elements are named; empty if the text is no mixture.
+    """
+    shares: dict[int, float] = {}
+    terms = list(_TERM.finditer(text))
+    rest = _TERM.sub("", text)
+    for before, symbol, after in (term.groups() for term in terms):
+        shares[_number(symbol)] = float(before or after or "nan")
+    said = any(share == share for share in shares.values()) or (len(terms) > 1 and re.search("[,/&;|]", rest))
+    if (
+        0 in shares
+        or re.search(r"[^\s+,/&;()|-]", rest)
+        or not (said or (len(terms) > 1 and re.search("[,/&;|]", rest)))
+    ):
+        return {}
+    return shares
+
+
+def is_isotope(symbol: str) -> bool:
+    """Tell whether the name of a species or a label of hydrogen means deuterium or tritium."""
+    return re.match(r"\s*(?:[DT](?![a-z])|[23]H)", symbol) is not None
+
+
 def _number(symbol: str) -> int:
     return 1 if symbol == "D" else NUMBERS.get(symbol, 0)
 
 
 def is_group(symbol: str) -> bool:
     """Tell whether a text reads like the formula of several atoms (``H2O``, ``OH``) and not like one."""
-    parts = re.fullmatch(r"((?:[A-Z][a-z]?\d*)+)[\d+-]*", symbol.strip())
+    parts = re.fullmatch(r"((?:[A-Z][a-z]?\d*-?)+)[\d+-]*", symbol.strip())
     symbols = re.findall("[A-Z][a-z]?", parts[1]) if parts else []
     return len(symbols) > 1 and all(map(_number, symbols))
 

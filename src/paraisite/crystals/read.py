@@ -9,7 +9,6 @@ import io
 import lzma
 import os
 import sqlite3
-import stat
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -17,11 +16,14 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from paraisite.crystals import files
-from paraisite.crystals.archive import Member, is_wanted, read_tar, read_zip
+from paraisite.crystals.archive import Bounded, Member, is_wanted, read_tar, read_zip
+from paraisite.crystals.budget import largest
 from paraisite.crystals.check import check, summary
 from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.guard import SECONDS, TimeExceeded, arm, cause, explain, guarded, rearm
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Disorder
+from paraisite.crystals.vacuum import check_vacuum
 
 _UNPACKERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
@@ -29,12 +31,15 @@ _UNPACKERS: dict[bytes, Callable[..., Any]] = {
     b"\xfd7zXZ": lzma.LZMAFile,
 }
 
+MAX_NESTED = 200
+"""How deep folders may be nested."""
+
 _NESTED = "an archive inside an archive is not read; unpack it and give it by itself"
 
 Item = Crystal | Rejection
 
 
-def read(inputs: Iterable[str | Path], *, disorder: Disorder = "reject") -> Iterator[Item]:
+def read(inputs: Iterable[str | Path], *, disorder: Disorder = "reject", vacuum: bool = False) -> Iterator[Item]:
     """Read crystals, in order and one at a time.
 
     Parameters
@@ -45,6 +50,8 @@ def read(inputs: Iterable[str | Path], *, disorder: Disorder = "reject") -> Iter
         does where the content leaves it open.
     disorder : {"reject", "majority"}
         What to do with partly occupied sites: reject the crystal, or take the species that holds most of each site.
+    vacuum : bool
+        Let slabs, wires and molecules in a box of vacuum pass, as published datasets hold a few.
 
     Yields
     ------
@@ -62,7 +69,7 @@ def read(inputs: Iterable[str | Path], *, disorder: Disorder = "reject") -> Iter
             raise TypeError(
                 f"cannot read a {type(item).__name__}: give paths; objects go to Predictor.predict as they are"
             )
-        yield from _read_input(str(item), disorder)
+        yield from _read_input(str(item), disorder, vacuum)
 
 
 def count(inputs: Iterable[str | Path]) -> int | None:
@@ -83,7 +90,7 @@ def _count_file(path: Path) -> int | None:
         if str(path) == "-" or kind in ("json", "jsonl", "xyz", "tar"):
             return None
         if kind == "zip":
-            with zipfile.ZipFile(path) as archive:
+            with files.open_regular(path) as file, zipfile.ZipFile(file) as archive:
                 names = [n for n in archive.namelist() if not n.endswith("/") and is_wanted(n)]
             many = any(files.split_name(name)[1] in ("json", "jsonl", "xyz") for name in names)
             return None if many else max(len(names), 1)
@@ -101,10 +108,15 @@ def paths(item: str) -> Iterator[Path | Rejection]:
     path = Path(item)
     id = files.split_name(item)[0]
     try:
-        if item == "-" or (path.exists() and not path.is_dir()):
+        if item == "-":
             yield path
         elif path.is_dir():
             yield from _walk(path)
+        elif path.exists():
+            if files.is_readable(path, path.stat().st_mode):
+                yield path
+            else:
+                yield _special(path)
         elif path.is_symlink():
             yield Rejection(id, item, "the link leads nowhere or in a circle; give the file itself")
         elif glob.has_magic(item):
@@ -117,63 +129,91 @@ def paths(item: str) -> Iterator[Path | Rejection]:
         else:
             yield Rejection(id, item, "there is no such file or folder; check the path")
     except (OSError, ValueError) as error:
-        yield Rejection(id, item, f"the path cannot be used ({_cause(error)}); check it and its permissions")
+        yield Rejection(id, item, f"the path cannot be used ({cause(error)}); check it and its permissions")
+    except RecursionError:  # of glob
+        yield Rejection(id, item, f"folders are nested more than {MAX_NESTED} deep; give a folder further inside")
 
 
 def _walk(folder: Path) -> Iterator[Path | Rejection]:
+    """Files of a folder and of those inside it, in the order of their names."""
     found = False
     visited: set[tuple[int, int]] = set()
-
-    def walk(directory: Path) -> Iterator[Path | Rejection]:
+    left: list[tuple[Path, int] | Path | Rejection] = [(folder, 0)]  # folders with their depth, and what is to yield
+    while left:
+        item = left.pop()
+        if not isinstance(item, tuple):
+            found = True
+            yield item
+            continue
+        path, depth = item
         try:
-            info = directory.stat()
+            info = path.stat()
             if (info.st_dev, info.st_ino) in visited:  # a link back to a folder already seen
-                return
+                continue
             visited.add((info.st_dev, info.st_ino))
-            entries = sorted(directory.iterdir(), key=lambda p: p.name)
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name, reverse=True)
         except OSError as error:
-            yield Rejection(
-                directory.name, str(directory), f"the folder cannot be read ({_cause(error)}); check permissions"
+            left.append(
+                Rejection(path.name, str(path), f"the folder cannot be read ({cause(error)}); check permissions")
             )
-            return
+            continue
         for entry in entries:
-            if os.path.isdir(entry):  # unlike `Path.is_dir`, it raises nothing where permission is missing
-                if not entry.name.startswith("."):
-                    yield from walk(entry)
+            inner = path / entry.name
+            if os.path.isdir(entry):  # it raises nothing where permission is missing
+                if depth == MAX_NESTED:
+                    reason = f"folders are nested more than {MAX_NESTED} deep; give a folder further inside"
+                    left.append(Rejection(entry.name, str(inner), reason))
+                elif not entry.name.startswith("."):
+                    left.append((inner, depth + 1))
             elif is_wanted(entry.name):
-                yield entry
-
-    for path in walk(folder):
-        found = True
-        yield path
+                left.append(inner if os.path.isfile(entry) or not os.path.exists(entry) else _special(inner))
     if not found:
         yield Rejection(folder.name, str(folder), f"the folder holds no crystal file; known formats: {files.KNOWN}")
 
 
-def _read_input(item: str, disorder: Disorder) -> Iterator[Item]:
+def _special(path: Path) -> Rejection:
+    return Rejection(files.split_name(str(path))[0], str(path), f"{files.SPECIAL}; give a regular file")
+
+
+def _read_input(item: str, disorder: Disorder, vacuum: bool) -> Iterator[Item]:
     for path in paths(item):
         if isinstance(path, Rejection):
             yield path
             continue
         source = str(path)
         id = "stdin" if source == "-" else files.split_name(path.name)[0]
+        found = _read_stdin(disorder) if source == "-" else _read_path(path, disorder)
+        for crystal in _to_the_end(found, id, source, "the file"):
+            yield checked(crystal, vacuum=vacuum)
+
+
+def _to_the_end(items: Iterator[Item], id: str, source: str, what: str) -> Iterator[Item]:
+    """Yield what a reader yields; whatever it missed costs one more row, not the run, and so does waiting too long."""
+    while True:
+        outer = arm(2 * SECONDS)  # a reader bounds its items itself
         try:
-            for found in _read_stdin(disorder) if source == "-" else _read_path(path, disorder):
-                yield checked(found)
+            item = next(items, None)
         except files.DAMAGED as error:
-            reason = f"the file cannot be read ({_cause(error)}); check permissions, or copy or pack it again"
-            yield Rejection(id, source, reason)
-        except Exception as error:  # whatever a reader missed must cost one row, not the run
-            reason = f"the file cannot be read ({type(error).__name__}: {error}); please report it with the file"
-            yield Rejection(id, source, reason)
+            reason = f"{what} cannot be read ({cause(error)}); check permissions, or copy or pack it again"
+            item, items = Rejection(id, source, reason), iter(())
+        except (Exception, TimeExceeded) as error:
+            item = Rejection(id, source, f"{what} cannot be read to its end: {explain(error)}")
+            items = iter(())
+        finally:  # before anything is yielded: the time of whoever takes the items is not theirs
+            rearm(outer)
+        if item is None:
+            return
+        yield item
 
 
-def checked(item: Item) -> Item:
-    """Return a crystal that can be one, else the rejection."""
+def checked(item: Item, *, vacuum: bool = False) -> Item:
+    """Return a crystal that can be one, else the rejection; `vacuum` lets slabs and molecules in a box pass."""
     if isinstance(item, Rejection):
         return item
     try:
         check(item.cell, item.numbers, item.positions)
+        if not vacuum:
+            check_vacuum(item.cell, item.positions)
     except CrystalError as error:
         return Rejection(item.id, item.source, str(error), **summary(item.numbers))  # type: ignore[arg-type]
     return item
@@ -184,26 +224,26 @@ def _read_stdin(disorder: Disorder) -> Iterator[Item]:
 
 
 def _read_path(path: Path, disorder: Disorder) -> Iterator[Item]:
-    source = str(path)
-    id = files.split_name(path.name)[0]
-    mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-        yield Rejection(id, source, "this is a device or other special file; give a regular file")
-        return
-    with path.open("rb") as file:
-        yield from _read_stream(file, path.name, id, source, disorder, path)
+    with files.open_regular(path) as file:
+        yield from _read_stream(file, path.name, files.split_name(path.name)[0], str(path), disorder, path)
 
 
 def _read_stream(
-    file: IO[bytes], name: str, id: str, source: str, disorder: Disorder, path: Path | None = None
+    file: IO[bytes],
+    name: str,
+    id: str,
+    source: str,
+    disorder: Disorder,
+    path: Path | None = None,
+    packed: int | None = None,
 ) -> Iterator[Item]:
-    """Read a binary stream: a file (`path` given), an archive member or standard input."""
+    """Read a binary stream: a file (`path` given), an archive member (of `packed` bytes) or standard input."""
     raw = _Prefixed(file)
     stream: _Prefixed = raw
     head = raw.head
     for magic, unpack in _UNPACKERS.items():
         if head.startswith(magic):
-            stream, path = _Prefixed(unpack(raw)), None
+            stream, path = _Prefixed(cast("IO[bytes]", Bounded(unpack(raw), lambda: raw.consumed))), None
             head = stream.head
     if not head:
         yield Rejection(id, source, "the file is empty; write it again")
@@ -212,6 +252,10 @@ def _read_stream(
     kind = files.sniff(head) or named
     if kind == "json" and named == "jsonl":
         kind = "jsonl"
+
+    def bytes_read() -> int:
+        return raw.consumed if packed is None else packed
+
     if kind in files.ARCHIVES:
         yield from _read_archive(kind, raw, stream, id, source, disorder)
     elif kind == "db":
@@ -229,32 +273,46 @@ def _read_stream(
         else:
             from paraisite.crystals.pymatgen_json import read_jsonl
 
-            yield from read_jsonl(lines, id=id, source=source, disorder=disorder)
+            yield from read_jsonl(lines, id=id, source=source, disorder=disorder, bytes_read=bytes_read)
     else:
-        limit = files.MAX_JSON_BYTES if kind == "json" else files.MAX_FILE_BYTES
-        data = stream.read(limit + 1)
-        if len(data) > limit:
+        most = files.MAX_JSON_BYTES if kind == "json" else files.MAX_FILE_BYTES
+        text = _text(stream, most, bytes_read)
+        if text is None:
             remedy = "write JSON Lines (.jsonl)" if kind == "json" else "split it"
-            yield Rejection(id, source, f"the file is larger than {limit >> 20} MiB; {remedy}")
-            return
-        yield from _read_text(kind, files.to_text(data), id, source, disorder)
+            limit = (
+                f"{most >> 20} MiB, or unpacks to more than memory is there for"
+                if stream is not raw
+                else f"{most >> 20} MiB"
+            )
+            yield Rejection(id, source, f"the file is larger than {limit}; {remedy}")
+        elif not text.strip():
+            yield Rejection(id, source, "the file is empty; write it again")
+        elif kind == "cif":
+            from paraisite.crystals.cif import read_cif
+
+            yield from read_cif(text, id=id, source=source, disorder=disorder)
+        elif kind == "poscar":
+            from paraisite.crystals.poscar import read_poscar
+
+            yield guarded(id, source, read_poscar, text, id, source)
+        else:
+            from paraisite.crystals.pymatgen_json import read_json
+
+            yield from read_json(text, id=id, source=source, disorder=disorder, bytes_read=bytes_read())
 
 
-def _read_text(kind: str, text: str, id: str, source: str, disorder: Disorder) -> Iterator[Item]:
-    if not text.strip():
-        yield Rejection(id, source, "the file is empty; write it again")
-    elif kind == "cif":
-        from paraisite.crystals.cif import read_cif
-
-        yield from read_cif(text, id=id, source=source, disorder=disorder)
-    elif kind == "poscar":
-        from paraisite.crystals.poscar import read_poscar
-
-        yield from read_poscar(text, id=id, source=source)
-    else:
-        from paraisite.crystals.pymatgen_json import read_json
-
-        yield from read_json(text, id=id, source=source, disorder=disorder)
+def _text(stream: _Prefixed, most: int, bytes_read: Callable[[], int]) -> str | None:
+    """Read a stream to its end; None if it is longer than `most` bytes, or than the budget of memory allows."""
+    parts: list[bytes] = []
+    size = 0
+    while part := stream.read(1 << 20 if parts else files.HEAD_BYTES):
+        parts.append(part)
+        size += len(part)
+        if size > min(most, largest(bytes_read())):
+            return None
+    data = b"".join(parts)
+    del parts
+    return files.to_text(data)
 
 
 def _read_db(head: bytes, path: Path | None, id: str, source: str) -> Iterator[Item]:
@@ -277,7 +335,8 @@ def _read_archive(
             return
         members = read_zip(stream.seekable_file(), id, source)
     else:
-        members = read_tar(cast("IO[bytes]", stream), id, source, lambda: raw.consumed)
+        packed = None if stream is raw else lambda: raw.consumed
+        members = read_tar(cast("IO[bytes]", stream), id, source, packed)
     found = False
     for member in members:
         found = True
@@ -301,16 +360,12 @@ def read_member(name: str, data: bytes, source: str, disorder: Disorder = "rejec
     disorder : {"reject", "majority"}
     """
     label, place = files.split_name(name)[0], f"{source}::{name}"
-    try:
-        if files.sniff(data[: files.HEAD_BYTES]) in files.ARCHIVES:
-            yield Rejection(label, place, _NESTED)
-        else:
-            yield from _read_stream(io.BytesIO(data), name, label, place, disorder)
-    except files.DAMAGED as error:
-        yield Rejection(label, place, f"the member cannot be unpacked ({error}); pack it again")
-    except Exception as error:  # one bad member never stops its archive
-        reason = f"the member cannot be read ({type(error).__name__}: {error}); please report it with the file"
-        yield Rejection(label, place, reason)
+    if files.sniff(data[: files.HEAD_BYTES]) in files.ARCHIVES:
+        yield Rejection(label, place, _NESTED)
+        return
+    # how much it was packed to is not known here; real files shrink by 20 at most
+    items = _read_stream(io.BytesIO(data), name, label, place, disorder, packed=len(data) // 20)
+    yield from _to_the_end(items, label, place, "the member")
 
 
 def tar_members(path: Path) -> Iterator[Member | Rejection]:
@@ -319,7 +374,7 @@ def tar_members(path: Path) -> Iterator[Member | Rejection]:
     Nothing comes of a file that is no tar or damaged from the beginning: the ordinary reader knows what to say of it.
     """
     id, source = files.split_name(path.name)[0], str(path)
-    with path.open("rb") as file:
+    with files.open_regular(path) as file:
         raw = _Prefixed(file)
         unpack = next((unpack for magic, unpack in _UNPACKERS.items() if raw.head.startswith(magic)), None)
         try:
@@ -327,12 +382,8 @@ def tar_members(path: Path) -> Iterator[Member | Rejection]:
         except files.DAMAGED:
             return
         if files.sniff(stream.head) == "tar":
-            yield from read_tar(cast("IO[bytes]", stream), id, source, lambda: raw.consumed)
-
-
-def _cause(error: Exception) -> str:
-    """What went wrong, without the path that `source` gives already."""
-    return str(getattr(error, "strerror", None) or error)
+            packed = (lambda: raw.consumed) if unpack else None
+            yield from read_tar(cast("IO[bytes]", stream), id, source, packed)
 
 
 def _lines(stream: _Prefixed) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,16 +28,19 @@ class Sites:
         Fractional coordinates.
     species : list of dict
         For each site, atomic number -> occupancy.
-    names : list of str
+    names : sequence of str
         For each site, how a message names it.
     notes : list of str
         What was changed or assumed so far.
+    whole : bool
+        Whether each site is known to hold one element and all of it.
     """
 
     positions: np.ndarray
     species: list[dict[int, float]]
-    names: list[str]
+    names: Sequence[str]
     notes: list[str] = field(default_factory=list)
+    whole: bool = False
 
 
 def order(sites: Sites, disorder: Disorder) -> tuple[np.ndarray, np.ndarray]:
@@ -61,6 +64,8 @@ def order(sites: Sites, disorder: Disorder) -> tuple[np.ndarray, np.ndarray]:
     CrystalError
         If a site is disordered (`reject`) or has no majority (`majority`), or an occupancy is impossible.
     """
+    if sites.whole:
+        return np.array([z for species in sites.species for z in species], dtype=np.int64), sites.positions
     numbers = np.zeros(len(sites.species), dtype=np.int64)
     for i, species in enumerate(sites.species):
         if len(species) == 1:
@@ -105,11 +110,13 @@ def _resolve(species: dict[int, float], name: str, disorder: Disorder, notes: li
 
 def unknown_element(name: str, symbol: str) -> CrystalError:
     """Return the error for a site whose species is not an element."""
-    if is_group(symbol):
+    if is_group(symbol) or symbol.lower().startswith("wat"):
         return CrystalError(
             f"{name} holds {symbol!r}, which looks like a group of atoms; give each atom a site and its element"
         )
-    return CrystalError(f"{name} holds {symbol!r}, which is not a chemical element; replace or remove it")
+    dummy = symbol.strip("0123456789 ").lower() in ("", "x", "va", "vac", "vacancy", "dum", "dummy", "q")
+    remedy = "replace or remove it" if dummy else "give its element"
+    return CrystalError(f"{name} holds {symbol!r}, which is not a chemical element; {remedy}")
 
 
 def first_bad(values: Iterable[float]) -> int | None:

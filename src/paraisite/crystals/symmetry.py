@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,24 +11,23 @@ import gemmi
 import numpy as np
 from gemmi import cif
 
+from paraisite.crystals.cif_tags import Tags
 from paraisite.crystals.rejection import CrystalError
+from paraisite.crystals.space_groups import by_hall, by_name, by_number, settings
 
-OPERATOR_TAGS = (
-    "_space_group_symop_operation_xyz",
-    "_symmetry_equiv_pos_as_xyz",
-    "_space_group_symop.operation_xyz",
-    "_symmetry_equiv.pos_as_xyz",
-)
-HALL_TAGS = ("_space_group_name_Hall", "_symmetry_space_group_name_Hall", "_space_group.name_Hall")
+OPERATOR_TAGS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
+HALL_TAGS = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 NAME_TAGS = (
-    "_space_group_name_H-M_alt",
-    "_symmetry_space_group_name_H-M",
-    "_space_group_name_H-M",
-    "_space_group_name_H-M_full",
-    "_space_group.name_H-M_alt",
-    "_symmetry.space_group_name_H-M",
+    "_space_group_name_h-m_alt",
+    "_symmetry_space_group_name_h-m",
+    "_space_group_name_h-m",
+    "_space_group_name_h-m_full",
+    "_space_group_name_h-m_ref",
 )
-NUMBER_TAGS = ("_space_group_IT_number", "_symmetry_Int_Tables_number", "_space_group.IT_number")
+NUMBER_TAGS = ("_space_group_it_number", "_symmetry_int_tables_number")
+
+MAX_OPERATORS = 768
+"""Most operators that a file may list: four times those of the largest space group in its conventional cell."""
 
 SITE_TOLERANCE = 0.05
 """Images of one site closer than this, in Å, are one site.
@@ -54,45 +54,200 @@ class Operators:
     is_identity: bool
 
 
-def operators(block: cif.Block, cell: gemmi.UnitCell) -> tuple[list[Operators], str]:
-    """Find the operators of a block: written out, or implied by the Hall symbol, the name or the number.
+@dataclass(frozen=True, slots=True, eq=False)
+class Symmetry:
+    """What a block says about its symmetry.
 
-    Returns
-    -------
-    candidates : list of Operators
-        One, or two where the file names a group with two origin choices and does not say which it uses;
-        the first is origin choice 1, which gemmi and pymatgen assume then.
+    Attributes
+    ----------
+    listed : Operators or None
+        The operators written out, if they are a group.
+    named : tuple of Operators
+        The group that the file names, if nothing is listed or the list is only a part of it; two where the name leaves
+        the origin choice open, the first of them origin choice 1, which gemmi and pymatgen assume then.
     group : str
-        What was resolved, for messages.
+        What was resolved, for messages; `UNSTATED` if there is nothing.
+    completes : bool
+        Whether the list may be completed to the group named: it is a part of it and is named nowhere itself.
+    notes : tuple of str
+        What was completed or contradicts itself.
+    """
+
+    listed: Operators | None
+    named: tuple[Operators, ...]
+    group: str
+    completes: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def symmetry(tags: Tags, cell: gemmi.UnitCell) -> Symmetry:
+    """Find the symmetry of a block: written out, or implied by the Hall symbol, the name or the number.
+
+    A list that is no group is completed to the one that the file names, if it is a part of it in any tabulated setting.
 
     Raises
     ------
     CrystalError
-        If operators or a space group are given but cannot be understood.
+        If operators or a space group are given but cannot be understood, or the operators are no group and the file
+        names none that they are a part of.
     """
+    triplets: tuple[str, ...] = ()
     for tag in OPERATOR_TAGS:
-        triplets = tuple(t for t in block.find_values(tag) if t not in "?.")
-        if triplets:
-            return [_parse(triplets)], f"the {len(triplets)} operators in {tag}"
-    if block.find_values("_space_group_symop_magn_operation.xyz"):
-        raise CrystalError("magnetic symmetry is not supported; export a non-magnetic CIF, or one in P 1")
-    hall, name, number = (_first(block, tags) for tags in (HALL_TAGS, NAME_TAGS, NUMBER_TAGS))
-    if hall and hall != "P 1":
-        try:
-            return [_expand(gemmi.symops_from_hall(hall))], f"Hall symbol {hall}"
-        except (RuntimeError, ValueError):
-            pass
-    if name and (groups := _by_name(name, cell)):
-        return [_group(g.hall) for g in groups], f"space group {name}"
-    if number and (groups := _by_number(number, cell)):
-        return [_group(g.hall) for g in groups], f"space group number {number}"
-    given = ", ".join(repr(x) for x in (hall, name, number) if x)
-    if given and hall != "P 1":
-        raise CrystalError(
-            f"space group {given} is not known and the file lists no symmetry operators; add "
-            "_space_group_symop_operation_xyz, or export the file in P 1"
+        if (n := tags.count(tag)) > MAX_OPERATORS:
+            raise CrystalError(
+                f"{tag} lists {n} operators, more than the limit of {MAX_OPERATORS}; list each operator of the "
+                "conventional cell once, or export the file in P 1"
+            )
+        if n and (triplets := tuple(t for t in tags.column(tag) if t not in "?.")):
+            break
+    names = tuple(name for tag in NAME_TAGS if (name := tags.text(tag)))
+    # gemmi's criterion of hexagonal axes
+    hexagonal = cell.gamma > 1.125 * cell.alpha
+    found = _resolve(triplets, tags.text(*HALL_TAGS), names, tags.text(*NUMBER_TAGS), hexagonal)
+    if found.complete is not None:
+        return found.complete
+    return _fitting(found, cell)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stated:
+    """A space group by one of its names."""
+
+    label: str
+    number: int
+    groups: tuple[str, ...]
+    """Hall symbols, two where the origin choice is open."""
+    sure: bool = True
+    """Whether these are the settings that the name means."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Resolved:
+    """What can be said of a list and names without the cell: `complete`, or what the list may be completed to."""
+
+    complete: Symmetry | None = None
+    listed: Operators | None = None
+    n_listed: int = 0
+    completes: bool = True
+    generated: Operators | None = None
+    larger: tuple[_Stated, ...] = ()
+    """Groups that the list may be a part of, the most likely first."""
+
+
+@lru_cache(maxsize=1024)
+def _resolve(triplets: tuple[str, ...], hall: str, names: tuple[str, ...], number: str, hexagonal: bool) -> _Resolved:
+    stated = _stated(hall, names, number, hexagonal)
+    if not triplets:
+        return _Resolved(_unlisted(stated, [text for text in (hall, *names, number) if text]))
+    ops = _parse(triplets)
+    listed = frozenset(ops)
+    exact = any(listed == _triplets(symbol) for group in stated for symbol in group.groups)
+    generated = ops if exact else _generate(list(ops.values()))
+    group = f"the {len(triplets)} operators of the file"
+    is_group = generated is not None and len(generated) == len(ops)
+    n = _n_rotations(ops.values())
+    # the sites of a cell written out in P 1 say themselves whether the number beside it is that of their group
+    larger = [part for g in stated if not (exact and n == 1) and (part := _holding(listed, g)) is not None]
+    completes = not exact
+    if not larger and not exact:
+        more = [g for g in stated if not is_group or len(_triplets(g.groups[0])) > len(ops)]
+        others = [_Stated(g.label, g.number, tuple(s.hall for s in settings(g.number))) for g in more]
+        larger = [part for g in others if (part := _holding(listed, g)) is not None]
+        if not larger and is_group:
+            larger = [g for g in more if _n_rotations(gemmi.symops_from_hall(g.groups[0])) > n]
+            completes = False
+    elif not exact and n == 1:  # any group holds the identity; other settings than that named only raise the question
+        larger += [
+            _Stated(g.label, g.number, tuple(s.hall for s in settings(g.number)), sure=False)
+            for g in stated
+            if g.number > 1
+        ]
+    if is_group and not larger:
+        return _Resolved(Symmetry(_arrays(list(ops.values())), (), group))
+    enough = False
+    if generated is not None and not is_group:
+        n = _n_rotations(generated.values())
+        named = [gemmi.symops_from_hall(g.groups[0]) for g in stated]
+        alike = any(_n_rotations(g) == n and len(generated) <= len(list(g)) for g in named)
+        enough = alike or 2 * len(listed | {"x,y,z"}) > len(generated)
+    return _Resolved(
+        listed=_arrays(list(ops.values())) if is_group else None,
+        n_listed=len(triplets),
+        completes=completes,
+        generated=_arrays(list(generated.values())) if generated and enough else None,
+        larger=tuple(larger),
+    )
+
+
+def _fitting(found: _Resolved, unit_cell: gemmi.UnitCell) -> Symmetry:
+    """Choose among the groups that the list is a part of by the cell."""
+    cell = np.array(unit_cell.orth.mat.tolist(), dtype=float).T
+    group = f"the {found.n_listed} operators of the file"
+    for larger in found.larger:
+        named = tuple(ops for symbol in larger.groups if keeps_metric(ops := _group(symbol), cell))
+        if not named:
+            continue
+        if found.listed is not None:
+            return Symmetry(found.listed, named, larger.label, found.completes and larger.sure)
+        note = (
+            f"the {found.n_listed} operators listed are no group and were completed to the {len(named[0].rotations)} "
+            f"of {larger.label}; list them all to be sure"
         )
-    return [_IDENTITY], "P 1" if hall or name or number else UNSTATED
+        return Symmetry(None, named, larger.label, notes=(note,))
+    if found.listed is not None:
+        return Symmetry(found.listed, (), group)
+    if found.generated is not None:
+        note = (
+            f"the {found.n_listed} operators listed are no group and were completed to the "
+            f"{len(found.generated.rotations)} that follow from them; list them all to be sure"
+        )
+        return Symmetry(found.generated, (), group, notes=(note,))
+    raise CrystalError(
+        f"the {found.n_listed} symmetry operators listed are no group, and the file names no space group that they are "
+        "a part of; list all operators, or export the file in P 1"
+    )
+
+
+def _stated(hall: str, names: Sequence[str], number: str, hexagonal: bool) -> list[_Stated]:
+    found = []
+    if hall != "P 1" and (group := by_hall(hall)) is not None:  # some programs write P 1 beside any name
+        known = gemmi.find_spacegroup_by_ops(group)
+        found.append(_Stated(f"Hall symbol {hall}", known.number if known else 0, (hall,)))
+    for name in names:
+        if groups := by_name(name, hexagonal):
+            found.append(_Stated(f"space group {name}", groups[0].number, tuple(g.hall for g in groups)))
+    if groups := by_number(cif.as_number(number or "?"), hexagonal):
+        found.append(_Stated(f"space group number {number}", groups[0].number, tuple(g.hall for g in groups)))
+    return found
+
+
+def _unlisted(stated: Sequence[_Stated], texts: Sequence[str]) -> Symmetry:
+    """Take the first of the groups that a file without operators states."""
+    if not stated:
+        if texts and texts[0] != "P 1":
+            raise CrystalError(
+                f"space group {', '.join(map(repr, texts))} is not known and the file lists no symmetry operators; add "
+                "_space_group_symop_operation_xyz, or export the file in P 1"
+            )
+        return Symmetry(_IDENTITY, (), "P 1" if texts else UNSTATED)
+    first = stated[0]
+    notes = tuple(
+        f"the file states {first.label} (number {first.number}) and {other.label}"
+        + ("" if str(other.number) in other.label else f" (number {other.number})")
+        + "; the first was used, correct the other"
+        for other in stated
+        if other.number and first.number and other.number != first.number
+    )[:1]
+    named = tuple(map(_group, first.groups))
+    if len(named) == 1:
+        return Symmetry(named[0], (), first.label, notes=notes)
+    return Symmetry(None, named, first.label, notes=notes)
+
+
+def _holding(listed: frozenset[str], group: _Stated) -> _Stated | None:
+    """Return the group with only those origin choices that hold a list and more."""
+    symbols = tuple(symbol for symbol in group.groups if listed < _triplets(symbol))
+    return _Stated(group.label, group.number, symbols) if symbols else None
 
 
 UNSTATED = "P 1, for want of anything stated"
@@ -101,13 +256,18 @@ UNSTATED = "P 1, for want of anything stated"
 
 def check_metric(ops: Operators, cell: np.ndarray, group: str) -> None:
     """Raise `CrystalError` if the operators do not keep lengths and angles of the cell (within 2 %)."""
-    metric = cell @ cell.T
-    images = ops.rotations.transpose(0, 2, 1) @ metric @ ops.rotations
-    if np.abs(images - metric).max() > 0.02 * metric.diagonal().max():
+    if not keeps_metric(ops, cell):
         raise CrystalError(
             f"{group} does not fit the cell: an operator changes lengths or angles; correct the cell or the setting "
             "of the space group, or export the file in P 1"
         )
+
+
+def keeps_metric(ops: Operators, cell: np.ndarray) -> bool:
+    """Tell whether the operators keep lengths and angles of the cell within 2 %."""
+    metric = cell @ cell.T
+    images = ops.rotations.transpose(0, 2, 1) @ metric @ ops.rotations
+    return bool(np.abs(images - metric).max() <= 0.02 * metric.diagonal().max())
 
 
 def orbit(ops: Operators, position: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -154,33 +314,56 @@ def _lengths(fractional: np.ndarray, cell: np.ndarray) -> np.ndarray:
     return lengths
 
 
-def _first(block: cif.Block, tags: tuple[str, ...]) -> str:
-    for tag in tags:
-        value = block.find_value(tag)
-        if value and (text := cif.as_string(value).strip()) and text not in "?.":
-            return text
-    return ""
-
-
 @lru_cache(maxsize=1024)
-def _parse(triplets: tuple[str, ...]) -> Operators:
-    ops = []
+def _parse(triplets: tuple[str, ...]) -> dict[str, gemmi.Op]:
+    """Return the operators, each once, by their canonical triplet."""
+    ops: dict[str, gemmi.Op] = {}
     for triplet in triplets:
         text = cif.as_string(triplet).strip()
         try:
-            ops.append(gemmi.Op(re.sub(r"\s+", "", text)))
+            op = gemmi.Op(re.sub(r"\s+", "", text)).wrap()
         except (RuntimeError, ValueError) as error:
             raise CrystalError(f"symmetry operator {text!r} cannot be read ({error}); correct it") from error
-    return _arrays(ops)
+        if abs(op.det_rot()) != gemmi.Op.DEN**3 or any(x % gemmi.Op.DEN for row in op.rot for x in row):
+            raise CrystalError(f"symmetry operator {text!r} does not map a lattice onto itself; correct it")
+        ops.setdefault(op.triplet(), op)
+    return ops
+
+
+def _generate(ops: Sequence[gemmi.Op]) -> dict[str, gemmi.Op] | None:
+    """Return the group that the operators generate, the operators first; None if it has too many."""
+    identity = gemmi.Op("x,y,z")
+    group = {identity.triplet(): identity}
+    generators: list[gemmi.Op] = []
+    for op in ops:
+        if op.triplet() in group:
+            continue
+        generators.append(op)
+        fresh = list(group.values())
+        while fresh:
+            products = [(a * b).wrap() for a in fresh for b in generators]
+            fresh = []
+            for product in products:
+                if (triplet := product.triplet()) not in group:
+                    group[triplet] = product
+                    fresh.append(product)
+            if len(group) > MAX_OPERATORS:
+                return None
+    return {op.triplet(): op for op in ops if op.triplet() in group} | group
 
 
 @lru_cache(maxsize=600)
 def _group(hall: str) -> Operators:
-    return _expand(gemmi.symops_from_hall(hall))
+    return _arrays(list(gemmi.symops_from_hall(hall)))
 
 
-def _expand(group: gemmi.GroupOps) -> Operators:
-    return _arrays(list(group))
+@lru_cache(maxsize=600)
+def _triplets(hall: str) -> frozenset[str]:
+    return frozenset(op.wrap().triplet() for op in gemmi.symops_from_hall(hall))
+
+
+def _n_rotations(ops: Iterable[gemmi.Op]) -> int:
+    return len({str(op.rot) for op in ops})
 
 
 def _arrays(ops: list[gemmi.Op]) -> Operators:
@@ -191,31 +374,3 @@ def _arrays(ops: list[gemmi.Op]) -> Operators:
 
 
 _IDENTITY = _arrays([gemmi.Op("x,y,z")])
-
-
-def _by_name(name: str, cell: gemmi.UnitCell) -> list[gemmi.SpaceGroup]:
-    text = re.sub(r"[_()]|\s*\[.*?\]", "", name).strip()
-    # ICSD marks the setting by a last letter: S and Z are origin choices 1 and 2, H and R the axes
-    icsd = re.fullmatch(r"(.*\S)\s*([SZHR])", text)
-    names = [text] + ([f"{icsd[1]}:{icsd[2].translate(str.maketrans('SZ', '12'))}"] if icsd else [])
-    for candidate in names:
-        group = gemmi.find_spacegroup_by_name(candidate, cell.alpha, cell.gamma)
-        if group is not None:
-            return [group] if ":" in candidate else _origins(group)
-    return []
-
-
-def _by_number(number: str, cell: gemmi.UnitCell) -> list[gemmi.SpaceGroup]:
-    value = cif.as_number(number)
-    if not (value == value and 1 <= value <= 230 and value == int(value)):
-        return []
-    group = gemmi.find_spacegroup_by_number(int(value))
-    if group.ext in ("H", "R"):
-        group = gemmi.find_spacegroup_by_name(group.hm, cell.alpha, cell.gamma)
-    return _origins(group)
-
-
-def _origins(group: gemmi.SpaceGroup) -> list[gemmi.SpaceGroup]:
-    if group.ext != "1":
-        return [group]
-    return [group, gemmi.find_spacegroup_by_name(f"{group.hm}:2")]

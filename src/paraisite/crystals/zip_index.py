@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from paraisite.crystals.archive import MAX_MEMBERS, wanted_members
-from paraisite.crystals.files import DAMAGED
+from paraisite.crystals.files import DAMAGED, open_regular
 from paraisite.crystals.rejection import Rejection
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -45,6 +45,11 @@ class ZipMember:
     size: int
     crc: int
     method: int
+
+    @classmethod
+    def of(cls, info: zipfile.ZipInfo) -> ZipMember:
+        """Take the place of a member from the archive's list."""
+        return cls(info.filename, info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type)
 
     def read(self, file: IO[bytes]) -> bytes:
         """Return the content.
@@ -90,7 +95,7 @@ def zip_members(path: Path) -> Iterator[ZipMember | Rejection]:
     Nothing comes of an archive that is damaged or empty: the ordinary reader knows what to say of it.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         return
@@ -100,7 +105,7 @@ def zip_members(path: Path) -> Iterator[ZipMember | Rejection]:
         if isinstance(i, Rejection):
             yield i
         else:
-            yield ZipMember(i.filename, i.header_offset, i.compress_size, i.file_size, i.CRC, i.compress_type)
+            yield ZipMember.of(i)
 
 
 def _lzma(data: bytes, size: int) -> bytes:

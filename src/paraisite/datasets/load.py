@@ -151,7 +151,7 @@ def _load_folder(folder: Path, name: str, card: DatasetCard | None = None) -> Da
     found = _read_crystals(folder, {row.id for row in table.rows})
     crystals: list[Crystal] = []
     rows = []
-    rejections = list(table.rejections)
+    rejections = [*table.rejections, *table.others]
     for row in table.rows:
         match found.get(row.id):
             case Crystal() as crystal:
@@ -192,7 +192,7 @@ def _read_crystals(folder: Path, wanted: set[str]) -> dict[str, Crystal | Reject
     found: dict[str, Crystal | Rejection] = {}
     for inputs in (archive, beside):
         here: dict[str, Crystal | Rejection] = {}
-        for result in read(inputs):
+        for result in read(inputs, vacuum=True):
             if isinstance(result, Rejection) and result.source == str(folder / ARCHIVE):
                 raise DatasetError(f"{result.source}: {result.reason}")
             # By the name of the file, not the id: a CIF of several blocks has an id for each.

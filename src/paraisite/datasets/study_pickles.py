@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from paraisite.crystals.budget import MEMORY
 from paraisite.crystals.check import MAX_SITES, check, check_periodic
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import species_number
@@ -224,10 +225,14 @@ def _frame(frame: Record) -> dict[str, Values]:
     if len(names) > _MAX_COLUMNS or len(blocks) > len(names) or len(set(names)) < len(names):
         raise ValueError(f"the frame has more than {_MAX_COLUMNS} columns, two of one name, or too many blocks")
     columns: dict[str, Values] = {}
+    memory = 0
     for block in blocks:
         if not isinstance(block, Record) or not block.is_a("_unpickle_block") or len(block.arguments) != 3:
             raise ValueError("a block of the frame is not written as pandas does it")
         rows = to_values(block.arguments[0])
+        memory += sum(v.nbytes if isinstance(v, np.ndarray) else 8 * len(v) for v in rows if hasattr(v, "__len__"))
+        if memory > MEMORY:  # one block, named again and again
+            raise ValueError(f"the blocks of the frame take more than {MEMORY >> 30} GiB")
         places = _placement(block.arguments[1], len(names))
         if len(places) != len(rows):
             raise ValueError("a block of the frame does not hold as many columns as it says")

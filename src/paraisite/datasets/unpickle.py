@@ -137,10 +137,9 @@ def read_pickle(path: str | Path, names: Collection[tuple[str, str]] = NUMPY_NAM
     except (ValueError, OverflowError, EOFError) as error:
         if n == 0:
             raise DatasetError(f"{path}: not a pickle; {REMEDY}") from error
-        detail = str(error).partition("\n")[0][:80]
         raise DatasetError(
-            f"{path}: byte {position}: the pickle cannot be read beyond here ({detail}); it may be cut off or damaged: "
-            f"copy it again, or {REMEDY}"
+            f"{path}: byte {position}: the pickle cannot be read beyond here; it may be cut off or damaged: copy it "
+            f"again, or {REMEDY}"
         ) from error
     if position + 1 != len(data):
         raise DatasetError(
@@ -172,7 +171,14 @@ class _Follower:
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
+        self.encoded: dict[int, tuple[str, bytes]] = {}
         self.result: Any = None
+
+    def encode(self, text: str) -> bytes:
+        """Return a text as bytes, the same ones each time that the file names it again."""
+        if id(text) not in self.encoded:
+            self.encoded[id(text)] = text, text.encode("latin-1")  # with the text, whose id another could have later
+        return self.encoded[id(text)][1]
 
     def follow(self, instruction: str, argument: Any, position: int) -> None:
         """Follow one instruction."""
@@ -310,7 +316,7 @@ class _Follower:
             case ("_codecs", "encode"):
                 if len(arguments) != 2 or not isinstance(arguments[0], str) or arguments[1] != "latin1":
                     raise _Refused(f"it calls {kind} with other arguments than a text and latin1")
-                return arguments[0].encode("latin-1")
+                return self.encode(arguments[0])
             case (("__builtin__" | "builtins"), "bytes"):
                 if arguments:
                     raise _Refused(f"it calls {kind} with arguments")
@@ -325,7 +331,7 @@ def _short(value: object) -> str:
 
 
 def to_values(value: Any) -> Values:
-    """Return the content of an array: numbers as a `numpy.ndarray` (a copy), objects as nested lists.
+    """Return the content of an array: numbers as a `numpy.ndarray` (not to be changed), objects as nested lists.
 
     Parameters
     ----------
@@ -365,7 +371,7 @@ def to_values(value: Any) -> Values:
     array = np.frombuffer(_raw(data), dtype=code)
     if len(array) != size:
         raise ValueError("an array of numbers does not hold as many as its shape says")
-    return array.reshape(shape, order="F" if order == "F" else "C").copy()
+    return array.reshape(shape, order="F" if order == "F" else "C")
 
 
 def to_scalar(value: Any) -> Any:

@@ -91,7 +91,7 @@ def _aflow(name: str, files: Mapping[str, Path]) -> Dataset:
         parts = [path for url, path in files.items() if f"/ael_{modulus}/" in url]
         values = {row["cif_id"]: float(row["target"]) for part in parts for row in _rows(part)}
         targets[modulus] = np.array([values.get(id_, np.nan) for id_ in ids])
-    crystals = _crystals(read([cifs / f"{id_}.cif" for id_ in ids]))
+    crystals = _crystals(read([cifs / f"{id_}.cif" for id_ in ids], vacuum=True))
     crystals = [replace(crystal, source=f"{cif_url}/{crystal.id}.cif") for crystal in crystals]
     return Dataset(name, tuple(crystals), per_atom(targets, crystals), (name,) * len(ids))
 
@@ -119,7 +119,7 @@ def _matcalc(name: str, files: Mapping[str, Path]) -> Dataset:
         records = json.loads(gzip.decompress(path.read_bytes()))
     except (OSError, EOFError, ValueError) as error:
         raise DatasetError(f"{path}: not a packed JSON file ({error}); fetch it again") from error
-    crystals = _crystals(read([path]))
+    crystals = _crystals(read([path], vacuum=True))
     crystals = [replace(crystal, source=f"{url}#{i}") for i, crystal in enumerate(crystals)]
     values = {
         key: np.array([record[key] for record in records], dtype=np.float64)

@@ -8,13 +8,16 @@ from functools import lru_cache
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.crystals.spacings import plane_spacings
+from paraisite.crystals.spacings import plane_spacings, reduced
 
 CUTOFF_SLACK = 1e-8
 """An edge exists below the cutoff plus this length (Å), so that rounding does not drop a neighbour at the cutoff."""
 
 MAX_TRIED = 1 << 15
 """Pairs of sites, times images of a site, up to which trying all of them is faster than a call of vesin."""
+
+MAX_REACH = 20
+"""Cells away along a lattice vector beyond which the cell is reduced first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,10 +47,15 @@ def find_neighbours(crystal: Crystal, cutoff: float, *, shifts: bool = True) -> 
         return _try_all(crystal, cutoff + CUTOFF_SLACK, _images(reach), shifts)
     import vesin  # imports torch where it is installed, which whoever only keeps graphs can do without
 
+    cell, change = crystal.cell, None
+    if max(reach) > MAX_REACH:  # in a skewed cell, vesin would look at thousands of cells
+        cell, change = reduced(cell)
     calculator = vesin.NeighborList(cutoff=cutoff + CUTOFF_SLACK, full_list=True, sorted=True, n_threads=1)
     centre, other, shift, distance = calculator.compute(
-        points=crystal.positions @ crystal.cell, box=crystal.cell, periodic=True, quantities="ijSd"
+        points=crystal.positions @ crystal.cell, box=cell, periodic=True, quantities="ijSd"
     )
+    if change is not None:
+        shift = np.rint(shift @ np.linalg.inv(change)).astype(np.int32)
     return Neighbours(other.astype(np.int64), centre.astype(np.int64), shift, distance)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.translations import count_translations
 from paraisite.graphs.batch import GraphBatch
 from paraisite.model.environment import NAMES as ENVIRONMENT
 from paraisite.model.environment import environments
@@ -63,6 +64,9 @@ BLOCKS = (len(SITES), len(BONDING))
 
 SYMPREC = 0.01
 """Sites that coincide within this (Å) after a translation count as equal in the search of the primitive cell."""
+
+MANY = 100
+"""Sites beyond which spglib is slow, and only translations are searched."""
 
 
 def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch, *, environment: bool = False) -> np.ndarray:
@@ -205,12 +209,14 @@ def shortest_bonds(graphs: GraphBatch) -> np.ndarray:
 
 
 def primitive_sites(crystal: Crystal) -> int:
-    """Number of sites of the primitive cell; those of the cell as given if spglib finds none."""
+    """Number of sites of the primitive cell; those of the cell as given if there is none."""
     if (
         math.gcd(*np.bincount(crystal.numbers).tolist()) == 1
     ):  # a multiple of a smaller cell has a multiple of each of its elements
         return crystal.n_sites
-    if crystal.n_sites <= 100 and not _may_repeat(crystal):  # most cells of databases; spglib finds all of the symmetry
+    if crystal.n_sites > MANY:
+        return crystal.n_sites // count_translations(crystal, SYMPREC)
+    if not _may_repeat(crystal):  # most cells of databases; spglib finds all of the symmetry
         return crystal.n_sites
     import spglib  # slow to import, and seldom needed
 

@@ -12,6 +12,7 @@ import torch
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
+from paraisite.crystals.guard import SECONDS, TimeExceeded, explain, limited
 from paraisite.crystals.read import checked
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.graphs import GraphBatch, build
@@ -37,6 +38,9 @@ CHUNK = 512
 
 MAX_EDGES = 8192
 """Distinct edges computed at once: bounds the memory of a batch, and keeps it in the processor's cache."""
+
+LARGE = 500
+"""Sites of a crystal that may take more time of a chunk than all small ones together."""
 
 SHORT_BOND = 0.6
 """A distance below this share of the sum of covalent radii is in no crystal at ordinary pressure."""
@@ -168,19 +172,24 @@ class Predictor:
     def prepare(self, crystals: Iterable[Crystal | Rejection | Structure | Atoms]) -> Prepared:
         """Build graphs and descriptors of some crystals, and note why a crystal has none; no network is asked."""
         items = [_as_crystal(c) for c in crystals]
+        large = sum(1 for item in items if (item.n_sites or 0) > LARGE)
         try:
-            return self._prepare(items)
-        except Exception:  # of a crystal made by hand, which no reader has checked: it costs its own row only
+            with limited(SECONDS * max(1, large)):
+                return self._prepare(items)
+        except (Exception, TimeExceeded):  # of a crystal that no reader has checked: it costs its own row only
             return self._prepare([item if isinstance(item, Rejection) else self._sound(item) for item in items])
 
     def _sound(self, crystal: Crystal) -> Crystal | Rejection:
         """Return the crystal if it can be prepared, else why not."""
         try:
-            item = checked(crystal)
-            self._prepare([item])
-        except Exception as error:
-            reason = f"no graph can be made of it ({type(error).__name__}: {error}); check its cell and positions"
-            return Rejection(crystal.id, crystal.source, reason)
+            with limited():
+                item = checked(crystal)
+                self._prepare([item])
+        except (Exception, TimeExceeded) as error:
+            reason = "its cell, elements or positions are not what a crystal has; check them"
+            if isinstance(error, (MemoryError, TimeExceeded)):
+                reason = explain(error)
+            return Rejection(crystal.id, crystal.source, f"no graph can be made of it: {reason}")
         return item
 
     def _prepare(self, items: Sequence[Crystal | Rejection]) -> Prepared:

@@ -23,7 +23,7 @@ def test_every_cif_is_read_as_by_pymatgen(folder: str, mirror: Path) -> None:
 
     path = mirror / folder / "cif.zip"
     assert count([path]) == SIZES[folder]
-    crystals = list(read([path]))
+    crystals = list(read([path], vacuum=True))
     assert len(crystals) == SIZES[folder]
     with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -47,7 +47,7 @@ def test_every_cif_is_read_as_by_pymatgen(folder: str, mirror: Path) -> None:
 def test_every_record_of_matcalc_is_read(name: str, mirror: Path) -> None:
     path = mirror / "matcalc" / name
     records = json.loads(gzip.decompress(path.read_bytes()))
-    crystals = list(read([path]))
+    crystals = list(read([path], vacuum=True))
     assert [c.id for c in crystals] == [r["mp_id"] for r in records]
     differing = [c.id for c, r in zip(crystals, records, strict=True) if c.formula != r["formula"]]
     # the structure of mp-22880 is FeBr2, its formula column says FeB2

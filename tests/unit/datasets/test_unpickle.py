@@ -71,7 +71,7 @@ def test_arrays_come_back(array: np.ndarray, protocol: int, tmp_path: Path) -> N
     assert found.dtype == array.dtype
     assert found.shape == array.shape
     np.testing.assert_array_equal(found, array)
-    assert found.flags.writeable or found.size == 0
+    assert not found.flags.writeable  # a view of the file: a block that is named again and again takes no memory
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
