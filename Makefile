@@ -9,8 +9,12 @@ ifneq ($(wildcard ../shared/data/.),)
 export PARAISITE_MIRROR ?= $(abspath ../shared/data)
 endif
 
+# make fuzz SECONDS=600 JOBS=2 FUZZ="cif poscar --record"
+SECONDS ?= 60
+JOBS ?= 1
+
 .DEFAULT_GOAL := help
-.PHONY: help demo phonons test lint format types check bench clean
+.PHONY: help demo phonons test lint format types check fuzz bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -36,6 +40,9 @@ types: .venv/.dev ## mypy
 
 check: .venv/.dev ## README and results/ say the same numbers
 	$(BIN)/python tools/check_readme.py
+
+fuzz: .venv/.dev ## mutated inputs to every reader, SECONDS=60 for each, JOBS=1 at a time (Linux)
+	@$(BIN)/python -m fuzz.run --seconds $(SECONDS) --jobs $(JOBS) $(FUZZ)
 
 bench: .venv/.dev ## the benchmarks of speed, one after another
 	@set -e; for script in $(filter-out benchmarks/verify_% benchmarks/phono3py_%,$(wildcard benchmarks/*.py)); do \

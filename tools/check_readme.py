@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from make_as_published import as_published, quirks, switches
 from make_cleaning import cleaning
+from make_fuzz import fuzz
 from make_kappa import kappa, kappa_classes, kappa_properties, kappa_spread
 from make_overlap import overlap
 from make_published import published_table
@@ -162,6 +163,7 @@ BLOCKS = {
     "examples": examples,
     "convergence": convergence,
     "pipeline": pipeline,
+    "fuzz": fuzz,
 }
 
 
