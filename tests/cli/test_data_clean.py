@@ -41,7 +41,7 @@ def account(folder: Path) -> dict[str, dict[str, str]]:
 def test_clean(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
     result = invoke("data", "clean", folder, "-o", tmp_path / "out", "--workers", 1)
     assert "mine: 38 rows, 34 kept, 1 flagged, 1 merged, 2 dropped" in result.stdout
-    assert "note: units and outlier were not looked for: 36 rows" in result.stdout
+    assert "note: outlier was not looked for: 36 rows" in result.stdout
     rows = account(tmp_path / "out")
     assert len(rows) == 38
     assert (rows["KBr"]["action"], rows["KBr"]["rule"]) == ("dropped", "bulk_modulus")
@@ -84,7 +84,7 @@ def test_the_result_can_be_cleaned_again(invoke: Invoke, folder: Path, tmp_path:
 def test_a_data_set_is_replaced_on_demand_only(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     invoke("data", "merge", folder, "-o", out)
-    assert "--force replaces it" in invoke("data", "clean", folder, "-o", out, code=2).stderr
+    assert "--overwrite replaces it" in invoke("data", "clean", folder, "-o", out, code=2).stderr
     invoke("data", "clean", folder, "-o", out, "--force")
     assert (out / "cleaning.csv").exists()
     assert not (out / "merging.csv").exists()  # of what was there before

@@ -218,7 +218,7 @@ def test_what_is_there_is_not_overwritten(invoke: Invoke, own: Path, tmp_path: P
     invoke("data", "import", own, "-o", out, "--quiet")
     before = (out / "dataset.parquet").read_bytes()
     result = invoke("data", "import", own, "-o", out, "--unit", "W/cm/K", code=2)
-    assert "holds a data set already; --force replaces it" in result.stderr
+    assert "holds a stored data set already; --overwrite replaces it" in result.stderr
     assert (out / "dataset.parquet").read_bytes() == before
     result = invoke("data", "import", own, "-o", out, "--unit", "W/cm/K", "--force", "--quiet")
     assert result.stderr == ""
@@ -353,3 +353,53 @@ def test_the_study_s_own(invoke: Invoke, mirror: Path, tmp_path: Path, study: st
     assert data.content_hash == expected.content_hash
     assert f"the content of the registered {name}" in invoke("data", "check", tmp_path / "out").stdout
     assert name in read_card(tmp_path / "out").licence
+
+
+@pytest.mark.parametrize("column", ["temperature", "T_K", "T"])
+def test_rows_of_other_temperatures_are_left_out(invoke: Invoke, own: Path, tmp_path: Path, column: str) -> None:
+    rows = cells(own)
+    lines = [f"{id_},{float(kappa) * factor},{t}" for id_, kappa, _ in rows for t, factor in ((600, 0.5), (298.15, 1))]
+    (own / "id_prop.csv").write_text("\n".join([f"id,kappa,{column}", *lines]))
+    result = invoke("data", "import", own, "-o", tmp_path / "out")
+    assert "note: 36 rows of other temperatures than 300 K are left out" in result.stderr
+    assert "imported 36 rows as own, 0 not" in result.stderr
+    data = read_dataset(tmp_path / "out")
+    assert data.kappa.tolist() == [float(row[1]) for row in rows]
+    assert list(data.targets) == ["kappa"]
+    assert "left out" in read_card(tmp_path / "out").notes[0]
+    invoke("data", "import", own, "--at", 600, "-o", tmp_path / "hot")
+    assert read_dataset(tmp_path / "hot").kappa.tolist() == [float(row[1]) * 0.5 for row in rows]
+    assert "kappa is at 600 K" in read_card(tmp_path / "hot").notes[1]
+    none = invoke("data", "import", own, "--at", 400, "-o", tmp_path / "none", code=1)
+    assert "no line is at 400 K" in none.stderr
+    assert "--at" in none.stderr
+    read_as_it_is = invoke("data", "check", own, code=1)
+    assert "its kappa is at 600 K, not at 300 K" in read_as_it_is.stdout
+    assert load(own).kappa.tolist() == data.kappa.tolist()
+
+
+def test_carried_temperatures_count_too(invoke: Invoke, tmp_path: Path) -> None:
+    frame = '2\nLattice="4.2 0 0 0 4.2 0 0 0 4.2" Properties=species:S:1:pos:R:3 material_id={} kappa={} temperature={}'
+    sites = "Cs 0 0 0\nCl 2.1 2.1 2.1\n"
+    rows = [("a", 1.5, 600), ("b", 2.5, 300), ("c", 3.5, 295)]
+    (tmp_path / "in.extxyz").write_text("".join(f"{frame.format(*row)}\n{sites}" for row in rows))
+    result = invoke("data", "import", tmp_path / "in.extxyz", "-o", tmp_path / "out")
+    assert "note: 1 rows of other temperatures than 300 K are left out" in result.stderr
+    assert read_dataset(tmp_path / "out").kappa.tolist() == [2.5, 3.5]
+    assert (
+        "none of its 3 values is at 900 K"
+        in invoke("data", "import", tmp_path / "in.extxyz", "--at", 900, "-o", tmp_path / "none", code=1).stderr
+    )
+
+
+def test_values_that_cannot_be_are_told(invoke: Invoke, own: Path, tmp_path: Path) -> None:
+    rows = cells(own)
+    for factor, said in ((1e-2, "perhaps they are in W/cm/K"), (1e9, "more than diamond has")):
+        (own / "id_prop.csv").write_text("\n".join(["id,kappa", *(f"{r[0]},{float(r[1]) * factor}" for r in rows)]))
+        out = tmp_path / f"out{factor}"
+        assert said in " ".join(invoke("data", "import", own, "-o", out).stderr.split())
+        assert said in " ".join(invoke("data", "check", out).stdout.split())
+        cleaned = invoke("data", "clean", out, "-o", tmp_path / f"clean{factor}", code=None)
+        assert "36 flagged" in cleaned.stdout or "36 dropped" in cleaned.stdout
+    (own / "id_prop.csv").write_text("\n".join(["id,kappa", *(f"{r[0]},2.5" for r in rows)]))
+    assert "all 36 values of kappa are 2.5" in invoke("data", "import", own, "-o", tmp_path / "same").stderr

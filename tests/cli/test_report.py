@@ -69,7 +69,42 @@ def test_wrong_usage(invoke: Invoke, table: Path, tmp_path: Path) -> None:
     assert "positive" in invoke("report", table, "--below", 0, "-o", out, code=2).stderr
     assert not out.exists()
     assert "0 candidates" in invoke("report", table, "--below", 1e-9, "-o", out, code=1).stderr
-    assert "--force" in invoke("report", table, "-o", out, code=2).stderr
+    assert "--overwrite" in invoke("report", table, "-o", out, code=2).stderr
     invoke("report", table, "-o", out, "--force")
-    (out / "index.html").unlink()  # as an end on the way leaves it
-    invoke("report", table, "-o", out)
+    (out / "index.html").unlink()  # as an end on the way left it
+    assert "--overwrite" in invoke("report", table, "-o", out, code=2).stderr
+    invoke("report", table, "-o", out, "--overwrite")
+
+
+def test_nothing_of_the_user_is_removed(invoke: Invoke, table: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    (mine / "cifs").mkdir(parents=True)
+    (mine / "cifs" / "mine.cif").write_text("years of work")
+    for options in ([], ["--overwrite"]):
+        assert "holds no report" in invoke("report", table, "-o", mine, *options, code=2).stderr
+    (mine / "shortlist.csv").write_text("id,why\n1,good\n")
+    (mine / "index.html").write_text("<p>mine")
+    for options in ([], ["--force"]):
+        assert "holds no report" in invoke("report", table, "-o", mine, *options, code=2).stderr
+    assert sorted(p.name for p in mine.rglob("*")) == ["cifs", "index.html", "mine.cif", "shortlist.csv"]
+
+    out = tmp_path / "report"
+    invoke("report", table, "--top", 6, "-o", out)
+    (out / "cifs" / "mine.cif").write_text("added later")
+    invoke("report", table, "--top", 2, "-o", out, "--overwrite")
+    named = {row["cif"] for row in shortlist(out)}
+    assert {p.name for p in (out / "cifs").iterdir()} == {*named, "mine.cif"}  # those of the first report are gone
+    assert not [p for p in out.iterdir() if p.name.startswith(".")]
+
+
+def test_a_report_that_fails_leaves_nothing(
+    invoke: Invoke, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from paraisite.screening.report import write
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(write, "page", full)
+    invoke("report", table, "-o", tmp_path / "report", code=2)
+    assert not (tmp_path / "report").exists()

@@ -146,6 +146,39 @@ def test_a_failure_costs_one_row(
     assert table(metals / "verified")[0]["status"] == "ok"
 
 
+@pytest.mark.parametrize("name", ["result.json", "input.json", "stages/relax.json", "summary.csv"])
+def test_damage_costs_no_more_than_what_is_damaged(invoke: Invoke, metals: Path, name: str) -> None:
+    args = ("verify", "Cu.cif", "Al.cif", *EMT)
+    invoke(*args)
+    before = table(metals / "verified")
+    path = metals / "verified" / name if name == "summary.csv" else metals / "verified" / "Cu" / name
+    path.write_bytes(path.read_bytes()[:-40])
+    if name == "stages/relax.json":
+        (metals / "verified" / "Cu" / "result.json").unlink()
+    said = invoke(*args, "--resume").stderr
+    assert "2 ok; written" in said
+    assert name == "summary.csv" or f"{Path('verified') / 'Cu' / name}: " in said
+    after = table(metals / "verified")
+    assert [row["kappa_W_mK"] for row in after] == [row["kappa_W_mK"] for row in before]
+    assert "damaged" not in invoke(*args, "--resume").stderr
+
+
+def test_a_lock_that_is_a_link_is_not_followed(invoke: Invoke, metals: Path) -> None:
+    Path("thesis.tex").write_text("years of work")
+    Path("verified").mkdir()
+    Path("verified/.lock").symlink_to(Path("thesis.tex").resolve())
+    assert "verified/.lock: a link" in invoke("verify", "Cu.cif", *EMT, code=2).stderr
+    assert Path("thesis.tex").read_text() == "years of work"
+
+
+def test_a_summary_of_someone_else_is_left_alone(invoke: Invoke, metals: Path) -> None:
+    Path("verified").mkdir()
+    Path("verified/summary.csv").write_text("id,status of my work\n1,good\n")
+    said = invoke("verify", "Cu.cif", *EMT, "--resume", code=2).stderr
+    assert "verified/summary.csv: not a table of `paraisite verify`" in said
+    assert Path("verified/summary.csv").read_text().endswith("1,good\n")
+
+
 LEAVING = """
 import os, time
 from pathlib import Path

@@ -26,9 +26,9 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=fixed, highlight=False)
 
 
-def say(line: str, *, err: bool = False) -> None:
-    """Print a line that may hold text from files."""
-    typer.echo(printable(line), err=err)
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print lines that may hold text from files, which cannot steer a terminal."""
+    typer.echo("\n".join(map(printable, text.split("\n"))), err=err, nl=nl)
 
 
 def cell(text: str) -> Text:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import ModelOption
 
@@ -68,12 +68,10 @@ def demo(model: ModelOption = None) -> None:
         cells = [(interval(one), short(_factor(one, reference)), _agreement(one, reference)) for one in same]
         table.add_row(row.id, f"{reference:g}", _in_training(row, predictor.card), *chain(*cells))
     console().print(table)
-    typer.echo(
-        "agrees: within a factor of 3, or inside the interval; trained on: the compound itself, or its formula\n"
-    )
+    say("agrees: within a factor of 3, or inside the interval; trained on: the compound itself, or its formula\n")
     for who, predicted in found.items():
         near, inside = (_count(predicted, references, agreement) for agreement in ("yes", "inside"))
-        typer.echo(
+        say(
             f"{who}: {near + inside} of {len(predicted)} lie within a factor of {FACTOR:g} of the reference ({near}) "
             f"or have it in the interval ({inside} more)"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -56,8 +57,7 @@ def guarded(verb: Callable[P, R]) -> Callable[P, R]:
         except FolderBusy as error:
             fail(str(error))
         except BrokenPipeError:
-            with suppress(OSError, ValueError):  # else Python complains once more when it flushes at exit
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_stdout()
             raise typer.Exit(BROKEN_PIPE) from None
         except (RuntimeError, typer.BadParameter) as error:
             if isinstance(error, (typer.Exit, typer.Abort, typer.BadParameter)):
@@ -67,6 +67,20 @@ def guarded(verb: Callable[P, R]) -> Callable[P, R]:
             _unforeseen(error)
 
     return run
+
+
+def _drop_stdout() -> None:
+    """Have what is left for standard output go nowhere, else Python complains once more when it flushes at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_of_stdout(error: OSError) -> bool:
+    """Whether standard output took nothing: its disk is full, or it was closed. Errors of files name them."""
+    if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG):
+        return False
+    _drop_stdout()
+    return True
 
 
 def load_libraries() -> None:
@@ -80,6 +94,8 @@ def _unforeseen(error: Exception) -> NoReturn:
     if os.environ.get("PARAISITE_DEBUG"):
         raise error
     what = str(error).strip() or "no message"
+    if isinstance(error, OSError) and _is_of_stdout(error):
+        fail(f"standard output: {error.strerror or what}; write to another place", FAILED)
     if isinstance(error, OSError):
         fail(f"{what}; PARAISITE_DEBUG=1 shows the traceback", FAILED)
     fail(f"{type(error).__name__}: {what}; set PARAISITE_DEBUG=1 for the traceback, and please report it", FAILED)

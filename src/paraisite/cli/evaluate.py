@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.data.folders import load_dataset
 from paraisite.cli.errors import fail, guarded, load_libraries, wrong_usage
-from paraisite.cli.options import Device, DeviceOption, LevelOption, MirrorOption, check_level, tell_replaced
+from paraisite.cli.options import (
+    Device,
+    DeviceOption,
+    LevelOption,
+    MirrorOption,
+    OverwriteOption,
+    check_level,
+    tell_replaced,
+)
 from paraisite.cli.scores import LEGEND, scores_table
+from paraisite.outputs import refuse_existing
 
 if TYPE_CHECKING:
     from paraisite.evaluation.evaluate import Evaluation
@@ -27,6 +36,10 @@ EXAMPLES = """Examples:
 
 A data set is a name (phonix, l96, hh143, mix, aflow_agl), a folder that `paraisite data` wrote, or one with id_prop.csv
 (id, kappa in W/m/K) and CIFs."""
+
+
+FILES = ("metrics.json", "predictions.csv", "parity.png")
+"""What a folder of scores holds."""
 
 
 class Split(StrEnum):
@@ -53,6 +66,7 @@ def evaluate(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Write metrics.json, predictions.csv and parity.png there."),
     ] = None,
+    overwrite: OverwriteOption = False,
     device: DeviceOption = Device.cpu,
     mirror: MirrorOption = None,
 ) -> None:
@@ -61,6 +75,7 @@ def evaluate(
     with wrong_usage():
         check_level(level)
         if output is not None:
+            refuse_existing([output / name for name in FILES], overwrite)
             output.mkdir(parents=True, exist_ok=True)
 
         from paraisite.evaluation.evaluate import EvaluationError, check_held_out
@@ -77,13 +92,13 @@ def evaluate(
     except EvaluationError as error:
         fail(str(error))
 
-    typer.echo(f"{found.model} on {found.dataset}: {found.n_scored} of {found.n_rows} rows scored, ", nl=False)
-    typer.echo(f"{found.n_rejected} rejected, {found.n_unlabelled} without a value")
-    typer.echo(f"protocol: {found.protocol}")
+    say(f"{found.model} on {found.dataset}: {found.n_scored} of {found.n_rows} rows scored, ", nl=False)
+    say(f"{found.n_rejected} rejected, {found.n_unlabelled} without a value")
+    say(f"protocol: {found.protocol}")
     for note in found.notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
     console().print(scores_table(found.scores))
-    typer.echo(LEGEND)
+    say(LEGEND)
     if output is not None:
         _write(found, output)
 
@@ -105,5 +120,5 @@ def _write(found: Evaluation, folder: Path) -> None:
         parity(found, folder / "parity.png")
         written.append("parity.png")
     else:
-        typer.echo("no parity.png: matplotlib is missing; pip install 'paraisite[train]'", err=True)
-    typer.echo(f"written: {', '.join(str(folder / name) for name in written)}", err=True)
+        say("no parity.png: matplotlib is missing; pip install 'paraisite[train]'", err=True)
+    say(f"written: {', '.join(str(folder / name) for name in written)}", err=True)

@@ -70,15 +70,34 @@ app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 
 
+def _open_closed_streams() -> None:
+    """Have something stand for standard streams that were closed, or the next file that is opened gets their numbers.
+
+    What is written to standard output then fails, as it must: nobody would get it.
+    """
+    while (number := os.open(os.devnull, os.O_RDONLY)) <= 2:
+        if number == 2:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.close(number)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8")
+
+
 def main() -> None:
     """Run the command line."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a file name or κ that the terminal cannot show must not end the run
             stream.reconfigure(errors="backslashreplace")
     # threads that wait by spinning make each other many times slower where another program uses the cores too
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that unfinished files are removed
-    app()
+    try:
+        guarded(app)()  # what the verbs' own guards do not see: help and versions, to a full disk
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.downloads import download_bar
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
 from paraisite.cli.options import MirrorOption, tell_replaced
@@ -55,7 +55,7 @@ def list_(mirror: MirrorOption = None) -> None:
         for old, replaced in entry.replaces.items():
             made.add_row(old, "replaced", f"gives {name}; the old model: git checkout {replaced.commit}")
     console().print(made)
-    typer.echo("what is not here: paraisite models fetch NAME")
+    say("what is not here: paraisite models fetch NAME")
 
 
 @app.command(
@@ -76,18 +76,16 @@ def info(
     key = current(name)
     entry = registry().get(key)
     if entry is not None:
-        typer.echo(f"{key}: {entry.title}")
-        typer.echo(f"licence: {entry.licence}\ncitation: {entry.citation}")
-        typer.echo(f"here: {_place(key, mirror) or f'no; paraisite models fetch {key}'}")
+        say(f"{key}: {entry.title}")
+        say(f"licence: {entry.licence}\ncitation: {entry.citation}")
+        say(f"here: {_place(key, mirror) or f'no; paraisite models fetch {key}'}")
         for old, replaced in entry.replaces.items():
-            typer.echo(
-                f"replaces: {old} (git checkout {replaced.commit}; kappa.safetensors of sha256 {replaced.sha256})"
-            )
+            say(f"replaces: {old} (git checkout {replaced.commit}; kappa.safetensors of sha256 {replaced.sha256})")
         if entry.kind != "checkpoint":
             if entry.properties:
-                typer.echo(f"predicts: {', '.join(entry.properties)}")
+                say(f"predicts: {', '.join(entry.properties)}")
             for file in entry.files:
-                typer.echo(f"file: {file.name}, {file.bytes} bytes, sha256 {file.sha256}\n      {file.url}")
+                say(f"file: {file.name}, {file.bytes} bytes, sha256 {file.sha256}\n      {file.url}")
             return
     with wrong_usage():
         folder = locate(name, mirror)
@@ -95,15 +93,21 @@ def info(
 
         card = read_card(folder)
     if entry is None:
-        typer.echo(f"folder: {folder}")
-    for line in _card_lines(card):
-        typer.echo(line)
-    if groups := card_scores(card.metrics):
-        typer.echo(f"\nscores, {card.metrics.get('protocol', 'protocol unknown')}:")
-        console().print(scores_table(groups))
-        for line in _further_scores(card.metrics):
-            typer.echo(line)
-        typer.echo(LEGEND)
+        say(f"folder: {folder}")
+    try:
+        lines, further = list(_card_lines(card)), list(_further_scores(card.metrics))
+        groups = card_scores(card.metrics)
+        table = scores_table(groups)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:  # what is free in a card may be anything
+        fail(f"{folder / 'card.json'}: not as a training writes it ({type(error).__name__}: {error})")
+    for line in lines:
+        say(line)
+    if groups:
+        say(f"\nscores, {card.metrics.get('protocol', 'protocol unknown')}:")
+        console().print(table)
+        for line in further:
+            say(line)
+        say(LEGEND)
 
 
 @app.command(
@@ -127,7 +131,7 @@ def fetch(
     try:
         with download_bar() as progress:
             folder = registry.fetch(name, progress=progress)
-        typer.echo(folder)
+        say(str(folder))
     except registry.ModelError as error:
         fail(str(error), FAILED)
 

@@ -85,6 +85,11 @@ WhereOption = Annotated[
 ]
 
 
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", "--force", help="Replace the output that exists already; else it is refused.")
+]
+
+
 def check_level(level: float) -> None:
     """Raise a ValueError where `--level` is no share."""
     if not 0 < level < 1:

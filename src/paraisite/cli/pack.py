@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from paraisite.cli.console import say
 from paraisite.cli.errors import FAILED, guarded, wrong_usage
-from paraisite.cli.options import Disorder, DisorderOption
+from paraisite.cli.options import Disorder, DisorderOption, OverwriteOption
 from paraisite.cli.screen import (
     Engine,
     EngineOption,
@@ -17,7 +18,6 @@ from paraisite.cli.screen import (
     LimitOption,
     MpOption,
     OptimadeOption,
-    OverwriteOption,
     PartSizeOption,
     QuietOption,
     RayAddressOption,
@@ -88,7 +88,7 @@ def pack(
         rejected += sum(bool(reason) for reason in reasons)
     packed = file.metadata.num_rows - rejected
     if not quiet:
-        typer.echo(f"{packed} packed, {rejected} rejected", err=True)
-        typer.echo(f"written: {output}", err=True)
+        say(f"{packed} packed, {rejected} rejected", err=True)
+        say(f"written: {output}", err=True)
     if not packed:
         raise typer.Exit(FAILED)

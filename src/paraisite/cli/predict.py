@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import (
     Device,
@@ -20,6 +20,7 @@ from paraisite.cli.options import (
     LevelOption,
     MirrorOption,
     ModelOption,
+    OverwriteOption,
     PropertiesOption,
     check_level,
     listed,
@@ -63,6 +64,7 @@ def predict(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Use only networks that were not trained on the crystal's formula.")
     ] = False,
+    overwrite: OverwriteOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
     mirror: MirrorOption = None,
 ) -> None:
@@ -77,7 +79,7 @@ def predict(
 
         check_level(level)
         if output is not None:
-            check_output(output)
+            check_output(output, overwrite)
 
         from paraisite.crystals import count, read
         from paraisite.model.registry import DEFAULT
@@ -119,9 +121,9 @@ def predict(
 
     if not quiet:
         for line in summary.lines():
-            typer.echo(line, err=True)
+            say(line, err=True)
         if output is not None:
-            typer.echo(f"written: {output}", err=True)
+            say(f"written: {output}", err=True)
     if not summary.predicted or (strict and summary.rejected):
         raise typer.Exit(FAILED)
 

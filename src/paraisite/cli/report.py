@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from paraisite.cli.console import say
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
-from paraisite.cli.options import PerSystemOption, Ranking, RankOption, WhereOption
+from paraisite.cli.options import OverwriteOption, PerSystemOption, Ranking, RankOption, WhereOption
 
 EXAMPLES = """Examples:
 
@@ -46,7 +47,7 @@ def report(
             help="Files, folder, archive or graph store where crystals are that moved since; may be repeated.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the report that DIR holds.")] = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Choose candidates of a table that `screen` or `predict` wrote, and make a page of it.
 
@@ -59,14 +60,14 @@ def report(
         from paraisite.screening.shortlist import Wish, condition
 
         wish = Wish(below, above, rank.value, top, per_system, condition(where, table))
-        made = write_report(table, output, wish, structures=structures or (), where=where, force=force)
+        made = write_report(table, output, wish, structures=structures or (), where=where, overwrite=overwrite)
     if made.not_found:
         n = len(made.not_found)
-        typer.echo(
+        say(
             f"warning: {n} of {made.table.num_rows} crystals are no longer where they were read, {made.not_found[0]} "
             "for one; say where they are: --structures SOURCE",
             err=True,
         )
-    typer.echo(f"{made.table.num_rows} candidates: {made.page}", err=True)
+    say(f"{made.table.num_rows} candidates: {made.page}", err=True)
     if not made.table.num_rows:
         raise typer.Exit(FAILED)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from paraisite.cli.console import cell
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -37,7 +39,7 @@ def scores_table(groups: Mapping[str, Mapping[str, Any]]) -> Table:
     for name in present:
         table.add_column(SCORES[name][0], justify="right")
     for label, group in groups.items():
-        table.add_row(label, *(_shown(name, group.get(name)) for name in present))
+        table.add_row(cell(str(label)), *(_shown(name, group.get(name)) for name in present))
     return table
 
 

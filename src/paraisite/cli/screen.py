@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paraisite.cli.console import console
+from paraisite.cli.console import say as show
 from paraisite.cli.errors import FAILED, INTERRUPTED, fail, guarded, wrong_usage
 from paraisite.cli.options import (
     Device,
@@ -22,6 +23,7 @@ from paraisite.cli.options import (
     LevelOption,
     MirrorOption,
     ModelOption,
+    OverwriteOption,
     PerSystemOption,
     PropertiesOption,
     Ranking,
@@ -32,9 +34,10 @@ from paraisite.cli.options import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from paraisite.prediction.table import Summary
     from paraisite.screening.run import How
-    from paraisite.screening.shortlist import Wish
     from paraisite.screening.sources import Source
 
 EXAMPLES = """Examples:
@@ -96,7 +99,6 @@ RayAddressOption = Annotated[
     ),
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with what the same command began.")]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 PartSizeOption = Annotated[
     int, typer.Option("--part-size", metavar="N", min=1, help="Inputs that are worked on and kept together.")
 ]
@@ -140,23 +142,28 @@ def screen(
 
     OUT.parquet holds a row for each input, in order, rejections included, with the columns of `paraisite predict`. With
     --below, --above, --top, --where or --per-system, the rows that meet all of these stand in OUT.shortlist.csv, best
-    first. A finished OUT.parquet given with --resume only gets a new shortlist.
+    first. A finished OUT.parquet given with --resume only gets a shortlist. A table or shortlist that exists already is
+    refused, or replaced with --overwrite.
     """
     with wrong_usage():
         check_level(level)
         check_places(inputs, output, resume=resume, overwrite=overwrite)
 
         from paraisite.model.registry import DEFAULT
+        from paraisite.outputs import refuse_existing
         from paraisite.prediction.table import Summary
         from paraisite.prediction.write import column_names
         from paraisite.screening.predicting import Screening
         from paraisite.screening.run import screen as run
-        from paraisite.screening.shortlist import TOP, Wish, keeping
+        from paraisite.screening.shortlist import TOP, Wish, keeping, shortlist, write_csv
 
         names = listed(properties)
         wished = any(option is not None for option in (below, above, top, where or None, per_system))
         keep = keeping(where, column_names(names))
         wish = Wish(below, above, rank.value, TOP if top is None else top, per_system, keep)
+        chosen = output.with_name(f"{output.stem}.shortlist.csv")
+        if wished:
+            refuse_existing(chosen, overwrite or resume)  # resumed, it may be the very same: `write_csv` looks
         sources = sources_of(inputs, optimade, filter, mp, limit, disorder)
         work = Screening(
             model or DEFAULT,
@@ -174,11 +181,15 @@ def screen(
     summary = Summary()
     _count(output, summary)
     if wished:
-        _shortlist(output, wish, names, level, quiet=quiet)
+        with wrong_usage():
+            found = shortlist(output, wish)
+            write_csv(found, chosen, overwrite=overwrite)
+        if not quiet:
+            _show(found, chosen, names, level)
     if not quiet:
         for line in summary.lines():
-            typer.echo(line, err=True)
-        typer.echo(f"written: {output}", err=True)
+            show(line, err=True)
+        show(f"written: {output}", err=True)
     if not summary.predicted:
         raise typer.Exit(FAILED)
 
@@ -232,7 +243,7 @@ def sources_of(
 
 def say(quiet: bool = False) -> Callable[[str], None]:
     """Return what prints a line on standard error."""
-    return (lambda line: None) if quiet else (lambda line: typer.echo(line, err=True))
+    return (lambda line: None) if quiet else (lambda line: show(line, err=True))
 
 
 @contextmanager
@@ -276,7 +287,7 @@ def _progress(sources: Sequence[Source], *, shown: bool) -> Iterator[Callable[[i
             if time.monotonic() - said > EVERY:
                 said = time.monotonic()
                 total = expected()
-                typer.echo(f"{pace.done}{f' of {total}' if total else ''} crystals, {pace.text(total)}", err=True)
+                show(f"{pace.done}{f' of {total}' if total else ''} crystals, {pace.text(total)}", err=True)
 
         yield line
         return
@@ -354,16 +365,11 @@ def _count(path: Path, summary: Summary) -> None:
                 summary.add(Prediction(id, source, status=status, reason=reason))
 
 
-def _shortlist(output: Path, wish: Wish, properties: tuple[str, ...], level: float, *, quiet: bool) -> None:
+def _show(found: pa.Table, path: Path, properties: tuple[str, ...], level: float) -> None:
+    """Print the first rows of a shortlist that was written."""
     from paraisite.prediction import COLUMNS, PROPERTY_COLUMNS, Prediction
     from paraisite.prediction.table import table
-    from paraisite.screening.shortlist import shortlist, write_csv
 
-    path = output.with_name(f"{output.stem}.shortlist.csv")
-    found = shortlist(output, wish)
-    write_csv(found, path)
-    if quiet:
-        return
     extra = [PROPERTY_COLUMNS.get(name, name) for name in properties]
 
     def prediction(row: dict[str, Any]) -> Prediction:
@@ -373,4 +379,4 @@ def _shortlist(output: Path, wish: Wish, properties: tuple[str, ...], level: flo
     if rows:
         console().print(table(rows, properties, level=level))
     more = f", the first {SHOWN} are shown" if found.num_rows > SHOWN else ""
-    typer.echo(f"shortlist: {found.num_rows} crystals in {path}{more}", err=True)
+    show(f"shortlist: {found.num_rows} crystals in {path}{more}", err=True)

@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
+from paraisite.cli.console import say
 from paraisite.cli.errors import FAILED, fail, guarded, load_libraries, wrong_usage
-from paraisite.cli.options import Device, DeviceOption, MirrorOption
+from paraisite.cli.options import Device, DeviceOption, MirrorOption, OverwriteOption
+from paraisite.outputs import refuse_existing
 from paraisite.replacing import replacing
 
 app = typer.Typer(
@@ -128,11 +130,11 @@ def run(
         mirror=mirror,
         device=device.value,
         workers=workers,
-        say=lambda line: typer.echo(line, err=True),
+        say=lambda line: say(line, err=True),
     )
     if failed:
         fail("; ".join(failed), FAILED)
-    typer.echo(f"{len(asked)} trainings of {len(numbers)} runs are in {output}; table: paraisite study report {output}")
+    say(f"{len(asked)} trainings of {len(numbers)} runs are in {output}; table: paraisite study report {output}")
 
 
 def _as_published(
@@ -163,8 +165,8 @@ def _as_published(
         numbers = _numbers(runs)
         study = AsPublished(output, settings, mirror=mirror, device=device.value)
         claim(output, settings, resume=resume)
-    study.run(asked, numbers, lambda line: typer.echo(line, err=True))
-    typer.echo(as_markdown(summary(read_results(output))), nl=False)
+    study.run(asked, numbers, lambda line: say(line, err=True))
+    say(as_markdown(summary(read_results(output))), nl=False)
 
 
 @app.command(
@@ -204,8 +206,8 @@ def baselines(
                 raise ValueError(f"--names: {name} is not a baseline; choose from {', '.join(BASELINES)}")
         numbers = _numbers(runs)
         study = Study(output, load_settings(), mirror=mirror, split=split)
-    run_baselines(study, numbers, output, asked, lambda line: typer.echo(line, err=True))
-    typer.echo(f"{len(asked)} baselines are in {output}; table: paraisite study report {output}")
+    run_baselines(study, numbers, output, asked, lambda line: say(line, err=True))
+    say(f"{len(asked)} baselines are in {output}; table: paraisite study report {output}")
 
 
 @app.command(
@@ -237,15 +239,13 @@ def crabnet(
 
         settings = load_settings(changes=changes)
         claim(output, settings, resume=True)
-    found = run_crabnet(
-        output, settings, mirror=mirror, device=device.value, say=lambda line: typer.echo(line, err=True)
-    )
+    found = run_crabnet(output, settings, mirror=mirror, device=device.value, say=lambda line: say(line, err=True))
     with replacing(output / "crabnet.json") as aside:
         aside.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     rows = found["rows"]
-    typer.echo(f"test part: {rows['test_formulas']} formulas, {len(found['fallback']['formulas'])} without a crystal")
-    typer.echo(f"mean absolute error {found['mae_W_mK']:.3f} W/m/K, of log10 {found['male']:.3f}", nl=False)
-    typer.echo(f"; MAPE {found['mape']:.3f}, Spearman {found['spearman']:.3f}")
+    say(f"test part: {rows['test_formulas']} formulas, {len(found['fallback']['formulas'])} without a crystal")
+    say(f"mean absolute error {found['mae_W_mK']:.3f} W/m/K, of log10 {found['male']:.3f}", nl=False)
+    say(f"; MAPE {found['mape']:.3f}, Spearman {found['spearman']:.3f}")
 
 
 @app.command(
@@ -264,26 +264,28 @@ def report(
     form: Annotated[Format, typer.Option("--format", help="Of the table; runs: a line for every run.")] = Format.md,
     own: Annotated[bool, typer.Option("--own", help="Only what is tested on the dataset it was trained on.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Print the table: step, trained_on, tested_on, protocol, runs, and each metric's mean and std."""
     from paraisite.evaluation.study.table import FORMATS, gains, load_cells
 
     with wrong_usage():
+        refuse_existing(output or (), overwrite)
         made = load_cells(folder)
     if own:
         made = [cell for cell in made if cell.trained_on == cell.tested_on]
     text = FORMATS[form.value](made)
     if output is None:
-        typer.echo(text, nl=False)
+        say(text, nl=False)
     else:
         with replacing(output) as aside:
             aside.write_text(text, encoding="utf-8")
-        typer.echo(f"written: {output}", err=True)
+        say(f"written: {output}", err=True)
     if form is Format.md:
         for found in gains(made):
             better, worse = found.better, found.worse
             where = ", ".join(part for part in (better.trained_on, better.protocol, better.agl, better.split) if part)
-            typer.echo(
+            say(
                 f"step {better.step} over {worse.step} ({where}): MAPE lower by {found.difference:.3f} in the mean, in "
                 f"{found.wins} of {found.runs} runs, p = {found.p_value:.2g}",
                 err=output is None,
@@ -315,6 +317,7 @@ def figures(
     split: Annotated[
         str, typer.Option("--split", metavar="KIND", help="paper (the study's), formula or prototype.")
     ] = "paper",
+    overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
     """Draw the study's figures."""
@@ -324,12 +327,14 @@ def figures(
         from paraisite.evaluation.study.figures import load_source, pictures
 
         source = load_source(path, split=split, agl=agl.value, mirror=mirror)
+        made = pictures(source)
+        refuse_existing([output / picture.name for picture in made], overwrite)
         output.mkdir(parents=True, exist_ok=True)
-    for picture in pictures(source):
-        typer.echo(f"written: {picture.save(output)}", err=True)
+    for picture in made:
+        say(f"written: {picture.save(output)}", err=True)
     for what, there in (("predictions", source.predictions), ("learning curves", source.curves)):
         if not there:
-            typer.echo(f"no {what} with {path}: nothing is drawn of them", err=True)
+            say(f"no {what} with {path}: nothing is drawn of them", err=True)
 
 
 def _names(text: str) -> list[str]:

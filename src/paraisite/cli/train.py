@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.errors import INTERRUPTED, fail, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import Device, DeviceOption, MirrorOption, tell_replaced
 from paraisite.cli.scores import LEGEND, card_scores, scores_table
@@ -74,7 +74,7 @@ def train(
 
         if list_:
             for name in shipped_recipes():
-                typer.echo(f"{name}: {load_recipe(name).description}")
+                say(f"{name}: {load_recipe(name).description}")
             return
         if not recipe:
             raise ValueError(f"name a recipe: a YAML file, or one of {', '.join(shipped_recipes())}")
@@ -104,7 +104,7 @@ def train(
             mirror=mirror,
             device=device.value,
             loggers=tuple(logger or ["csv"]),
-            say=lambda line: typer.echo(line, err=True),
+            say=lambda line: say(line, err=True),
         )
     except KeyboardInterrupt:
         command = shlex.join(["paraisite", *sys.argv[1:]])
@@ -112,10 +112,10 @@ def train(
     except (RecipeError, DatasetError, ModelError, CheckpointError) as error:
         fail(str(error))
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    typer.echo(f"scores, {metrics['protocol']}:")
+    say(f"scores, {metrics['protocol']}:")
     console().print(scores_table(card_scores(metrics)))
-    typer.echo(LEGEND)
-    typer.echo(f"predict with it: paraisite predict --model {shlex.quote(str(folder / 'model'))} structure.cif")
+    say(LEGEND)
+    say(f"predict with it: paraisite predict --model {shlex.quote(str(folder / 'model'))} structure.cif")
 
 
 def with_current_start(recipe: Recipe) -> Recipe:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.errors import INTERRUPTED, fail, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import Device, DeviceOption, MirrorOption
 from paraisite.cli.scores import LEGEND, scores_table
@@ -140,18 +140,18 @@ def tune(
     for fold in result["folds"]:
         for name in ("as_it_was", "best"):
             table[f"fold {fold['fold']}, {'recipe as it was' if name == 'as_it_was' else 'best'}"] = fold["outer"][name]
-    typer.echo("scores on the outer folds, whose rows the search never had:")
+    say("scores on the outer folds, whose rows the search never had:")
     console().print(scores_table(table))
-    typer.echo(LEGEND)
+    say(LEGEND)
     best = result["folds"][result["chosen_fold"] - 1]
-    typer.echo(f"best of fold {best['fold']}: {metric.value} {best['inner']['best']:.4f} in the search, ", nl=False)
-    typer.echo(f"{best['inner']['as_it_was']:.4f} as it was", nl=False)
+    say(f"best of fold {best['fold']}: {metric.value} {best['inner']['best']:.4f} in the search, ", nl=False)
+    say(f"{best['inner']['as_it_was']:.4f} as it was", nl=False)
     found = best["best_trial"] > 1
-    typer.echo(":" if found else "; nothing better was found")
+    say(":" if found else "; nothing better was found")
     if found:
         for key, value in best["values"].items():
-            typer.echo(f"  {key} = {value:.4g}" if isinstance(value, float) else f"  {key} = {value}")
-    typer.echo(f"train it: paraisite train {shlex.quote(str(folder / 'best.yml'))}")
+            say(f"  {key} = {value:.4g}" if isinstance(value, float) else f"  {key} = {value}")
+    say(f"train it: paraisite train {shlex.quote(str(folder / 'best.yml'))}")
 
 
 def _of_study(name: str, changes: list[str]) -> Recipe:
@@ -179,4 +179,4 @@ def _of_study(name: str, changes: list[str]) -> Recipe:
 
 
 def _say(line: str) -> None:
-    typer.echo(line, err=True)
+    say(line, err=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from paraisite.cli.console import say
 from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import Device, DeviceOption, MirrorOption, PerSystemOption, WhereOption, tell_replaced
 
@@ -54,9 +55,15 @@ def verify(
         list[str] | None,
         typer.Argument(metavar="INPUT", help="Files, folders, archives, or a data set's name.", show_default=False),
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results.")] = Path(
-        "verified"
-    ),
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder of the results; one that holds some is refused without --resume.",
+        ),
+    ] = Path("verified"),
     table: Annotated[
         Path | None,
         typer.Option(
@@ -245,11 +252,11 @@ def verify(
     with wrong_usage():
         for event in verification.run(workers=workers, threads=threads):
             if not quiet:
-                typer.echo(event, err=True)
+                say(event, err=True)
     if not quiet:
         counts = Counter("pending" if result is None else result.status for result in verification.results)
         said = ", ".join(f"{n} {status}" for status, n in counts.items())
-        typer.echo(f"{said}; written: {verification.summary}", err=True)
+        say(f"{said}; written: {verification.summary}", err=True)
     if not verification.useful:
         raise typer.Exit(FAILED)
 

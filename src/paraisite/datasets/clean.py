@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import time
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from paraisite.csv_cells import CsvWriter
 from paraisite.datasets.cleaning_checks import CHECKS, Rows
 from paraisite.datasets.cleaning_rules import Rules
 from paraisite.datasets.dataset import FLAGS, KAPPA, Dataset
@@ -284,7 +284,7 @@ def write_cleaning(cleaning: Cleaning, folder: str | Path, terms: Mapping[str, A
     origin = {"cleaned": summary["dataset"], "content_hash": summary["content_hash"]["before"]}
     folder = write_dataset(cleaning.dataset, folder, origin=origin, **(terms or {}))
     with replacing(folder / "cleaning.csv") as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = CsvWriter(file)
         writer.writerow(("id", "formula", "kappa_W_mK", "action", "rule", "reason"))
         for row in cleaning.rows:
             kappa = "" if math.isnan(row.kappa) else repr(row.kappa)

@@ -12,6 +12,7 @@ import numpy as np
 from paraisite.datasets import agl
 from paraisite.datasets.cleaning_rules import Rules
 from paraisite.datasets.dataset import KAPPA, UNITS, Dataset
+from paraisite.datasets.doubts import column_doubt, expected
 from paraisite.datasets.plausibility import FEWEST, Plausibility, plausibility
 
 MADE_BY_AGL = 0.05
@@ -82,7 +83,9 @@ class Rows:
         kappa = self.target(KAPPA)
         rows = np.flatnonzero((kappa > 0) & np.isfinite(kappa))
         if len(rows) < FEWEST:
-            self.notes.append(f"units and outlier were not looked for: {len(rows)} rows with kappa, {FEWEST} needed")
+            self.notes.append(
+                f"outlier was not looked for: {len(rows)} rows with kappa, {FEWEST} needed; units, by a fit to others"
+            )
             return rows, None
         crystals = [self.dataset.crystals[i] for i in rows]
         return rows, plausibility(crystals, kappa[rows], neighbours=self.rules.units.neighbours)
@@ -96,11 +99,14 @@ def check_kappa(rows: Rows) -> Reasons:
         others |= np.isfinite(values) & (name != KAPPA)
     if KAPPA not in targets:
         return
+    rule = rows.rules.kappa
     for i, value in enumerate(targets[KAPPA]):
         if np.isnan(value) and not others[i]:
             yield i, "the row has no value"
         elif not np.isnan(value) and not (np.isfinite(value) and value > 0):
             yield i, f"kappa is {value:g} W/m/K, not a positive number"
+        elif not rule.lowest <= value <= rule.highest and not np.isnan(value):
+            yield i, f"kappa is {value:g} W/m/K; solids have {rule.lowest:g} to {rule.highest:g}"
 
 
 def check_heat_capacity(rows: Rows) -> Reasons:
@@ -206,9 +212,18 @@ def check_agl_supercell(rows: Rows) -> Reasons:
 def check_units(rows: Rows) -> Reasons:
     """Conductivities in W/cm/K, mW/m/K and the like."""
     usable, found = rows.plausible
-    if found is None:
-        return
     rules, rule = rows.rules, rows.rules.units
+    kappa = rows.target(KAPPA)[usable]
+    crystals = [rows.dataset.crystals[i] for i in usable]
+    if doubt := column_doubt(crystals, kappa):
+        for i in usable:
+            yield i, doubt
+        return
+    if found is None:
+        off = np.log10(kappa) - expected(crystals) if len(usable) else kappa
+        for k in np.flatnonzero(np.abs(off) > rule.far):
+            yield usable[k], f"kappa {kappa[k]:.4g} is {off[k]:+.1f} in log10 from what composition and volume suggest"
+        return
     compared = np.stack([found.from_fit, found.from_neighbours, found.beyond_neighbours])
     own = np.abs(rows.off_agl[usable]) <= rules.agl_equation.dex
     off = np.where((compared > 0).all(axis=0) | (compared < 0).all(axis=0), np.abs(compared).min(axis=0), 0.0)

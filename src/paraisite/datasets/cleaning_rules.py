@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from paraisite.datasets.doubts import HIGHEST, LOWEST
 from paraisite.datasets.duplicates import Matching
 from paraisite.datasets.table import DatasetError
 
@@ -32,6 +33,13 @@ class Flag(_Strict):
     """A rule whose findings stay and are marked."""
 
     action: Action = "flag"
+
+
+class Kappa(Drop):
+    """Kappa that is not positive or finite, or missing; or beyond `lowest` and `highest` (W/m/K), as no solid is."""
+
+    lowest: float = Field(default=LOWEST, ge=0)
+    highest: float = Field(default=HIGHEST, gt=0)
 
 
 class HeatCapacity(Drop):
@@ -79,12 +87,16 @@ class AglSupercell(Flag):
 class Units(Flag):
     """Kappa 100 or 1000 times (or a 100th or 1000th of) what the fit and the `neighbours` nearest crystals say.
 
+    Too few rows for a fit are compared with one of other data (`doubts.expected`), from which they are off by more
+    than `far`. A column that is doubted as a whole (`doubts.column_doubt`) has all its rows meant.
+
     All three comparisons of `plausibility` must be off by `dex` to the same side, and the last one lie within `within`
     of the factor (both in log10). Kappa that `agl_equation` finds right is never meant.
     """
 
     dex: float = Field(default=1.5, gt=0)
     within: float = Field(default=0.6, gt=0)
+    far: float = Field(default=1.75, gt=0)
     neighbours: int = Field(default=7, ge=1)
 
 
@@ -112,8 +124,8 @@ class Rules(_Strict):
 
     Attributes
     ----------
-    kappa : Drop
-        Kappa not positive or not finite, or missing where the row has no other value either.
+    kappa : Kappa
+        Kappa not positive, not finite or beyond any solid's, or missing where the row has no other value either.
     heat_capacity : HeatCapacity
     bulk_modulus : Drop
         A bulk or shear modulus that is not positive.
@@ -130,7 +142,7 @@ class Rules(_Strict):
     conflict : Conflict
     """
 
-    kappa: Drop = Drop()
+    kappa: Kappa = Kappa()
     heat_capacity: HeatCapacity = HeatCapacity()
     bulk_modulus: Drop = Drop()
     debye_temperature: Drop = Drop()

@@ -20,13 +20,13 @@ Numbers are written with as many digits as tell one double from the next (up to 
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
 import os
 import re
 import shutil
+import sqlite3
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -41,10 +41,12 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
 from paraisite.crystals.files import split_name
 from paraisite.crystals.write_cif import cif_text
+from paraisite.csv_cells import CsvWriter
 from paraisite.datasets.dataset import KAPPA, Dataset
 from paraisite.datasets.load import ARCHIVE, PER_CELL
 from paraisite.datasets.store import TABLE, free_name, utf8
-from paraisite.datasets.table import ID_COLUMNS, KAPPA_COLUMNS, LABEL_COLUMNS, DatasetError
+from paraisite.datasets.table import ID_COLUMNS, KAPPA_COLUMNS, LABEL_COLUMNS, DatasetError, is_temperature
+from paraisite.outputs import refuse_existing
 from paraisite.replacing import replacing
 
 Format = Literal["id_prop", "extxyz", "ase", "pymatgen"]
@@ -77,6 +79,7 @@ def export(
     header: bool = True,
     loose: bool = False,
     file_names: bool = False,
+    overwrite: bool = True,
 ) -> Exported:
     """Write a data set for other programs.
 
@@ -84,7 +87,7 @@ def export(
     ----------
     dataset : Dataset
     out : str or Path
-        For `id_prop` a folder that is empty or does not exist yet, else a file; a file is replaced once it is complete.
+        For `id_prop` a folder that is empty or does not exist yet, else a file.
     format : {"id_prop", "extxyz", "ase", "pymatgen"}
         ``id_prop``: a table `id_prop.csv` and one CIF per row; ``extxyz``: extended XYZ with the targets in each
         second line; ``ase``: an ASE database (SQLite) with the targets as key-value pairs (under `data` too, where also
@@ -99,6 +102,8 @@ def export(
         For `id_prop`: whether the CIFs lie beside the table instead of in `cif.zip`.
     file_names : bool
         For `id_prop`: whether the first column is the name of the CIF (as ALIGNN wants it) instead of the id.
+    overwrite : bool
+        Whether a file that exists already is replaced, once the new one is complete.
 
     Returns
     -------
@@ -123,6 +128,7 @@ def export(
         kind, suffixes = _FILES[format]
         if split_name(out.name)[1] != kind or (out.suffix == ".gz" and format == "ase"):
             raise DatasetError(f"{out}: name a file that ends in {suffixes} for the format {format}")
+        refuse_existing(out, overwrite)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if format == "id_prop":
@@ -133,8 +139,9 @@ def export(
             else:
                 with _text_writer(aside, packed=out.suffix.lower() == ".gz") as stream:
                     (_write_extxyz if format == "extxyz" else _write_pymatgen)(dataset, chosen, stream)
-    except OSError as error:
-        raise DatasetError(f"{out}: cannot be written ({error.strerror or error}); name another place") from error
+    except (OSError, sqlite3.Error) as error:  # the second of a full disk under an ASE database
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise DatasetError(f"{out}: cannot be written ({why}); name another place") from error
     return Exported(out, len(dataset))
 
 
@@ -150,7 +157,7 @@ def _write_id_prop(
         raise DatasetError(f"{TABLE} without a header holds one target; choose one of {', '.join(targets)}")
     reserved = {*ID_COLUMNS, *KAPPA_COLUMNS, *LABEL_COLUMNS, *PER_CELL}
     for target in targets if header else ():
-        misread = target != KAPPA and target.casefold() in reserved
+        misread = target != KAPPA and (target.casefold() in reserved or is_temperature(target))
         if misread or target != " ".join(target.split()) or not target:
             raise DatasetError(f"{TABLE} cannot hold a target called {target!r}; choose others, or another format")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -166,7 +173,7 @@ def _write_id_prop(
             for i, name in zip(rows, names, strict=True):
                 write(f"{name}.cif", cif_text(dataset.crystals[i], name))
         with (aside / TABLE).open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
+            writer = CsvWriter(stream)
             if header:
                 writer.writerow(["id", "formula", *targets])
             for i, name in zip(rows, names, strict=True):

@@ -26,9 +26,13 @@ from paraisite.datasets.table import (
     KAPPA_COLUMNS,
     LABEL_COLUMNS,
     MISSING,
+    NEAR,
+    ROOM,
     DatasetError,
     Table,
+    in_kelvin,
     is_numeric,
+    is_temperature,
     read_table,
     row_values,
 )
@@ -57,7 +61,9 @@ def import_dataset(
     id_column: str | None = None,
     kappa_column: str | None = None,
     unit: str = UNIT,
+    at: float = ROOM,
     advance: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
     """Read labelled crystals from files of a user's own.
 
@@ -76,8 +82,12 @@ def import_dataset(
         `NO_KAPPA` as `kappa_column` where there are none.
     unit : str
         Unit that the conductivities are given in, one of `FACTORS`.
+    at : float
+        Temperature (K) of the rows to take, where a table or the crystals have one beside each value.
     advance : callable
         Called after each crystal or row.
+    say : callable
+        Told in a line how many rows of other temperatures there are.
 
     Returns
     -------
@@ -101,11 +111,12 @@ def import_dataset(
         dataset = _as_registered(_read_pickles(source, targets, name, id_column, kappa_column, advance))
     elif (table := _table(source, targets)) is not None:
         apart = source if targets is not None else None
-        dataset = _read_labelled(table, apart, name, id_column, kappa_column, "" if factor == 1 else unit, advance)
+        columns = (id_column, kappa_column, "" if factor == 1 else unit, at)
+        dataset = _read_labelled(table, apart, name, columns, advance, say)
     else:
         if id_column is not None:
             raise DatasetError(f"{source}: carries its ids in fields of known names; --id-column is for tables")
-        dataset = _read_carrying(source, name, kappa_column, "" if factor == 1 else unit, advance)
+        dataset = _read_carrying(source, name, kappa_column, "" if factor == 1 else unit, at, advance, say)
     if factor == 1 or KAPPA not in dataset.targets:
         return dataset
     scaled = dataset.kappa * factor.numerator / factor.denominator
@@ -211,14 +222,14 @@ def _read_labelled(
     path: Path,
     source: Path | None,
     name: str,
-    id_column: str | None,
-    kappa_column: str | None,
-    unit: str,
+    columns: tuple[str | None, str | None, str, float],
     advance: Callable[[], None],
+    say: Callable[[str], None],
 ) -> Dataset:
     """Join a table with crystals, those beside it if `source` is None, by id."""
+    id_column, kappa_column, unit, at = columns
     without = kappa_column == NO_KAPPA
-    table = read_table(path, id_column=id_column, kappa_column=None if without else kappa_column, unit=unit)
+    table = read_table(path, id_column=id_column, kappa_column=None if without else kappa_column, unit=unit, at=at)
     names = tuple(target for target in table.targets if target != KAPPA or not without)
     if not without and table.rows and all(np.isnan(row.targets.get(KAPPA, np.nan)) for row in table.rows):
         others = ", ".join(target for target in names if target != KAPPA) or "nothing else"
@@ -244,10 +255,11 @@ def _read_labelled(
                 where = inputs[0] if len(inputs) == 1 else inputs[0].parent
                 reason = f"no crystal of this id in {where}; add it, correct the id or delete the line"
                 rejections.append(table.reject(row, reason))
-    for rejection in table.rejections:
+    for rejection in (*table.rejections, *table.others):
         found.take(rejection.id)  # its crystal is accounted for
     rejections.sort(key=_line)
     rejections.extend(found.left(table))
+    _say_left_out(len(table.others), at, say)
     if not crystals:
         raise _nothing(path, rejections)
     return Dataset(
@@ -327,7 +339,13 @@ def _stem(source: str) -> str:
 
 
 def _read_carrying(
-    source: Path, name: str, kappa_column: str | None, unit: str, advance: Callable[[], None]
+    source: Path,
+    name: str,
+    kappa_column: str | None,
+    unit: str,
+    at: float,
+    advance: Callable[[], None],
+    say: Callable[[str], None],
 ) -> Dataset:
     """Read crystals with the values that their files carry."""
     carried = Carried()
@@ -356,12 +374,15 @@ def _read_carrying(
         columns |= dict.fromkeys(found[:1], KAPPA)
     else:
         columns.pop(KAPPA, None)
+    temperature = next((key for key in columns if KAPPA in columns.values() and is_temperature(key)), None)
+    columns = {key: target for key, target in columns.items() if key != temperature}
     targets = tuple(sorted(columns.values(), key=lambda target: target != KAPPA))
     looked = ", ".join(key for key, target in columns.items() if target != KAPPA)
     looked = ", ".join([kappa_column or ", ".join(KAPPA_COLUMNS), *([looked] if looked else [])])
     crystals: list[Crystal] = []
     rows = []
     rejections: list[Rejection] = []
+    left_out = 0
     for i, item in enumerate(items):
         if isinstance(item, Rejection):
             rejections.append(item)
@@ -374,11 +395,19 @@ def _read_carrying(
                 row = dict.fromkeys(targets, np.nan)
             else:
                 row = row_values(list(columns.values()), targets, own, unit)
+                if temperature is not None and not np.isnan(row[KAPPA]):
+                    kelvin = in_kelvin(temperature, cells[temperature][i])
+                    if not abs(kelvin - at) <= NEAR:
+                        left_out += 1
+                        continue
         except ValueError as error:
             rejections.append(Rejection(item.id, item.source, str(error)))
         else:
             crystals.append(item)
             rows.append(row)
+    _say_left_out(left_out, at, say)
+    if not crystals and left_out:
+        raise DatasetError(f"{source}: none of its {left_out} values is at {at:g} K; choose another temperature: --at")
     if not crystals:
         raise _nothing(source, rejections)
     return Dataset(
@@ -388,6 +417,11 @@ def _read_carrying(
         provenance=(name,) * len(crystals),
         rejections=tuple(rejections),
     )
+
+
+def _say_left_out(n: int, at: float, say: Callable[[str], None]) -> None:
+    if n:
+        say(f"{n} rows of other temperatures than {at:g} K are left out (--at takes those of another)")
 
 
 def _cell(value: float | str | None) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.csv_cells import CsvWriter
 from paraisite.datasets.clean import median, median_kappa
 from paraisite.datasets.dataset import KAPPA, Dataset, concat
 from paraisite.datasets.duplicates import Matching, Progress, components, same_crystals
@@ -207,7 +207,7 @@ def join(
         if by == "crystal":
             raise DatasetError(f"{other}: a table has no crystals; join it by id")
         table = read_table(Path(other).expanduser())
-        name, ids, broken = str(table.path), [row.id for row in table.rows], len(table.rejections)
+        name, ids, broken = str(table.path), [row.id for row in table.rows], len(table.rejections) + len(table.others)
         found = {t: np.array([row.targets.get(t, np.nan) for row in table.rows]) for t in table.targets}
         targets = {target: values for target, values in found.items() if np.isfinite(values).any()}
     by = by or ("crystal" if isinstance(other, Dataset) else "id")
@@ -271,9 +271,10 @@ def write_merging(
     origin = {"merged": merging.summary["content_hash"], "policy": merging.summary["policy"]}
     folder = write_dataset(dataset, folder, origin=origin, **(terms or {}))
     with replacing(folder / "merging.csv") as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ("dataset", "id", "formula", "action", "reason"), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in merging.rows)
+        writer = CsvWriter(file)
+        columns = ("dataset", "id", "formula", "action", "reason")
+        writer.writerow(columns)
+        writer.writerows([getattr(row, column) for column in columns] for row in merging.rows)
     with replacing(folder / "merging.json") as aside:
         aside.write_text(json.dumps(merging.summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return folder

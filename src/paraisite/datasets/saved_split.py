@@ -260,19 +260,25 @@ def _by_kappa(
     return named, given
 
 
-def write_split(split: SavedSplit, folder: Path) -> Path:
+def write_split(split: SavedSplit, folder: Path, *, overwrite: bool = False) -> Path:
     """Write `NAME.json` into a folder and return its path; the same split may be written again.
 
     Raises
     ------
     DatasetError
-        If the name is taken by another split.
+        If the name is taken by another split, or by something else.
     """
     path = folder / f"{split.name}.json"
-    if path.exists():
-        before = read_split(path)
-        if (before.split_hash, before.content_hash) != (split.split_hash, split.content_hash):
-            raise DatasetError(f"{path}: holds another split; delete it, or choose another name (--name)")
+    if path.exists() and not overwrite:
+        try:
+            before = read_split(path)
+            same = (before.split_hash, before.content_hash) == (split.split_hash, split.content_hash)
+        except DatasetError:
+            same = False
+        if not same:
+            raise DatasetError(
+                f"{path}: holds another split, or something else; choose another name (--name), or give --overwrite"
+            )
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(split.model_dump(mode="json"), indent=1)
     with replacing(path) as aside:

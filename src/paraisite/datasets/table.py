@@ -5,17 +5,21 @@ from __future__ import annotations
 import codecs
 import csv
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from paraisite.crystals.files import without_suffix
 from paraisite.crystals.rejection import Rejection
+from paraisite.csv_cells import plain
 from paraisite.datasets.dataset import KAPPA
 
 ID_COLUMNS = ("id", "cif_id", "material_id", "mpd_id", "name")
 KAPPA_COLUMNS = (KAPPA, "target", "kappa_w_mk")
 LABEL_COLUMNS = ("formula", "space_group", "spacegroup", "nsites", "n_sites", "n_elements")
+ROOM, NEAR = 300.0, 7.5
+"""K; the temperature of a conductivity unless another is asked for, and how far from it others count as that."""
 MISSING = ("", "-", "na", "n/a", "nan", "none", "null")
 
 
@@ -34,12 +38,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The readable lines of a table, its targets (`kappa` first, if it has it) and the lines that are broken."""
+    """The readable lines of a table, its targets (`kappa` first, if it has it) and the lines that are broken.
+
+    `others` are the lines of other temperatures than the one asked for.
+    """
 
     path: Path
     targets: tuple[str, ...]
     rows: tuple[Row, ...]
     rejections: tuple[Rejection, ...]
+    others: tuple[Rejection, ...] = ()
 
     def reject(self, row: Row, reason: str) -> Rejection:
         """Return the rejection of a line."""
@@ -51,14 +59,22 @@ def place(path: Path, line: int) -> str:
     return f"{path}::line {line}"
 
 
-def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | None = None, unit: str = "") -> Table:
+def read_table(
+    path: Path,
+    *,
+    id_column: str | None = None,
+    kappa_column: str | None = None,
+    unit: str = "",
+    at: float = ROOM,
+) -> Table:
     """Read ids and targets of an `id_prop.csv`.
 
     Without a header the columns are id and kappa. With one (known by an `id` or `kappa` column), `kappa` (or `target`)
     is the conductivity in W/m/K, and every further column that mostly holds numbers is a target of that name; labels
     such as the formula or the space group are not. Empty cells and `nan` are missing values. Empty lines and lines that
     begin with `#` do not count. A broken line (wrong number of columns, no id, a repeated id, a text where a number
-    should be, a conductivity that is not positive, no value at all) becomes a `Rejection`; the rest is read.
+    should be, a conductivity that is not positive, no value at all) becomes a `Rejection`; the rest is read. Where a
+    column holds temperatures (`is_temperature`), conductivities of others than `at` are left out.
 
     Parameters
     ----------
@@ -67,11 +83,13 @@ def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | 
         Columns of the header that hold the ids and the conductivities, where they have other names than these.
     unit : str
         Of the conductivities, for the reasons of rejections.
+    at : float
+        Temperature of the conductivities, in K.
 
     Raises
     ------
     DatasetError
-        If the file cannot be opened, is no UTF-8, holds no line, or its header is unusable.
+        If the file cannot be opened, is no UTF-8, holds no line (of this temperature), or its header is unusable.
     """
     try:
         content = path.read_bytes()
@@ -108,18 +126,30 @@ def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | 
         columns = ["id", KAPPA]
     complete = [cells for _, cells in lines if len(cells) == len(columns)]
     numeric = {column for i, column in enumerate(columns) if is_numeric([cells[i] for cells in complete])}
-    labels = {column for column in columns if column.casefold() in ("id_", *ID_COLUMNS, *LABEL_COLUMNS)}
+    temperature = next((i for i, name in enumerate(columns) if KAPPA in columns and is_temperature(name)), None)
+    labels = {
+        column
+        for i, column in enumerate(columns)
+        if i == temperature or column.casefold() in ("id_", *ID_COLUMNS, *LABEL_COLUMNS)
+    }
     targets = tuple(column for column in columns if column == KAPPA or column in numeric - labels)
     if not targets:
         raise DatasetError(f"{path}: no column of numbers besides the id; name the conductivity (W/m/K) `kappa`")
 
     rows: list[Row] = []
     rejections: list[Rejection] = []
+    others: list[Rejection] = []
     line_of: dict[str, int] = {}
     for number, cells in lines:
         id_ = without_suffix(cells[columns.index("id")]) if len(cells) > columns.index("id") else ""
         try:
             values = row_values(columns, targets, cells, unit)
+            if temperature is not None and not math.isnan(values[KAPPA]):
+                kelvin = in_kelvin(columns[temperature], cells[temperature])
+                if not abs(kelvin - at) <= NEAR:
+                    reason = f"its kappa is at {kelvin:g} K, not at {at:g} K"
+                    others.append(Rejection(id=id_, source=place(path, number), reason=reason))
+                    continue
             if not id_:
                 raise ValueError("the id is empty; write the name of the CIF without .cif")
             if id_ in line_of:
@@ -129,12 +159,43 @@ def read_table(path: Path, *, id_column: str | None = None, kappa_column: str | 
         else:
             line_of[id_] = number
             rows.append(Row(number, id_, values))
-    return Table(path, tuple(sorted(targets, key=lambda target: target != KAPPA)), tuple(rows), tuple(rejections))
+    if others and not rows:
+        raise DatasetError(
+            f"{path}: no line is at {at:g} K; the first is {others[0].source.rsplit('::', 1)[-1]}, where "
+            f"{others[0].reason}: choose another temperature with `paraisite data import --at`"
+        )
+    ordered = tuple(sorted(targets, key=lambda target: target != KAPPA))
+    return Table(path, ordered, tuple(rows), tuple(rejections), tuple(others))
+
+
+def is_temperature(name: str) -> bool:
+    """Whether a column holds the temperatures of the conductivities, by its name: temperature, T, T_K, temp (°C), …."""
+    bare = _bare(name)
+    if bare == "t":  # a small one is as good a name for a tolerance factor
+        return "T" in name
+    return bool(re.fullmatch(r"(temperature|temp|t)(k|c|kelvin|celsius)?", bare)) and bare != "tc"
+
+
+def in_kelvin(name: str, cell: str) -> float:
+    """Temperature in a cell of a column.
+
+    Raises
+    ------
+    ValueError
+        If the cell holds none.
+    """
+    if not _is_number(cell):
+        raise ValueError(f"the temperature ({name}) is {cell!r}; fill it in, in K, or delete the column")
+    return float(cell) + (273.15 if _bare(name).endswith(("c", "celsius")) else 0.0)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.casefold())
 
 
 def _cells(line: str) -> list[str]:
     try:
-        return [cell.strip() for cell in next(csv.reader([line]))]
+        return [plain(cell.strip()) for cell in next(csv.reader([line]))]
     except csv.Error:  # a cell beyond any sensible length: no table
         return [line[:20] + "…"]
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
+from paraisite.csv_cells import CsvWriter, read_rows
 from paraisite.model.calibration import Calibration
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model, ModelConfig
@@ -40,6 +43,20 @@ FORMAT = 2
 """1: maps of the encoder's vectors instead of a neighbourhood of descriptors."""
 OLDER = "62fd265"
 """The last commit that writes and reads format 1."""
+
+
+MAX_CARD_BYTES = 64 << 20
+MOST = {
+    "members": 1024,
+    "layers": 64,
+    "width": 65_536,
+    "targets": 1000,
+    "blocks": 64,
+    "steps": 64,
+    "parameters": 1 << 30,
+}
+"""Bounds of what a card may ask for, far beyond any model of ours: it comes from anywhere, and is believed before there
+are weights to compare with."""
 
 
 class CheckpointError(ValueError):
@@ -145,7 +162,7 @@ class Checkpoint:
                 save_arrays(self.kernel.pack(), aside / "kernel.safetensors")
             if self.known:
                 with (aside / "known.csv").open("w", newline="", encoding="utf-8") as file:
-                    writer = csv.writer(file, lineterminator="\n")
+                    writer = CsvWriter(file)
                     writer.writerow(["formula", "id", "dataset", "kappa_W_mK"])
                     writer.writerows([k.formula, k.id, k.dataset, f"{k.kappa:.6g}"] for k in self.known)
             (aside / "card.json").write_text(self.card.model_dump_json() + "\n", encoding="utf-8")
@@ -159,6 +176,9 @@ class Checkpoint:
                 shutil.rmtree(old)
             else:
                 os.replace(aside, folder)
+        except SafetensorError as error:  # of a full disk, among others
+            shutil.rmtree(aside, ignore_errors=True)
+            raise CheckpointError(f"{folder}: cannot be written ({error}); is the disk full?") from None
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
@@ -172,6 +192,25 @@ class Checkpoint:
         CheckpointError
             If a file is missing, damaged, or written in a newer format.
         """
+        try:
+            return cls._load(folder)
+        except CheckpointError:
+            raise
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            ArithmeticError,
+            AttributeError,
+            OSError,
+            RuntimeError,
+            MemoryError,
+        ) as error:
+            what = "its files do not hold what a model needs, or do not fit together"
+            raise CheckpointError(f"{folder}: damaged, fetch or train the model again ({what})") from error
+
+    @classmethod
+    def _load(cls, folder: Path) -> Checkpoint:
         card = read_card(folder)
         kappa = _network(folder / "kappa.safetensors", card.kappa)
         properties = _network(folder / "properties.safetensors", card.properties) if card.properties else None
@@ -199,6 +238,8 @@ def read_card(folder: Path) -> Card:
     if not path.is_file():
         raise CheckpointError(f"{folder}: not a model folder (no card.json); `paraisite train` writes one")
     try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise CheckpointError(f"{path}: larger than any card; fetch or train the model again")
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content.get("format") if isinstance(content, dict) else None
         if isinstance(version, int) and version > FORMAT:
@@ -208,9 +249,79 @@ def read_card(folder: Path) -> Card:
                 f"{path}: format {version} is of an older program; train its recipe again, or use that program "
                 f"(git checkout {OLDER})"
             )
-        return Card.model_validate(content)
-    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
-        raise CheckpointError(f"{path}: damaged card, fetch or train the model again ({error})") from None
+        card = Card.model_validate(content)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError, RecursionError) as error:
+        what = _first(error) if isinstance(error, ValidationError) else error
+        raise CheckpointError(f"{path}: damaged card, fetch or train the model again ({what})") from None
+    if wrong := "; ".join(_impossible(card)):
+        raise CheckpointError(f"{path}: no card of a model ({wrong}); fetch or train the model again")
+    return card
+
+
+def _first(error: ValidationError) -> str:
+    """Say where the first wrong value stands, and what is wrong with it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+
+
+def _impossible(card: Card) -> Iterator[str]:
+    """Say what no model has, before anything is built from it."""
+    members = card.kappa.config.members
+    for name, network in (("kappa", card.kappa), ("properties", card.properties)):
+        if network is not None:
+            yield from (f"{name}: {what}" for what in _impossible_network(network))
+    if not 0.1 <= card.cutoff <= 20 or not 0 <= card.tolerance <= 0.5:
+        yield f"cutoff {card.cutoff:g} Å, tolerance {card.tolerance:g} Å"
+    calibrated = card.calibration.folds if card.calibration is not None else ()
+    if any(not 0 <= member < members for fold in (*card.folds, *calibrated) for member in fold):
+        yield f"folds of members that are not among the {members}"
+    if any(not -1 <= fold < max(len(card.folds), 1) for fold in card.formula_fold.values()):
+        yield f"formulas of folds that are not among the {len(card.folds)}"
+    if card.calibration is not None:
+        c = card.calibration
+        if len(c.row_fold) != len(c.score) or any(not 0 <= fold < len(c.folds) for fold in c.row_fold):
+            yield "a calibration whose rows and folds do not fit together"
+        if len(c.lowest) != len(c.highest) or len(c.weights) != len(c.lowest) + 1:
+            yield "a calibration whose weights and ranges do not fit together"
+
+
+def _impossible_network(card: NetworkCard) -> Iterator[str]:
+    config, encoder = card.config, card.config.encoder
+    if config.members > MOST["members"]:
+        yield f"{config.members} members, more than {MOST['members']}"
+    if not 1 <= len(config.targets) <= MOST["targets"] or len(set(config.targets)) < len(config.targets):
+        yield f"{len(config.targets)} targets, of which each must stand once"
+    if not encoder.elements or any(not 1 <= z <= 118 for z in encoder.elements):
+        yield "elements that are not between 1 and 118"
+    elif len(set(encoder.elements)) < len(encoder.elements):
+        yield "elements that stand twice"
+    chains = {
+        "dense": encoder.dense,
+        "convolution": encoder.convolution,
+        "readout": encoder.readout,
+        "hidden": config.head.hidden,
+    }
+    if any(not chain for name, chain in chains.items() if name != "hidden"):
+        yield "no layers"
+    if any(len(chain) > MOST["layers"] for chain in chains.values()):
+        yield f"more than {MOST['layers']} layers"
+    widths = [*(w for chain in chains.values() for w in chain), encoder.embedding, encoder.gaussians, encoder.state]
+    if any(not 1 <= width <= MOST["width"] for width in widths):
+        yield f"widths that are not between 1 and {MOST['width']}"
+    if not 1 <= encoder.blocks <= MOST["blocks"] or not 0 <= encoder.set2set_steps <= MOST["steps"]:
+        yield f"{encoder.blocks} blocks, {encoder.set2set_steps} steps of the pooling"
+    numbers = (encoder.gaussian_max, encoder.gaussian_width, encoder.cutoff)
+    if any(not 0 < number <= 100 for number in numbers):
+        yield "distances that are not between 0 and 100 Å"
+    for name, transform in card.transforms.items():
+        if not len(transform.shift) == len(transform.scale) == config.members:
+            yield f"a transform of {name} for another number of members"
+        elif not all(map(math.isfinite, (*transform.shift, *transform.scale))):
+            yield f"a transform of {name} that is not finite"
+    if missing := set(config.targets) - card.transforms.keys():
+        yield f"no transform of {sorted(missing)[0]}"
 
 
 def round_weights(model: Model) -> Model:
@@ -226,12 +337,23 @@ def _half(model: Model) -> dict[str, Any]:
 
 
 def _network(path: Path, card: NetworkCard) -> Model:
-    model = Model(card.config, card.transforms)
     try:
-        model.load_state_dict(load_tensors(path), strict=True)
+        with torch.device("meta"):  # shapes alone: what a card asks for is believed when the weights are as large
+            shapes = {name: tensor.shape for name, tensor in Model(card.config).state_dict().items()}
+        if sum(shape.numel() for shape in shapes.values()) > MOST["parameters"]:
+            raise CheckpointError(f"{path}: its card asks for more weights than any model has; fetch or train it again")
+        weights = load_tensors(path)
+        if wrong := [name for name in shapes.keys() | weights.keys() if _shape(weights.get(name)) != shapes.get(name)]:
+            raise RuntimeError(f"{sorted(wrong)[0]} is not as the card says")
+        model = Model(card.config, card.transforms)
+        model.load_state_dict(weights, strict=True)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{path}: missing or damaged weights, fetch or train the model again ({error})") from None
     return model.eval()
+
+
+def _shape(tensor: torch.Tensor | None) -> torch.Size | None:
+    return None if tensor is None else tensor.shape
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -274,7 +396,7 @@ def _unpack(arrays: dict[str, np.ndarray], path: Path, card: Card) -> Neighbourh
 def _known(path: Path) -> list[Known]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
+            rows = read_rows(file)
             return [Known(r["formula"], r["id"], r["dataset"], float(r["kappa_W_mK"])) for r in rows]
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise CheckpointError(f"{path}: damaged, fetch or train the model again ({error})") from None

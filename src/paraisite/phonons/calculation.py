@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from paraisite.crystals.crystal import Crystal
 from paraisite.phonons import stages
 from paraisite.phonons.cells import PhononError, StandardCell, choose_supercells, plane_spacing, standard_cell
@@ -161,7 +163,7 @@ def _relaxed(
     clock: Clock,
     say: Say,
 ) -> StandardCell:
-    kept = stages.read(folder, "relax")
+    kept = stages.read(folder, "relax", say=say)
     if kept is None:
         say("relaxation")
         start = standard_cell(crystal.cell, crystal.numbers, crystal.positions, settings.symprec)
@@ -188,8 +190,8 @@ def _force_constants(
     tick: Callable[[int, int], None],
     expect: Callable[[float], None],
 ) -> None:
-    kept = stages.read(folder, "force_constants")
-    if kept is not None and read_force_constants(ph3, folder):
+    kept = stages.read(folder, "force_constants", say=say)
+    if kept is not None and read_force_constants(ph3, folder, say):
         clock.keep("forces", kept["seconds_forces"])
         clock.keep("fit", kept["seconds_fit"])
     else:
@@ -202,7 +204,12 @@ def _force_constants(
             f"{plan.n_free} free elements (about {expected.forces_s + expected.fit_s:.0f} s, "
             f"{expected.memory_GB:.1f} GB)"
         )
-        measure(ph3, calculator, folder, mark, tick)
+        measure(ph3, calculator, folder, mark, tick, say=say)
+        if not (np.any(ph3.phonon_forces) and np.any(ph3.forces)):
+            raise PhononError(
+                f"the potential {settings.potential} gives no forces on atoms that are displaced; it does not describe "
+                "this crystal, use another potential"
+            )
         forces_s = clock.lap("forces")
         say("force constants")
         fit(ph3, plan)
@@ -213,7 +220,7 @@ def _force_constants(
             "seconds_forces": forces_s,
             "seconds_fit": clock.lap("fit"),
         }
-        stages.write(folder, "force_constants", kept)
+        stages.write(folder, "force_constants", kept, files=("fc2.hdf5", "fc3.hdf5"))
     for name, matrix, supercell in (
         ("supercell", ph3.supercell_matrix, ph3.supercell),
         ("fc2_supercell", ph3.phonon_supercell_matrix, ph3.phonon_supercell),
@@ -230,14 +237,14 @@ def _force_constants(
 def _harmonic(
     ph3: Phono3py, folder: Path, born: str, details: dict[str, Any], clock: Clock, say: Say
 ) -> dict[str, Any]:
-    kept = stages.read(folder, "harmonic", made_from := stages.mark(born))
+    kept = stages.read(folder, "harmonic", made_from := stages.mark(born), say)
     if kept is None or not ((folder / BANDS).is_file() and (folder / DOS).is_file()):
         say("phonons")
         phonopy = to_phonopy(ph3)
         found = asdict(stability(phonopy))
         write_harmonic(phonopy, folder)
         kept = {"lowest_mode": found, "seconds": clock.lap("harmonic")}
-        stages.write(folder, "harmonic", kept, made_from)
+        stages.write(folder, "harmonic", kept, made_from, files=(BANDS, DOS))
     else:
         clock.keep("harmonic", kept["seconds"])
     details["lowest_mode"] = kept["lowest_mode"]

@@ -9,10 +9,17 @@ from typing import Any
 from paraisite.crystals.crystal import Crystal
 from paraisite.phonons import stages
 from paraisite.phonons.cells import PhononError
+from paraisite.phonons.force_constants import FORCES
+from paraisite.phonons.result import RESULT
 from paraisite.phonons.settings import QuickSettings, Settings
 from paraisite.replacing import replacing
 
 INPUT = "input.json"
+MADE = (
+    "relaxed.vasp", "forces.npz", "fc2.hdf5", "fc3.hdf5", "phono3py_params.yaml.xz", "band.yaml.xz", "total_dos.dat",
+    "cumulative.csv",
+)  # fmt: skip
+"""Files of a calculation that would be lost if they were someone else's."""
 METHOD = 3
 """Raised when the same settings give other conductivities than before, so that no folder is half of either."""
 
@@ -28,9 +35,10 @@ LATE = {
 class Taken(PhononError):
     """A folder is about something else."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, what: str = "") -> None:
         super().__init__(
-            f"{folder} holds a calculation of another structure or with other settings, or an earlier version's; "
+            what
+            or f"{folder} holds a calculation of another structure or with other settings, or an earlier version's; "
             "choose another folder with -o (crystals of one id have to be named in the order of the first run)"
         )
 
@@ -68,10 +76,12 @@ def claim(crystal: Crystal, folder: Path, settings: Settings | QuickSettings) ->
     mark = forces_fingerprint(crystal, settings)
     folder.mkdir(parents=True, exist_ok=True)
     before = claimed(folder)
-    if before is not None:
+    if before:
         if before != mark:
             raise Taken(folder)
         return mark
+    stages.forget(folder)  # of what is not known: it is all done again
+    (folder / FORCES).unlink(missing_ok=True)
     with replacing(folder / "input.vasp") as aside:
         to_ase(crystal).write(aside, format="vasp", direct=True)
     made_of = {"id": crystal.id, "source": crystal.source, "formula": crystal.formula, "notes": crystal.notes}
@@ -82,12 +92,34 @@ def claim(crystal: Crystal, folder: Path, settings: Settings | QuickSettings) ->
 
 
 def claimed(folder: Path) -> str | None:
-    """Return the fingerprint of the forces of a folder; None if it is about nothing yet."""
+    """Return the fingerprint of the forces of a folder; None if it is about nothing yet, "" if that is damaged.
+
+    Raises
+    ------
+    Taken
+        If its files are not those of a calculation of ours.
+    """
     path = folder / INPUT
     if not path.is_file():
+        if (folder / stages.FOLDER).is_dir() or _is_result(folder / RESULT):
+            return ""
+        for name in (RESULT, *MADE):
+            if (folder / name).exists():
+                raise Taken(folder, f"{folder / name}: not of this program; choose another folder with -o")
         return None
     try:
-        mark: str = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise PhononError(f"{path}: not of this program ({error!r}); choose another folder with -o") from None
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(record, dict) or not isinstance(record.get("fingerprint"), str):
+        raise Taken(folder, f"{path}: not of this program (no fingerprint); choose another folder with -o")
+    mark: str = record["fingerprint"]
     return mark
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a file begins as `Result.write` begins it."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(6) == b'{\n "id'

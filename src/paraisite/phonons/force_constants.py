@@ -6,11 +6,13 @@ import math
 import sys
 import time
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -186,6 +188,7 @@ def measure(
     fingerprint: str,
     tick: Callable[[int, int], None] = lambda done, total: None,
     max_force: float = 10.0,
+    say: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Compute the forces of all displaced supercells, and put them into the phono3py object.
 
@@ -204,6 +207,8 @@ def measure(
         Told how many supercells are done, and of how many.
     max_force : float
         eV/Å; a larger one in a supercell displaced by a few hundredths of an Å is nonsense.
+    say : callable
+        Told if stored forces are damaged, which are computed again.
 
     Raises
     ------
@@ -216,7 +221,7 @@ def measure(
     second = np.zeros((len(harmonic), len(ph3.phonon_supercell), 3))
     third = np.zeros((len(cells) - len(harmonic), len(ph3.supercell), 3))
     forces = [*second, *third]
-    done = _stored(folder / FORCES, fingerprint, second, third)
+    done = _stored(folder / FORCES, fingerprint, second, third, len(wanted), say)
     rest = forces_of(ph3.supercell, calculator)
     same = np.array_equal(ph3.phonon_supercell_matrix, ph3.supercell_matrix)
     rest_harmonic = rest if same else forces_of(ph3.phonon_supercell, calculator)
@@ -239,17 +244,27 @@ def measure(
     ph3.phonon_forces, ph3.forces = second, third
 
 
-def _stored(path: Path, fingerprint: str, second: np.ndarray, third: np.ndarray) -> int:
-    """Fill in stored forces, and say how many supercells they are."""
+def _stored(
+    path: Path, fingerprint: str, second: np.ndarray, third: np.ndarray, most: int, say: Callable[[str], None]
+) -> int:
+    """Fill in stored forces, and return of how many supercells they are."""
     if not path.is_file():
         return 0
-    with np.load(path, allow_pickle=False) as stored:
-        if str(stored["fingerprint"]) != fingerprint:
-            return 0
-        if stored["second"].shape != second.shape or stored["third"].shape != third.shape:
-            return 0
-        second[:], third[:] = stored["second"], stored["third"]
-        return int(stored["done"])
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            if str(stored["fingerprint"]) != fingerprint:
+                return 0
+            found, done = (stored["second"], stored["third"]), int(stored["done"])
+        if not 0 <= done <= most or not all(np.isfinite(forces).all() for forces in found):
+            raise ValueError
+    except (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, BadZipFile, zlib.error):
+        say(f"{path}: damaged; the forces are computed again")
+        path.unlink()
+        return 0
+    if found[0].shape != second.shape or found[1].shape != third.shape:
+        return 0
+    second[:], third[:] = found
+    return done
 
 
 def forces_of(cell: Any, calculator: Calculator) -> np.ndarray:
@@ -313,14 +328,20 @@ def write_force_constants(ph3: Phono3py, folder: Path) -> None:
         write_fc3_to_hdf5(ph3.fc3, ph3.fc3_nonzero_indices, str(aside), p2s_map=third)
 
 
-def read_force_constants(ph3: Phono3py, folder: Path) -> bool:
-    """Put stored force constants into a phono3py object; False if they are not all there."""
+def read_force_constants(ph3: Phono3py, folder: Path, say: Callable[[str], None] = lambda text: None) -> bool:
+    """Put stored force constants into a phono3py object; False if they are not all there and whole."""
     from phono3py.file_IO import read_fc2_from_hdf5, read_fc3_from_hdf5
 
     if not ((folder / "fc2.hdf5").is_file() and (folder / "fc3.hdf5").is_file()):
         return False
-    ph3.fc2 = read_fc2_from_hdf5(str(folder / "fc2.hdf5"), p2s_map=ph3.phonon_primitive.p2s_map)
-    found = read_fc3_from_hdf5(str(folder / "fc3.hdf5"), p2s_map=ph3.primitive.p2s_map)
+    path = folder / "fc2.hdf5"
+    try:
+        ph3.fc2 = read_fc2_from_hdf5(str(path), p2s_map=ph3.phonon_primitive.p2s_map)
+        path = folder / "fc3.hdf5"
+        found = read_fc3_from_hdf5(str(path), p2s_map=ph3.primitive.p2s_map)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
+        say(f"{path}: damaged; the force constants are made again")
+        return False
     if isinstance(found, dict):
         ph3.fc3, ph3.fc3_nonzero_indices = found["fc3"], found["fc3_nonzero_indices"]
     else:

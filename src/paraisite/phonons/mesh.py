@@ -47,7 +47,7 @@ def converge(
     reason = "the mesh was given" if settings.mesh is not None else "finest mesh of the profile"
     for mesh, made_by in meshes.items():
         stage = "mesh-" + "x".join(map(str, mesh))
-        kept = stages.read(folder, stage, made_from)
+        kept = stages.read(folder, stage, made_from, say)
         if kept is not None:
             done.append(Conductivity.from_record(kept))
         else:
@@ -65,7 +65,7 @@ def converge(
                     "go on with --resume --retry and more --max-hours, or a coarser --mesh" + _so_far(done)
                 )
             done.append(conduct(ph3, folder, settings))
-            stages.write(folder, stage, done[-1].record(), made_from)
+            stages.write(folder, stage, done[-1].record(), made_from, files=(done[-1].file,))
         if len(done) > 1 and change(done) < settings.mesh_tolerance:
             reason = f"changed by less than {settings.mesh_tolerance:.0%}"
             break

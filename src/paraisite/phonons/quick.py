@@ -280,6 +280,11 @@ def _hessian(atoms: Atoms, symprec: float) -> np.ndarray:
         moved.calc = atoms.calc
         moved.set_scaled_positions(displaced.scaled_positions)
         forces.append(moved.get_forces())
+    if not np.any(forces):
+        raise PhononError(
+            "the potential gives no forces on atoms that are displaced; it does not describe this crystal, use another "
+            "potential"
+        )
     phonopy.forces = forces
     phonopy.produce_force_constants()
     phonopy.symmetrize_force_constants()

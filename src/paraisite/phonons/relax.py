@@ -107,7 +107,7 @@ def come_to_rest(
     Raises
     ------
     PhononError
-        If it does not end within these steps.
+        If it does not end within these steps, or the potential gives no stress.
     """
     from ase.constraints import FixSymmetry
     from ase.filters import FrechetCellFilter
@@ -116,7 +116,12 @@ def come_to_rest(
 
     def left() -> tuple[float, float]:
         force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
-        return force, float(np.abs(atoms.get_stress()).max() / GPa)
+        try:
+            return force, float(np.abs(atoms.get_stress()).max() / GPa)
+        except NotImplementedError:  # ASE's word for a property that a calculator does not have
+            raise PhononError(
+                "the potential gives no stress, which relaxing a cell needs; use another potential"
+            ) from None
 
     atoms.set_constraint(FixSymmetry(atoms, symprec=symprec))
     steps, (force, stress) = 0, left()

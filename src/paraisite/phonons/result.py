@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from paraisite.replacing import replacing
 
 RESULT = "result.json"
+Status = Literal["ok", "unstable", "failed"]
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class Result:
     id: str
     source: str
     formula: str
-    status: Literal["ok", "unstable", "failed"] = "ok"
+    status: Status = "ok"
     reason: str = ""
     notes: list[str] = field(default_factory=list)
     space_group: str = ""
@@ -77,9 +78,12 @@ class Result:
         if not path.is_file():
             return None
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path}: not a result of this version ({error}); remove it") from None
+            found = cls(**json.loads(path.read_text(encoding="utf-8")))
+            if found.status not in get_args(Status) or not isinstance(found.details, dict):
+                raise ValueError("no status or details")
+            return found
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"{path}: damaged, or not a result of this version ({error})") from None
 
 
 def package_versions() -> dict[str, str]:

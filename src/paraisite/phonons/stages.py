@@ -1,15 +1,23 @@
-"""What a calculation has finished: one small JSON file for each stage, written when the stage is done."""
+"""What a calculation has finished: one small JSON file for each stage, written when the stage is done.
+
+It holds checksums of itself and of the larger files that the stage made: a stage of which anything is damaged is done
+again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from paraisite.downloading import sha256
 from paraisite.replacing import replacing
 
 FOLDER, MADE_FROM = "stages", "made_from"
+FILES, CHECK = "files", "check"
+"""Keys of the checksums of files, and of all else in a record; those of earlier versions have none."""
 
 
 def mark(*things: Any) -> str:
@@ -17,21 +25,45 @@ def mark(*things: Any) -> str:
     return hashlib.sha256(json.dumps(things, sort_keys=True).encode()).hexdigest()
 
 
-def read(folder: Path, stage: str, made_from: str = "") -> dict[str, Any] | None:
-    """Return what a stage left, or None if it was not finished; what it left of other settings is removed."""
+def read(
+    folder: Path, stage: str, made_from: str = "", say: Callable[[str], None] = lambda text: None
+) -> dict[str, Any] | None:
+    """Return what a stage left, or None if it was not finished.
+
+    What it left of other settings is removed; so is what is damaged, which `say` is told.
+    """
     path = folder / FOLDER / f"{stage}.json"
     if not path.is_file():
         return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if found.pop(MADE_FROM, "") != made_from:
-        path.unlink()
-        return None
-    return found
+    damaged = path
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        check = found.pop(CHECK, None)
+        if check is not None and check != mark(found):
+            raise ValueError
+        before, files = found.pop(MADE_FROM), found.pop(FILES, {})
+        if before == made_from:
+            for name, digest in files.items():
+                damaged = folder / name
+                if sha256(damaged) != digest:
+                    raise ValueError
+            return found
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        say(f"{damaged}: missing or damaged; the stage {stage} is done again")
+    path.unlink()
+    return None
 
 
-def write(folder: Path, stage: str, record: dict[str, Any], made_from: str = "") -> None:
-    """Keep what a stage found; numbers come back bit by bit."""
+def write(folder: Path, stage: str, record: dict[str, Any], made_from: str = "", files: Iterable[str] = ()) -> None:
+    """Keep what a stage found, numbers bit by bit, and what its files hold."""
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    kept = record | {MADE_FROM: made_from, FILES: {name: sha256(folder / name) for name in files}}
+    kept = json.loads(json.dumps(kept, allow_nan=False))
     with replacing(folder / FOLDER / f"{stage}.json") as aside:
-        kept = record | {MADE_FROM: made_from}
-        aside.write_text(json.dumps(kept, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        aside.write_text(json.dumps(kept | {CHECK: mark(kept)}, ensure_ascii=False), encoding="utf-8")
+
+
+def forget(folder: Path) -> None:
+    """Have nothing be finished."""
+    for path in (folder / FOLDER).glob("*.json"):
+        path.unlink()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from paraisite.csv_cells import CsvWriter, read_rows
 from paraisite.phonons.result import Result
 from paraisite.phonons.subject import Subject
 from paraisite.replacing import replacing
@@ -129,22 +130,32 @@ def verdict(result: Result, subject: Subject) -> str:
     return "lower" if kappa < predicted.low else "higher" if kappa > predicted.high else "agrees"
 
 
-def is_quick(path: Path) -> bool:
-    """Whether a table is one of quick looks."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return "kappa_slack_W_mK" in next(csv.reader(file), [])
+def is_quick(path: Path) -> bool | None:
+    """Whether a table is one of quick looks; None where it is empty.
+
+    Raises
+    ------
+    ValueError
+        If it is no table of ours.
+    """
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        header = next(csv.reader(file), [])
+    if header and not {"id", "status", "verdict"} <= {*header} and "kappa_slack_W_mK" not in header:
+        raise ValueError(f"{path}: not a table of `paraisite verify`; choose another folder with -o")
+    return "kappa_slack_W_mK" in header if header else None
 
 
 def read_summary(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a table."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    """Read the rows of a table, as far as they are whole."""
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        return [row for row in read_rows(file) if row.get("id") and row.get("status")]
 
 
 def write_summary(rows: Sequence[Mapping[str, Any]], path: Path, columns: Sequence[str] = COLUMNS) -> None:
     """Write the table as CSV, numbers with six digits."""
     with replacing(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
+        writer = CsvWriter(file)
+        writer.writerow(columns)
         for each in rows:
-            writer.writerow({k: f"{v:.{DIGITS}g}" if isinstance(v, float) else v for k, v in each.items()})
+            values = [each.get(column) for column in columns]
+            writer.writerow([f"{v:.{DIGITS}g}" if isinstance(v, float) else v for v in values])

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
+from paraisite.csv_cells import harmless, plain
 from paraisite.locking import LOCK, take_lock
-from paraisite.phonons.claim import Taken, claimed, fingerprint, forces_fingerprint
+from paraisite.phonons.claim import INPUT, Taken, claimed, fingerprint, forces_fingerprint
 from paraisite.phonons.forecast import Forecast
 from paraisite.phonons.result import Result
 from paraisite.phonons.run import folders, run
@@ -84,13 +85,16 @@ class Verification:
         self.results: list[Result | None] = [None] * len(self.subjects)
         self._quick = isinstance(settings, QuickSettings)
         self._others: list[dict[str, str]] = []
+        self._notes: list[str] = []
+        if self.summary.is_file():
+            quick = is_quick(self.summary)  # complains of a table that is someone else's
         if self.summary.is_file() and _holds_results(self.summary):
             if not resume:
                 raise ValueError(f"{output} holds results; go on with --resume, or choose another folder")
-            if is_quick(self.summary) != self._quick:
+            if quick not in (None, self._quick):
                 held, asked = ("conductivities", "quick looks") if self._quick else ("quick looks", "conductivities")
                 raise ValueError(f"{output} holds {held}, not {asked}; choose another folder with -o")
-            ids = {subject.item.id for subject in self.subjects}
+            ids = {plain(harmless(subject.item.id)) for subject in self.subjects}  # as a table holds them
             self._others = [row for row in read_summary(self.summary) if row["id"] not in ids]
         if born is not None and born.is_file() and len(self.subjects) > 1:
             raise ValueError(
@@ -131,9 +135,16 @@ class Verification:
     def _kept(self, folder: Path, crystal: Crystal, born: str) -> Result | None:
         """Result of an earlier run, if it is one of this crystal and these settings."""
         mark = claimed(folder)
-        if mark is not None and mark != forces_fingerprint(crystal, self.settings):
+        if mark and mark != forces_fingerprint(crystal, self.settings):
             raise Taken(folder)
-        result = Result.read(folder)
+        if mark == "":
+            self._notes.append(f"{folder / INPUT}: missing or damaged; {crystal.id} is calculated anew")
+            return None
+        try:
+            result = Result.read(folder)
+        except ValueError as error:
+            self._notes.append(f"{error}; {crystal.id} is gone on with from its finished stages")
+            return None
         same = result is not None and result.details.get("fingerprint") == fingerprint(crystal, self.settings, born)
         return result if same else None
 
@@ -165,6 +176,7 @@ class Verification:
     def _run(self, workers: int, threads: int) -> Iterator[str]:
         total = len(self.subjects)
         done = total - len(self._tasks)
+        yield from self._notes
         unread = [subject.item for subject in self.subjects if isinstance(subject.item, Rejection)]
         for item in unread:
             yield f"{item.source or item.id}: not read: {item.reason}"

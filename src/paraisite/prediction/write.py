@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
 
+from paraisite import csv_cells
+from paraisite.outputs import OutputError, refuse_existing
 from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS
 from paraisite.replacing import replacing
 
@@ -63,10 +64,6 @@ ROW_GROUP = 16_384
 """Rows of a Parquet row group."""
 
 
-class OutputError(ValueError):
-    """An output file cannot be written; the message names it and what to do."""
-
-
 class Writer(Protocol):
     """Takes rows one at a time; columns that a row lacks stay empty."""
 
@@ -90,7 +87,7 @@ class CsvWriter:
 
     def __init__(self, stream: TextIO, columns: Sequence[str]) -> None:
         self._columns = columns
-        self._writer = csv.writer(stream, lineterminator="\n")
+        self._writer = csv_cells.CsvWriter(stream)
         self._writer.writerow(columns)
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -179,19 +176,20 @@ _FORMATS: dict[str, Callable[[Any, Sequence[str]], Writer]] = {
 }
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, overwrite: bool = True) -> None:
     """Look whether a table can be written, before there is one.
 
     Raises
     ------
     OutputError
         If the format is unknown or the folder cannot take a file.
+    OutputExists
+        If there is something that is no table, or a table and `overwrite` is not given.
     """
     if path.suffix.lower() not in _FORMATS:
         raise OutputError(f"{path}: the extension says the format; give a name that ends in {', '.join(_FORMATS)}")
     folder = path.parent
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; give the name of a file in it")
+    refuse_existing(path, overwrite)
     if not folder.is_dir():
         raise OutputError(f"{path}: there is no folder {folder}; create it first")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -220,8 +218,11 @@ def open_writer(path: Path, columns: Sequence[str]) -> Iterator[Writer]:
         writer = _FORMATS[suffix](file, columns)
         try:
             yield writer
-        finally:
-            writer.close()
+        except BaseException:
+            with suppress(Exception):  # what went wrong first is what counts
+                writer.close()
+            raise
+        writer.close()
 
 
 def _open(path: Path, *, binary: bool) -> IO[Any]:

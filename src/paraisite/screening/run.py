@@ -122,7 +122,7 @@ def _carry_out(
         for source in sources:
             if isinstance(source, Query):
                 source.pages = table.pages
-        done = table.finished(work.schema)
+        done = table.finished(work.schema, how.say)
         n = 0
 
         def missing() -> Iterator[Part]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from paraisite import arrow
+from paraisite.outputs import refuse_existing
 from paraisite.prediction.prediction import COLUMNS
 from paraisite.prediction.write import CsvWriter
 from paraisite.replacing import replacing
@@ -234,13 +236,24 @@ def probability(
         return np.asarray(up_to - (0.0 if above is None else ndtr((np.log10(above) - centre) / log10_std)))
 
 
-def write_csv(table: pa.Table, path: Path) -> None:
-    """Write a shortlist as CSV, `rank` first."""
-    columns = table.column_names
-    with replacing(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        writer = CsvWriter(file, ["rank", *columns])
-        for rank, row in enumerate(table.to_pylist(), start=1):
-            writer.write({"rank": rank} | row)
+def write_csv(table: pa.Table, path: Path, *, overwrite: bool = False) -> None:
+    """Write a shortlist as CSV, `rank` first; the same one may be there already.
+
+    Raises
+    ------
+    OutputExists
+        If there is anything else, and `overwrite` is not given.
+    """
+    text = io.StringIO(newline="")
+    writer = CsvWriter(text, ["rank", *table.column_names])
+    for rank, row in enumerate(table.to_pylist(), start=1):
+        writer.write({"rank": rank} | row)
+    content = text.getvalue().encode()
+    if path.is_file() and path.read_bytes() == content:
+        return
+    refuse_existing(path, overwrite, "move it away, or choose with `paraisite report` from the finished table")
+    with replacing(path) as aside:
+        aside.write_bytes(content)
 
 
 @lru_cache(maxsize=65536)

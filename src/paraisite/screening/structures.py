@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +12,7 @@ from typing import Any, NamedTuple
 
 from pyarrow import parquet
 
+from paraisite.arrow import as_text
 from paraisite.crystals import Crystal
 from paraisite.crystals.write_cif import cif_text
 from paraisite.graphs.store import StoreError, open_store
@@ -17,6 +20,12 @@ from paraisite.replacing import replacing
 from paraisite.screening import raw as raws
 from paraisite.screening.raw import Raw, Stored
 from paraisite.screening.sources import Files
+
+MOST_ENTRIES = 200_000
+"""Files and folders below a folder that a table names, which are looked through."""
+
+LONGEST = 4096
+"""Characters of a path."""
 
 
 class Wanted(NamedTuple):
@@ -28,7 +37,9 @@ class Wanted(NamedTuple):
     n_sites: int
 
 
-def find_structures(rows: Sequence[Mapping[str, Any]], places: Iterable[str] = ()) -> list[Crystal | None]:
+def find_structures(
+    rows: Sequence[Mapping[str, Any]], places: Iterable[str] = (), noted: Iterable[str] = ()
+) -> list[Crystal | None]:
     """Read the crystals of rows, from their sources and then from other places.
 
     Parameters
@@ -38,6 +49,9 @@ def find_structures(rows: Sequence[Mapping[str, Any]], places: Iterable[str] = (
     places : iterable of str
         Files, folders, archives and graph stores, where the crystals that are not found at their source are looked for
         by their id.
+    noted : iterable of str
+        More such places, that nobody named but the table: folders of more than `MOST_ENTRIES` entries are left out,
+        for a table may come from anywhere, and say ``/``.
 
     Returns
     -------
@@ -47,11 +61,11 @@ def find_structures(rows: Sequence[Mapping[str, Any]], places: Iterable[str] = (
     wanted = [Wanted(r["id"], r["source"], r["formula"], r["n_sites"]) for r in rows]
     found: dict[Wanted, Crystal] = {}
     for path, some in _by_file(wanted).items():
-        if Path(path).exists():
+        if os.path.isfile(path):  # never a folder: a crystal is in one of its files, and its name may be /
             _look(path, some, found, by_source=True)
-    for place in places:
+    for place in itertools.chain(places, filter(_is_small, map(_path, noted))):
         missing = [w for w in wanted if w not in found]
-        if missing and Path(place).exists():
+        if missing and os.path.exists(place):
             _look(place, missing, found, by_source=False)
     return [found.get(w) for w in wanted]
 
@@ -79,11 +93,28 @@ def _by_file(wanted: Iterable[Wanted]) -> dict[str, list[Wanted]]:
     """File of each source: what stands before the member of an archive or the number of a structure."""
     files: dict[str, list[Wanted]] = defaultdict(list)
     for w in wanted:
-        path = w.source.partition("::")[0]
-        while not Path(path).exists() and "#" in path:  # a file may have a # in its name, too
+        path = _path(w.source.partition("::")[0][:LONGEST])
+        while not os.path.exists(path) and "#" in path:  # a file may have a # in its name, too
             path = path.rpartition("#")[0]
         files[path].append(w)
     return files
+
+
+def _path(source: str) -> str:
+    """The path that a table writes with backslash escapes for bytes that are no UTF-8 (see `arrow.texts`)."""
+    if os.path.exists(source):
+        return source
+    return re.sub(r"\\udc([89a-f][0-9a-f])", lambda match: chr(0xDC00 + int(match[1], 16)), source)
+
+
+def _is_small(place: str) -> bool:
+    """Whether a place is a file, or a folder of at most `MOST_ENTRIES` entries, however deep."""
+    entries = 0
+    for _, folders, files in os.walk(place, followlinks=True):
+        entries += len(folders) + len(files)
+        if entries > MOST_ENTRIES:
+            return False
+    return os.path.isfile(place) or os.path.isdir(place)
 
 
 def _look(place: str, wanted: Sequence[Wanted], found: dict[Wanted, Crystal], *, by_source: bool) -> None:
@@ -123,12 +154,13 @@ def _may_hold(raw: Raw, wanted: Sequence[Wanted], by_source: bool) -> bool:
     if isinstance(raw, raws.File | raws.Zipped | raws.Unpacked):
         named = raw.rejection("")
         if by_source:
-            return any(w.source == named.source or w.source.startswith(f"{named.source}#") for w in wanted)
-        return any(w.id.startswith(named.id) for w in wanted)
+            source = as_text(named.source)
+            return any(w.source == source or w.source.startswith(f"{source}#") for w in wanted)
+        return any(w.id.startswith(as_text(named.id)) for w in wanted)
     return isinstance(raw, Crystal)
 
 
 def _is(crystal: Crystal, wanted: Wanted, by_source: bool) -> bool:
-    if crystal.source != wanted.source if by_source else crystal.id != wanted.id:
+    if as_text(crystal.source) != wanted.source if by_source else as_text(crystal.id) != wanted.id:
         return False
     return crystal.n_sites == wanted.n_sites and crystal.formula == wanted.formula

@@ -1,17 +1,20 @@
 """`Unfinished`: the folder of a table that is being made, part by part, and can be gone on with after any end.
 
-``.OUT.parts``, hidden from a screening of the folder that it is in, holds a manifest of what is being made of what, and
-a file for each part that is done. A file appears under its name only when it is complete. At the end the parts become
-``OUT`` and the folder vanishes.
+``.OUT.parts``, hidden from a screening of the folder that it is in, holds a manifest of what is being made of what, a
+file for each part that is done, and a list of the rows and checksums of these: a part that is not as it was written is
+done again. A file appears under its name only when it is complete. At the end the parts become ``OUT`` and the folder
+vanishes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +22,20 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from paraisite.locking import FolderBusy, take_lock
+from paraisite.outputs import OutputExists, refuse_existing
 from paraisite.prediction.write import ROW_GROUP
-from paraisite.replacing import replacing
+from paraisite.replacing import naming, replacing
 from paraisite.screening.work import Work
 
 MANIFEST = "manifest.json"
+DONE = "done.jsonl"
+"""The list of the parts: a line for each, with its number, rows and checksum."""
 METADATA = b"paraisite"
 """Where the manifest stands in the metadata of a finished table."""
 
 
-_OURS = re.compile(rf"{re.escape(MANIFEST)}|pages|part-\d+\.parquet|\..*")
+_HALF = re.compile(r"\..*\.part|\.whole\.parquet")
+_OURS = re.compile(rf"{re.escape(MANIFEST)}|{re.escape(DONE)}|lock|pages|part-\d+\.parquet|{_HALF.pattern}")
 """What the folder of an unfinished table holds, half-written files included."""
 
 
@@ -57,6 +64,8 @@ class Unfinished:
         self.folder = unfinished_folder(out)
         self.manifest: dict[str, Any] = json.loads(json.dumps(manifest))
         self._lock: Any = None
+        self._written: dict[int, tuple[int, str]] = {}
+        """Rows and checksum of each part."""
 
     @property
     def pages(self) -> Path:
@@ -73,7 +82,7 @@ class Unfinished:
             else, or if another process is at it.
         """
         if resume and self.out.is_file() and not self._differences(finished_manifest(self.out)):
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._remove()
             return True
         begun = self.folder.exists()
         if begun and resume and (self.folder / MANIFEST).is_file():
@@ -93,7 +102,10 @@ class Unfinished:
                     f"{self.out} is finished, and made otherwise: {'; '.join(said)}; name another file, or give "
                     "--overwrite"
                 )
-            raise ResumeError(f"{self.out} exists already; name another file, or give --overwrite")
+            try:
+                refuse_existing(self.out)
+            except OutputExists as error:
+                raise ResumeError(str(error)) from None
         self.folder.mkdir(exist_ok=True)
         self._take_lock()
         if not (begun and resume and (self.folder / MANIFEST).is_file()):
@@ -102,31 +114,48 @@ class Unfinished:
                 if not _OURS.fullmatch(path.name):
                     raise ResumeError(f"{path} is no part of a table; move it away, or name another file")
             for path in left:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                _delete(path)
             with replacing(self.folder / MANIFEST) as aside:
                 aside.write_text(json.dumps(self.manifest, indent=1), encoding="utf-8")
         return False
 
-    def finished(self, schema: pa.Schema) -> set[int]:
-        """Return the numbers of the parts that are done; what is damaged is removed and will be done again."""
-        done = set()
+    def finished(self, schema: pa.Schema, say: Callable[[str], object] = lambda line: None) -> set[int]:
+        """Return the numbers of the parts that are done; what is damaged is removed, told, and will be done again."""
+        listed = dict(self._listed())
         for path in self.folder.iterdir():
             if match := re.fullmatch(r"part-(\d+)\.parquet", path.name):
+                index = int(match[1])
                 try:
-                    if parquet.read_schema(path).equals(schema):
-                        done.add(int(match[1]))
-                        continue
-                except (pa.ArrowException, OSError):
-                    pass
-                path.unlink()
-            elif path.name.startswith("."):  # half-written when its process was killed
-                path.unlink()
-        return done
+                    damaged = path != self._part(index) or _facts(path.read_bytes(), schema) != listed.get(index)
+                except (pa.ArrowException, OSError, ValueError):
+                    damaged = True
+                if damaged:
+                    say(f"{path}: not the part that was written (damaged, or of an older version); it is done again")
+                    _delete(path)
+                else:
+                    self._written[index] = listed[index]
+            elif _HALF.fullmatch(path.name):  # half-written when its process was killed
+                _delete(path)
+        return set(self._written)
+
+    def _listed(self) -> Iterator[tuple[int, tuple[int, str]]]:
+        """Yield number, rows and checksum of each part that was written, as far as the list can be read."""
+        path = self.folder / DONE
+        unreadable = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
+        for line in path.read_bytes().splitlines() if path.is_file() else ():
+            with suppress(*unreadable):  # a line cut short or changed; its part is done again
+                entry = json.loads(line)
+                yield int(entry["part"]), (int(entry["rows"]), str(entry["sha256"]))
 
     def write(self, index: int, content: bytes) -> None:
         """Keep the rows of a part."""
+        rows, digest = self._written[index] = _facts(content)
         with replacing(self._part(index)) as aside:
             aside.write_bytes(content)
+        path = self.folder / DONE
+        with naming(path), path.open("a", encoding="utf-8") as file:
+            # a line begins with its end: one that a full disk cut short spoils no later one
+            file.write("\n" + json.dumps({"part": index, "rows": rows, "sha256": digest}))
 
     def assemble(self, n: int, work: Work, metadata: Mapping[bytes, bytes], *, regroup: bool) -> None:
         """Put the n parts together as the table, in their order, and remove the folder.
@@ -142,15 +171,23 @@ class Unfinished:
         """
         whole = {**metadata, METADATA: json.dumps(self.manifest).encode()}
         aside = self.folder / ".whole.parquet"
-        with parquet.ParquetWriter(aside, work.schema.with_metadata(whole), **work.parquet_options) as writer:
-            tables = (parquet.ParquetFile(self._part(i)).read() for i in range(n))
-            for table in _regrouped(tables) if regroup else tables:
-                writer.write_table(table, row_group_size=max(table.num_rows, 1))
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(aside, self.out)
+        with naming(self.out, aside):
+            with parquet.ParquetWriter(aside, work.schema.with_metadata(whole), **work.parquet_options) as writer:
+                tables = (self._read(i) for i in range(n))
+                for table in _regrouped(tables) if regroup else tables:
+                    writer.write_table(table, row_group_size=max(table.num_rows, 1))
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(aside, self.out)
         self.release()
-        shutil.rmtree(self.folder)
+        self._remove()
+
+    def _read(self, index: int) -> pa.Table:
+        """Return the rows of a part, which may have been damaged since it was written."""
+        content = self._part(index).read_bytes()
+        if _facts(content) != self._written[index]:
+            raise ResumeError(f"{self._part(index)} has changed while the work went on; --resume does it again")
+        return parquet.ParquetFile(pa.BufferReader(content)).read()
 
     def leave(self) -> None:
         """End here for now; a folder in which nothing is done vanishes."""
@@ -158,13 +195,22 @@ class Unfinished:
         if self.folder.is_dir() and not any(
             p.name.startswith("part-") or p == self.pages for p in self.folder.iterdir()
         ):
-            shutil.rmtree(self.folder)
+            self._remove()
 
     def release(self) -> None:
         """Let another process go on."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def _remove(self) -> None:
+        """Remove what is ours, and the folder unless anything else is in it."""
+        if self.folder.is_dir() and not self.folder.is_symlink():
+            for path in self.folder.iterdir():
+                if _OURS.fullmatch(path.name):
+                    _delete(path)
+            with suppress(OSError):
+                self.folder.rmdir()
 
     def _part(self, index: int) -> Path:
         return self.folder / f"part-{index:06d}.parquet"
@@ -179,6 +225,24 @@ class Unfinished:
         if before is None:
             return ["it does not say what it was made of"]
         return list(_compare(before, self.manifest))
+
+
+def _facts(content: bytes, schema: pa.Schema | None = None) -> tuple[int, str]:
+    """Rows and checksum of the content of a part.
+
+    Raises
+    ------
+    ValueError
+        If it has other columns.
+    """
+    file = parquet.ParquetFile(pa.BufferReader(content))
+    if schema is not None and not file.schema_arrow.equals(schema):
+        raise ValueError("it has other columns")
+    return file.metadata.num_rows, hashlib.sha256(content).hexdigest()
+
+
+def _delete(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def finished_manifest(path: Path) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paraisite.csv_cells import CsvWriter
 from paraisite.datasets import split_hash
 from paraisite.evaluation.metrics import coverage, interval_score, interval_width, scores
 from paraisite.graphs import CUTOFF, TOLERANCE
@@ -314,6 +314,6 @@ def _property_scores(
 
 def _write_rows(path: Path, header: Sequence[str], rows: list[list[Any]]) -> None:
     with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = CsvWriter(file)
         writer.writerow(header)
         writer.writerows(rows)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from paraisite.model.model import HeadConfig
 from paraisite.model.registry import registry
@@ -22,6 +23,18 @@ class RecipeError(ValueError):
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _as_file_name(name: str) -> str:
+    if not re.fullmatch(r"[^\W_][\w.+ -]{0,99}", name) or name.endswith((" ", ".")):
+        raise ValueError(
+            f"{name!r} names files too: use letters, digits and . _ + - only, 100 at most, a letter or digit first"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_as_file_name)]
+"""A name that folders and files get, which it must not lead out of."""
 
 
 class Target(_Strict):
@@ -76,7 +89,7 @@ class Stage(_Strict):
         said: yes, but in the first stage of a recipe whose `initial` has a scaler for the target.
     """
 
-    name: str
+    name: Name
     dataset: str | tuple[str, ...]
     rename: dict[str, dict[str, str]] = Field(default_factory=dict)
     omit_flagged: bool = False
@@ -204,7 +217,7 @@ class Recipe(_Strict):
         As Lightning's trainer takes it.
     """
 
-    name: str
+    name: Name
     description: str = ""
     initial: str = "none"
     head: HeadConfig = HeadConfig()
@@ -286,14 +299,19 @@ def load_recipe(name: str | Path, settings: list[str] | None = None) -> Recipe:
     """
     path = Path(name)
     if not path.is_file() and str(name) in shipped_recipes():
-        text = (_FOLDER / f"{name}.yml").read_text()
+        text = (_FOLDER / f"{name}.yml").read_text(encoding="utf-8")
     elif path.is_file():
-        text = path.read_text()
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{name}: not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
+        except OSError as error:
+            raise RecipeError(f"{name}: cannot be read ({error.strerror}); check its permissions") from None
     else:
         raise RecipeError(f"{name}: no such file, nor a shipped recipe; those are {', '.join(shipped_recipes())}")
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RecipeError(f"{name}: not valid YAML: {error}") from None
     if not isinstance(content, dict):
         raise RecipeError(f"{name}: a recipe is a mapping with the keys {', '.join(Recipe.model_fields)}")

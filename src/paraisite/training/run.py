@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from paraisite.datasets import DatasetError, Split, split_hash
+from paraisite.datasets.doubts import doubts
 from paraisite.datasets.registry import find
 from paraisite.datasets.saved_split import SavedSplit, read_split
 from paraisite.locking import locked
@@ -90,6 +91,8 @@ def run(
     for reads, s in {stage.reads: s for stage, s in zip(recipe.stages, data, strict=True)}.items():
         size = f"{len(s.dataset)} crystals, {s.graphs.n_edges} distinct edges"
         say(f"{reads}: {size}, {len(s.rejections)} rejected")
+        for line in doubts(s.dataset):
+            say(f"warning: {reads}: {line}")
     for stage, part in zip(recipe.stages, data, strict=True):
         for target in stage.targets:
             usable(part.dataset, target, recipe)
@@ -506,6 +509,10 @@ def _properties(model: Model, recipe: Recipe, index: int, replicas: Replicas, *,
 
 def _refuse_another_run(out: Path, recipe: Recipe) -> None:
     path = out / "recipe.yml"
+    if _begun(out) and not path.is_file():
+        raise RecipeError(
+            f"{out} holds a model or stages that no run made (there is no {path.name}); give another --out"
+        )
     if _begun(out) and path.is_file() and _read_recipe(path) != recipe:
         raise RecipeError(f"{out} holds a run of another recipe ({path}); give another --out or remove that folder")
 

@@ -13,7 +13,7 @@ from paraisite.locking import FolderBusy, locked
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.prediction import Predictor
 from paraisite.training import run as runner
-from paraisite.training.recipe import Recipe, RecipeError
+from paraisite.training.recipe import Recipe, RecipeError, load_recipe
 
 SILENT = {"device": "cpu", "loggers": (), "say": lambda line: None}
 
@@ -288,3 +288,11 @@ def test_rows_without_kappa_and_small_holdouts(rocksalts: Path, tmp_path: Path) 
     small = recipe(data, stages=quick, split={"kind": "holdout", "group": "row", "earlier": "all", "fraction": 0.2})
     with pytest.raises(RecipeError, match="left to calibrate"):
         runner.run(small, tmp_path / "small", **SILENT)
+
+
+def test_a_model_of_someone_else_is_not_replaced(tiny_recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "thesis.tex").write_text("years of work")
+    with pytest.raises(RecipeError, match="that no run made"):
+        runner.run(load_recipe(tiny_recipe), tmp_path, device="cpu")
+    assert [p.name for p in tmp_path.rglob("*")] == ["model", "thesis.tex"]

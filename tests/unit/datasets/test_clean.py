@@ -195,7 +195,9 @@ def test_too_few_rows_for_a_fit() -> None:
     data = dataset().take(range(20))
     cleaning = clean(spoilt(data, "kappa", 3, 1e6))
     assert doubts(cleaning) == {}
-    assert cleaning.summary["notes"] == ["units and outlier were not looked for: 20 rows with kappa, 40 needed"]
+    assert cleaning.summary["notes"] == [
+        "outlier was not looked for: 20 rows with kappa, 40 needed; units, by a fit to others"
+    ]
 
 
 def test_no_conductivities() -> None:

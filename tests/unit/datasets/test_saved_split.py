@@ -151,7 +151,7 @@ def test_a_name_that_is_taken_is_not_overwritten(splits: list[SavedSplit], tmp_p
     path = write_split(splits[0], tmp_path)
     before = path.read_bytes()
     other = make_split(DATA, "kfold", folds=4, name=splits[0].name)
-    with pytest.raises(DatasetError, match=r"kfold-3-seed1\.json: holds another split; delete it"):
+    with pytest.raises(DatasetError, match=r"kfold-3-seed1\.json: holds another split, .*--overwrite"):
         write_split(other, tmp_path)
     assert path.read_bytes() == before
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import astuple, fields, replace
 from pathlib import Path
 
@@ -322,3 +324,71 @@ def test_a_card_that_is_no_object(saved: Path) -> None:
 def test_a_card_refuses_unknown_entries() -> None:
     with pytest.raises(ValidationError, match="colour"):
         Card(name="x", kappa=make().card.kappa, colour="red")  # type: ignore[call-arg]
+
+
+BAD_CARDS: dict[str, tuple[list[str | int], object]] = {
+    "members": (["kappa", "config", "members"], 10**9),
+    "negative-width": (["kappa", "config", "head", "hidden"], [-5]),
+    "huge-width": (["kappa", "config", "head", "hidden"], [10**12]),
+    "many-layers": (["kappa", "config", "head", "hidden"], [4] * 10**5),
+    "many-weights": (["kappa", "config", "head", "hidden"], [65_536, 65_536]),
+    "blocks": (["kappa", "config", "encoder", "blocks"], 10**8),
+    "steps": (["kappa", "config", "encoder", "set2set_steps"], 10**9),
+    "elements": (["kappa", "config", "encoder", "elements"], [10**9]),
+    "no-elements": (["kappa", "config", "encoder", "elements"], []),
+    "no-layers": (["kappa", "config", "encoder", "readout"], []),
+    "gaussians": (["kappa", "config", "encoder", "gaussians"], 10**10),
+    "targets": (["kappa", "config", "targets"], []),
+    "transforms": (["kappa", "transforms"], {}),
+    "cutoff": (["cutoff"], 1e9),
+    "tolerance": (["tolerance"], -1.0),
+    "folds": (["folds"], [[0, 99]]),
+    "formula-fold": (["formula_fold"], {"MgO": 7}),
+    "other-shape": (["kappa", "config", "encoder", "embedding"], 17),
+}
+
+
+def test_a_card_cannot_ask_for_what_no_model_has(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """In a process that has little memory: nothing is built before it is known to fit."""
+    for name, ((*way, last), value) in BAD_CARDS.items():
+        folder = Path(shutil.copytree(tiny_checkpoint, tmp_path / name))
+        card = json.loads((folder / "card.json").read_text())
+        place = card
+        for key in way:
+            place = place[key]
+        place[last] = value
+        (folder / "card.json").write_text(json.dumps(card))
+    code = (
+        "import resource, sys; from pathlib import Path; from paraisite.model.checkpoint import *\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "    try: Checkpoint.load(path); print('loaded', path)\n"
+        "    except CheckpointError as error: print(' '.join(str(error).split()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    for name, line in zip(sorted(BAD_CARDS), done.stdout.splitlines(), strict=True):
+        assert line.startswith(str(tmp_path / name)), line
+        assert "again" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 10**6, b"\xff\xfe", b"{}", b"[]", b"NaN", b'{"format": "two"}'])
+def test_any_card_is_a_checkpoint_error(tiny_checkpoint: Path, tmp_path: Path, content: bytes) -> None:
+    folder = Path(shutil.copytree(tiny_checkpoint, tmp_path / "model"))
+    (folder / "card.json").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"card\.json"):
+        Checkpoint.load(folder)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "other"])
+def test_any_damage_of_a_file_is_a_checkpoint_error(tiny_checkpoint: Path, tmp_path: Path, damage: str) -> None:
+    for path in sorted(tiny_checkpoint.iterdir()):
+        folder = Path(shutil.copytree(tiny_checkpoint, tmp_path / f"{path.name}-model"))
+        data = path.read_bytes()
+        other = (tiny_checkpoint / "kappa.safetensors").read_bytes()
+        bad = {"cut": data[: len(data) // 2], "empty": b"", "text": b"\x00\xff,\n1,2\n" * 9, "other": other}[damage]
+        if bad == data or (path.name == "known.csv" and damage in ("cut", "empty")):
+            continue
+        (folder / path.name).write_bytes(bad)
+        with pytest.raises(CheckpointError, match="model"):
+            Checkpoint.load(folder)

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from argon import argon, potential
 from ase.build import bulk
+from ase.calculators.lj import LennardJones
 
 from paraisite.crystals import Crystal
+from paraisite.phonons import stages
 from paraisite.phonons.calculation import calculate
 from paraisite.phonons.cells import PhononError
 from paraisite.phonons.claim import BOUNDS, LATE, fingerprint, forces_fingerprint
@@ -22,6 +24,7 @@ from paraisite.phonons.estimate import Estimate, check
 from paraisite.phonons.figures import KAPPA, PHONONS, draw
 from paraisite.phonons.mesh import change
 from paraisite.phonons.potentials import full_name
+from paraisite.phonons.quick_result import calculate_quick
 from paraisite.phonons.result import Result
 from paraisite.phonons.run import run
 from paraisite.phonons.settings import QuickSettings, Settings
@@ -212,6 +215,121 @@ def test_finished_stages_are_not_repeated(argon_folder, tmp_path, lost):
     assert same(before, after)
     if not lost:
         assert after.details["seconds"] == before.details["seconds"]
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def flip(data: bytes) -> bytes:
+    at = len(data) * 2 // 3
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut, flip], ids=["cut", "flip"])
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [
+        ("stages/relax.json", "relax"),
+        ("stages/force_constants.json", "force_constants"),
+        ("stages/harmonic.json", "harmonic"),
+        ("stages/mesh-5x5x5.json", "mesh-5x5x5"),
+        ("fc2.hdf5", "force_constants"),
+        ("fc3.hdf5", "force_constants"),
+        ("band.yaml.xz", "harmonic"),
+        ("kappa-*.hdf5", "mesh-5x5x5"),
+    ],
+)
+def test_a_damaged_stage_is_done_again(argon_folder, tmp_path, name, stage, damage):
+    folder = copied(argon_folder, tmp_path)
+    before = Result.read(folder)
+    path = next(folder.glob(name))
+    path.write_bytes(damage(path.read_bytes()))
+    said = []
+    after = calculate(argon(), folder, potential(), QUICK, say=said.append)
+    assert same(before, after)
+    assert f"{path}: missing or damaged; the stage {stage} is done again" in said
+    said.clear()
+    calculate(argon(), folder, potential(), QUICK, say=said.append)
+    assert not said
+
+
+CONTENTS = [b"", b"{}", b"[]", b"\xff", b"[" * 100_000, b'{"made_from": "", "check": "x"}', b'{"check": 1}']
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=range(len(CONTENTS)))
+def test_a_stage_of_any_content_is_not_finished(tmp_path, content):
+    stages.write(tmp_path, "relax", {"energy": 0.1 + 0.2, "cell": [1, None]})
+    assert stages.read(tmp_path, "relax") == {"energy": 0.1 + 0.2, "cell": [1, None]}
+    (tmp_path / "stages" / "relax.json").write_bytes(content)
+    said = []
+    assert stages.read(tmp_path, "relax", say=said.append) is None
+    assert len(said) == 1
+    assert stages.read(tmp_path, "relax", say=said.append) is None
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("damage", [cut, flip, lambda data: b""], ids=["cut", "flip", "empty"])
+def test_damaged_forces_are_computed_again(argon_folder, tmp_path, damage):
+    folder = copied(argon_folder, tmp_path)
+    before = Result.read(folder)
+    (folder / "stages" / "force_constants.json").unlink()  # else they are not needed
+    path = folder / "forces.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    said = []
+    assert same(before, calculate(argon(), folder, potential(), QUICK, say=said.append))
+    assert f"{path}: damaged; the forces are computed again" in said
+
+
+@pytest.mark.parametrize("damage", [cut, lambda data: b""], ids=["cut", "empty"])
+def test_a_folder_that_has_lost_its_input_is_done_anew(argon_folder, tmp_path, damage):
+    folder = copied(argon_folder, tmp_path)
+    before = Result.read(folder)
+    path = folder / "input.json"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(AssertionError, match="asked for"):  # nothing is taken over
+        calculate(argon(), folder, Never(), QUICK)
+    assert same(before, calculate(argon(), folder, potential(), QUICK))
+
+
+def test_stages_of_earlier_versions_are_kept(argon_folder, tmp_path):
+    folder = copied(argon_folder, tmp_path)
+    for path in (folder / "stages").iterdir():
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps({k: v for k, v in record.items() if k not in ("files", "check")}))
+    assert same(Result.read(folder), calculate(argon(), folder, Never(), QUICK))
+    (folder / "fc3.hdf5").write_bytes(cut((folder / "fc3.hdf5").read_bytes()))
+    said = []
+    assert same(Result.read(folder), calculate(argon(), folder, Never(), QUICK, say=said.append))
+    assert f"{folder / 'fc3.hdf5'}: damaged; the force constants are made again" in said
+
+
+@pytest.mark.parametrize("name", ["relaxed.vasp", "fc3.hdf5", "input.json", "result.json"])
+def test_files_of_others_are_not_written_over(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(PhononError, match=f"{name}: not of this program"):
+        calculate(argon(), tmp_path, potential(), QUICK)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "{}"
+
+
+class NoStress(LennardJones):
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012
+
+
+class NoForces(LennardJones):
+    def calculate(self, *args, **kwargs):
+        super().calculate(*args, **kwargs)
+        self.results["forces"] = np.zeros_like(self.results["forces"])
+        self.results["stress"] = np.zeros(6)
+
+
+@pytest.mark.parametrize(("kind", "said"), [(NoStress, "gives no stress"), (NoForces, "gives no forces on atoms")])
+def test_a_potential_that_cannot_do_it_is_told(tmp_path, kind, said):
+    with pytest.raises(PhononError, match=f"{said}.*use another potential"):
+        calculate(argon(), tmp_path / "full", kind(), QUICK)
+    with pytest.raises(PhononError, match=f"{said}.*use another potential"):
+        calculate_quick(argon(), tmp_path / "quick", kind(), QuickSettings(potential="argon"))
 
 
 def test_a_folder_is_for_one_crystal_and_one_choice(argon_folder):

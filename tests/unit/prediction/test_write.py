@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from paraisite.outputs import OutputError
 from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS
-from paraisite.prediction.write import INTEGERS, TEXT, UNITS, OutputError, check_output, column_names, open_writer
+from paraisite.prediction.write import INTEGERS, TEXT, UNITS, check_output, column_names, open_writer
+from paraisite.replacing import replacing
 
 EXTENSIONS = [".csv", ".json", ".parquet"]
 
@@ -99,9 +104,49 @@ def test_a_link_keeps_pointing_where_it_did(tmp_path: Path) -> None:
 def test_unusable_outputs_are_named(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=name.partition(".")[0]):
+    with pytest.raises(match=name.partition(".")[0]):
         check_output(tmp_path / name)
 
 
 def test_extensions_in_capitals_count(tmp_path: Path) -> None:
     check_output(tmp_path / "OUT.CSV")
+
+
+def test_a_table_that_exists_is_not_written_over_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match=r"out\.csv exists already; .*--overwrite"):
+        check_output(path, overwrite=False)
+    check_output(path, overwrite=True)
+    path.unlink()
+    path.symlink_to(tmp_path / "nowhere.csv")
+    with pytest.raises(OutputError, match="exists already"):
+        check_output(path, overwrite=False)
+
+
+def test_a_device_is_never_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    os.mkfifo(path)
+    with pytest.raises(OutputError, match="device or pipe"):
+        check_output(path)
+    with pytest.raises(OSError, match=r"device or pipe.*out\.csv"), replacing(path) as aside:
+        aside.write_text("x")
+    assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_a_full_disk_is_told_with_the_path_and_leaves_nothing(extension: str, tmp_path: Path) -> None:
+    path = tmp_path / f"out{extension}"
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from paraisite.prediction.write import open_writer\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "with open_writer(Path(sys.argv[1]), ['id', 'kappa_W_mK']) as writer:\n"
+        "    for i in range(20000): writer.write({'id': f'{i * 7919 % 20011}', 'kappa_W_mK': i ** 0.5})\n"
+    )
+    path.write_text("before")
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("OSError")
+    assert last.endswith(f"File too large: '{path}'")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]

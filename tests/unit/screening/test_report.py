@@ -17,11 +17,12 @@ from predictions import prediction, write_predictions
 from pyarrow import parquet
 
 from paraisite.crystals import Crystal
+from paraisite.outputs import OutputExists
 from paraisite.screening.report import census as census_module
 from paraisite.screening.report.census import COLUMNS, Census
 from paraisite.screening.report.scene import scene
 from paraisite.screening.report.write import write_report
-from paraisite.screening.shortlist import ShortlistError, Wish, row_groups
+from paraisite.screening.shortlist import Wish, row_groups
 
 pytest.importorskip("matplotlib", reason="reports need the extra [train]")
 
@@ -168,15 +169,15 @@ def test_folders_that_hold_something_else_are_left_alone(tmp_path: Path, rows: l
     table = write_predictions(tmp_path / "t.parquet", rows)
     out = tmp_path / "r"
     first = write_report(table, out, Wish(top=3)).page.read_bytes()
-    with pytest.raises(ShortlistError, match="--force"):
+    with pytest.raises(OutputExists, match="--overwrite"):
         write_report(table, out)
-    assert write_report(table, out, Wish(top=3), force=True).page.read_bytes() == first
+    assert write_report(table, out, Wish(top=3), overwrite=True).page.read_bytes() == first
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.tex").write_text("")
-    with pytest.raises(ShortlistError, match="not empty"):
-        write_report(table, mine, force=True)
-    with pytest.raises(ShortlistError, match="is a file"):
+    with pytest.raises(OutputExists, match="not empty"):
+        write_report(table, mine, overwrite=True)
+    with pytest.raises(OutputExists, match="is a file"):
         write_report(table, table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from paraisite import arrow
 from paraisite.crystals import Crystal, read
 from paraisite.graphs.store import METADATA
+from paraisite.screening import structures
 from paraisite.screening.structures import find_structures, write_cifs
 
 
@@ -140,3 +143,46 @@ def test_written_crystals_are_read_again(tmp_path: Path) -> None:
         assert (again.numbers == crystal.numbers).all()
         assert again.positions == pytest.approx(crystal.positions, abs=1e-12)
         assert again.volume == pytest.approx(crystal.volume, rel=1e-9)
+
+
+def test_names_that_are_no_utf8_are_found_again(files: list[Path], tmp_path: Path) -> None:
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    place.mkdir()
+    (place / os.fsdecode(b"\xe4.cif")).write_bytes(files[0].read_bytes())
+    archive = in_zip(files[1:2], place)
+    archive = archive.rename(place / os.fsdecode(b"arch\xefv.zip"))
+    items = [item for item in read([place / os.fsdecode(b"\xe4.cif"), archive]) if isinstance(item, Crystal)]
+    rows = arrow_rows(items)
+    assert "\\udce9" in rows[0]["source"]
+    assert [c is not None for c in find_structures(rows)] == [True, True]
+    for path in place.iterdir():
+        path.rename(tmp_path / path.name)
+    assert [c is not None for c in find_structures(rows, [str(tmp_path)])] == [True, True]
+
+
+def arrow_rows(crystals: list[Crystal]) -> list[dict[str, Any]]:
+    """Rows as a table of predictions holds them."""
+    return [
+        row(c) | {name: arrow.texts([getattr(c, name)]).to_pylist()[0] for name in ("id", "source")} for c in crystals
+    ]
+
+
+def test_a_table_cannot_have_the_whole_disk_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[str] = []
+    monkeypatch.setattr(structures, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(structures, "Files", lambda inputs: walked.extend(inputs) or Nothing())
+    for source in ("/", "/#3", "/::x.cif", str(tmp_path), os.fspath(tmp_path / "pipe")):
+        if source.endswith("pipe"):
+            os.mkfifo(source)
+        assert find_structures([{"id": "a", "source": source, "formula": "MgO", "n_sites": 2}], noted=["/"]) == [None]
+    assert walked == []
+    (tmp_path / "few").mkdir()
+    (tmp_path / "loop").symlink_to("/")
+    gone = [{"id": "a", "source": "gone.cif", "formula": "MgO", "n_sites": 2}]
+    find_structures(gone, noted=[str(tmp_path), str(tmp_path / "few"), str(tmp_path / "pipe")])
+    assert walked == [str(tmp_path / "few")]
+
+
+class Nothing:
+    def raw(self) -> list[Any]:
+        return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,10 @@ MANIFEST = {"sources": [{"input": "a.zip", "bytes": 10}], "options": {"level": 0
 
 def content(*ids: str) -> bytes:
     return WORK.rejected(Part(0, tuple(Rejection(i, i, "no") for i in ids)), "no")
+
+
+def damage(path: Path, how: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(how(path.read_bytes()))
 
 
 def begun(out: Path, manifest: dict[str, object] = MANIFEST, **options: bool) -> Unfinished:
@@ -68,13 +73,68 @@ def test_going_on_finds_what_is_done_and_whole(tmp_path: Path) -> None:
     table = begun(out)
     table.write(0, content("a"))
     table.write(7, content("b"))
-    table.write(3, content("c")[:100])  # as after a failure of the disk
+    table.write(3, content("c"))
+    damage(table.folder / "part-000003.parquet", lambda data: data[:100])  # as after a failure of the disk
     (table.folder / ".part-000009.parquet.1.part").write_bytes(b"half")
     table.leave()
     again = begun(out, resume=True)
     assert again.finished(WORK.schema) == {0, 7}
     assert not (table.folder / "part-000003.parquet").exists()
     assert not list(again.folder.glob(".*"))
+
+
+@pytest.mark.parametrize("kind", ["flipped bit", "swapped", "fewer rows", "unlisted", "list cut short"])
+def test_a_damaged_part_is_done_again(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "out.parquet"
+    table = begun(out)
+    for i, ids in enumerate((("a", "b"), ("c", "d"), ("e", "f"))):
+        table.write(i, content(*ids))
+    table.leave()
+    first, second = (table.folder / f"part-00000{i}.parquet" for i in (0, 1))
+    again = {0}
+    if kind == "flipped bit":
+        at = first.read_bytes().index(b"PAR1", 4) // 8
+        damage(first, lambda data: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    elif kind == "swapped":
+        one, other = first.read_bytes(), second.read_bytes()
+        first.write_bytes(other)
+        second.write_bytes(one)
+        again = {0, 1}
+    elif kind == "fewer rows":
+        first.write_bytes(content("a"))
+    elif kind == "unlisted":
+        (table.folder / "done.jsonl").unlink()
+        again = {0, 1, 2}
+    else:
+        damage(table.folder / "done.jsonl", lambda data: data[:-3])
+        again = {2}
+    resumed = begun(out, resume=True)
+    said: list[str] = []
+    assert resumed.finished(WORK.schema, said.append) == {0, 1, 2} - again
+    assert len(said) == len(again)
+    assert all(f"part-00000{i}.parquet" in line for i, line in zip(sorted(again), sorted(said), strict=True))
+    for i, ids in enumerate((("a", "b"), ("c", "d"), ("e", "f"))):
+        if i in again:
+            resumed.write(i, content(*ids))
+    resumed.assemble(3, WORK, {}, regroup=True)
+    assert parquet.ParquetFile(out).read().column("id").to_pylist() == ["a", "b", "c", "d", "e", "f"]
+
+
+def test_a_part_that_changes_under_the_work_is_noticed(tmp_path: Path) -> None:
+    table = begun(tmp_path / "out.parquet")
+    table.write(0, content("a", "b"))
+    (table.folder / "part-000000.parquet").write_bytes(content("a"))
+    with pytest.raises(ResumeError, match=r"part-000000\.parquet has changed"):
+        table.assemble(1, WORK, {}, regroup=True)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_files_of_others_survive_the_end_of_a_table(tmp_path: Path) -> None:
+    table = begun(tmp_path / "out.parquet")
+    table.write(0, content("a"))
+    (table.folder / "thesis.tex").write_text("x")
+    table.assemble(1, WORK, {}, regroup=True)
+    assert [path.name for path in table.folder.iterdir()] == ["thesis.tex"]
 
 
 def test_what_was_begun_otherwise_is_not_gone_on_with(tmp_path: Path) -> None:

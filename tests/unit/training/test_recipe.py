@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -193,3 +194,24 @@ def test_kappa_comes_first() -> None:
         }
     )
     assert list(recipe.targets) == ["kappa", "gruneisen"]
+
+
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a/b", "..", ".hidden", "", "a\nb", "x" * 101, "a\\b", "-o"])
+def test_a_name_stays_in_its_folder(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "recipe.yml"
+    for content in (
+        {"name": name, "stages": [{"name": "a", "dataset": "mix"}]},
+        {"name": "a", "stages": [{"name": name, "dataset": "mix"}]},
+    ):
+        path.write_text(json.dumps(content))
+        with pytest.raises(RecipeError, match="names files too"):
+            load_recipe(path)
+
+
+def test_a_recipe_that_is_no_utf8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yml"
+    path.write_bytes("name: caf\xe9\n".encode("latin-1"))
+    with pytest.raises(RecipeError, match=r"recipe\.yml: not UTF-8 \(byte 10\)"):
+        load_recipe(path)
+    path.write_bytes("\ufeffname: café\nstages: [{name: a, dataset: mix}]\n".encode())
+    assert load_recipe(path).name == "café"

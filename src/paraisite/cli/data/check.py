@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paraisite.cli.console import cell, console, say
-from paraisite.cli.data.folders import beyond_diamond, listed, load_dataset, note_namesake
+from paraisite.cli.data.folders import listed, load_dataset, note_namesake, warnings
 from paraisite.cli.errors import FAILED, fail, guarded
 from paraisite.cli.options import MirrorOption
 
@@ -62,7 +62,7 @@ def check(
     folder = None if card is not None else path if path.is_dir() else path.parent
     for line in listed(rejected):
         say(line)
-    for line in beyond_diamond(data):
+    for line in warnings(data):
         say(line)
     if data.targets:
         console().print(_targets(data, _units(data, folder)))
@@ -71,7 +71,7 @@ def check(
     if noted := sum(bool(crystal.notes) for crystal in data.crystals):
         say(f"notes: {noted} crystals were read with an assumption, such as {_first_note(data)}")
     said, wrong = _content(data, folder)
-    typer.echo(f"content hash: {data.content_hash}\n  {said}")
+    say(f"content hash: {data.content_hash}\n  {said}")
     if rejected or wrong:
         raise typer.Exit(FAILED)
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paraisite.cli.console import console, say
-from paraisite.cli.data.folders import ForceOption, check_output, load_dataset
+from paraisite.cli.data.folders import check_output, load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
-from paraisite.cli.options import MirrorOption
+from paraisite.cli.options import MirrorOption, OverwriteOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,7 +55,7 @@ def clean(
         Path | None, typer.Option("--config", metavar="FILE", help="YAML file of rules that differ from the defaults.")
     ] = None,
     workers: WorkersOption = None,
-    force: ForceOption = False,
+    overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
     """Drop, merge or flag rows that cannot be right, and say why for each."""
@@ -63,7 +63,7 @@ def clean(
         from paraisite.datasets.cleaning_rules import Rules, load_rules
         from paraisite.datasets.store import inherited
 
-        check_output(output, force, [dataset])
+        check_output(output, overwrite, [dataset])
         rules = load_rules(config) if config is not None else Rules()
         data = load_dataset(dataset, mirror)
         terms = inherited([dataset])
@@ -80,10 +80,10 @@ def clean(
     console().print(_counts(summary))
     rows, fates = summary["rows"], summary["fates"]
     say(f"{data.name}: {rows['before']} rows, {', '.join(f'{n} {fate}' for fate, n in fates.items())}")
-    typer.echo(f"rows that remain: {rows['after']}")
+    say(f"rows that remain: {rows['after']}")
     for note in summary["notes"]:
         say(f"note: {note}")
-    typer.echo(f"content: {summary['content_hash']['before'][:12]} -> {summary['content_hash']['after'][:12]}")
+    say(f"content: {summary['content_hash']['before'][:12]} -> {summary['content_hash']['after'][:12]}")
     say(f"written: {output} (why: {output / 'cleaning.csv'})", err=True)
 
 

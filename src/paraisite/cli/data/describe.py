@@ -16,7 +16,7 @@ import typer
 from paraisite.cli.console import console, say
 from paraisite.cli.data.folders import load_all
 from paraisite.cli.errors import guarded, wrong_usage
-from paraisite.cli.options import MirrorOption
+from paraisite.cli.options import MirrorOption, OverwriteOption
 
 if TYPE_CHECKING:
     from paraisite.datasets import Dataset
@@ -39,15 +39,19 @@ def describe(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Where to write page and figures.")
     ],
+    overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
     """Describe data sets in numbers and figures, alone and side by side."""
     from paraisite.datasets.describe import describe as describe_datasets
     from paraisite.datasets.describe import markdown
+    from paraisite.outputs import refuse_existing
     from paraisite.replacing import replacing
 
     with wrong_usage():
         loaded = load_all(datasets, mirror)
+        drawn = ("kappa.png", *(_elements_png(dataset.name) for dataset in loaded), "overlap.png", "shared_kappa.png")
+        refuse_existing([output / name for name in ("summary.md", "summary.json", *drawn)], overwrite)
         output.mkdir(parents=True, exist_ok=True)
         with _progress() as progress:
             found = describe_datasets(loaded, progress)
@@ -55,16 +59,14 @@ def describe(
     if find_spec("matplotlib") is not None:
         figures = _draw(loaded, found, output)
     else:
-        typer.echo("no figures: matplotlib is missing; pip install 'paraisite[train]'", err=True)
+        say("no figures: matplotlib is missing; pip install 'paraisite[train]'", err=True)
     page = markdown(found, figures)
     for name, text in (("summary.md", page), ("summary.json", json.dumps(found.json(), indent=1) + "\n")):
         with replacing(output / name) as aside:
             aside.write_text(text, encoding="utf-8")
     for line in page.split("\n## Figures")[0].rstrip().split("\n"):
         say(line)
-    typer.echo(
-        f"written: {', '.join(str(output / name) for name in ('summary.md', 'summary.json', *figures))}", err=True
-    )
+    say(f"written: {', '.join(str(output / name) for name in ('summary.md', 'summary.json', *figures))}", err=True)
 
 
 @contextmanager
@@ -76,7 +78,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         def name(what: str, done: int, total: int) -> None:
             if what not in named:
                 named.add(what)
-                typer.echo(f"{what} …", err=True)
+                say(f"{what} …", err=True)
 
         yield name
         return
@@ -94,13 +96,17 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
+def _elements_png(dataset: str) -> str:
+    return re.sub(r"[^\w.+-]", "_", f"elements_{dataset}.png")
+
+
 def _draw(loaded: list[Dataset], found: Description, folder: Path) -> list[str]:
     """Draw what there is to draw and return the names of the files."""
     from paraisite.datasets import figures
 
     drawn = ["kappa.png"] if figures.kappa_histograms(loaded, folder / "kappa.png") else []
     for dataset in loaded:
-        name = re.sub(r"[^\w.+-]", "_", f"elements_{dataset.name}.png")
+        name = _elements_png(dataset.name)
         figures.periodic_table(found.summaries[dataset.name]["elements"], dataset.name, folder / name)
         drawn.append(name)
     if found.common:

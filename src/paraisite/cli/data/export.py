@@ -73,6 +73,10 @@ def export(
     file_names: Annotated[
         bool, typer.Option("--file-names", help="id_prop: names of the CIFs (ID.cif) in place of ids.")
     ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", "--force", help="Replace the file OUT if it exists already; a folder never is."),
+    ] = False,
     mirror: MirrorOption = None,
 ) -> None:
     """Write a data set for ASE, pymatgen, matgl, CGCNN, ALIGNN and others."""
@@ -89,10 +93,11 @@ def export(
             header=not no_header,
             loose=loose,
             file_names=file_names,
+            overwrite=overwrite,
         )
-    typer.echo(f"{written.path}: {written.rows} crystals")
+    say(f"{written.path}: {written.rows} crystals")
     if written.left_out:
-        typer.echo(f"left out: {written.left_out} rows without a value", err=True)
+        say(f"left out: {written.left_out} rows without a value", err=True)
     if written.renamed:
         n = len(written.renamed)
         shown = ", ".join(f"{before} -> {after}" for before, after in written.renamed[:FIRST])

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from paraisite.cli.console import say
 from paraisite.cli.downloads import download_bar
 from paraisite.cli.errors import FAILED, guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
@@ -53,10 +54,10 @@ def fetch(
         except (ValueError, OSError) as error:
             failed = True
             typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-            typer.echo(str(error), err=True)
+            say(str(error), err=True)
         else:
             for line in lines:
-                typer.echo(line, err=True)
-            typer.echo(folder)
+                say(line, err=True)
+            say(str(folder))
     if failed:
         raise typer.Exit(FAILED)

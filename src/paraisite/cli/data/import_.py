@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paraisite.cli.console import console, say
-from paraisite.cli.data.folders import FIRST, ForceOption, beyond_diamond, check_output, listed
+from paraisite.cli.data.folders import FIRST, check_output, listed, warnings
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
+from paraisite.cli.options import OverwriteOption
 
 if TYPE_CHECKING:
     from paraisite.datasets import Dataset
@@ -73,7 +74,16 @@ def import_(
             "--unit", metavar="UNIT", help="Unit of the conductivities: W/m/K, mW/m/K, kW/m/K, W/cm/K, mW/cm/K."
         ),
     ] = "W/m/K",
-    force: ForceOption = False,
+    at: Annotated[
+        float,
+        typer.Option(
+            "--at",
+            metavar="K",
+            min=1,
+            help="Temperature of the rows to take (within 7.5 K) where there is a column `temperature`.",
+        ),
+    ] = 300.0,
+    overwrite: OverwriteOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
     """Make a data set of your own files, or of the study's pickles.
@@ -83,15 +93,26 @@ def import_(
     with wrong_usage():
         from paraisite.datasets.importing import import_dataset, kappa_factor
         from paraisite.datasets.store import write_dataset
-        from paraisite.datasets.table import DatasetError
+        from paraisite.datasets.table import ROOM, DatasetError
 
-        check_output(output, force)
+        check_output(output, overwrite)
         kappa_factor(unit)
+        notes: list[str] = []
     try:
         with _progress(shown=not quiet and sys.stderr.isatty()) as advance:
             dataset = import_dataset(
-                source, targets, name=name, id_column=id_column, kappa_column=kappa_column, unit=unit, advance=advance
+                source,
+                targets,
+                name=name,
+                id_column=id_column,
+                kappa_column=kappa_column,
+                unit=unit,
+                at=at,
+                advance=advance,
+                say=notes.append,
             )
+        if at != ROOM:
+            notes.append(f"kappa is at {at:g} K, where models and other data have it at {ROOM:g} K")
         origin = {
             "imported": [_describe(path) for path in (source, targets) if path is not None],
             **{
@@ -100,11 +121,11 @@ def import_(
                 if value
             },
         }
-        write_dataset(dataset, output, origin=origin)
+        write_dataset(dataset, output, origin=origin, notes=notes)
     except DatasetError as error:
         fail(str(error), FAILED)
     if not quiet:
-        for line in _summary(dataset, output):
+        for line in (*(f"note: {note}" for note in notes), *_summary(dataset, output)):
             say(line, err=True)
 
 
@@ -124,7 +145,7 @@ def _summary(dataset: Dataset, folder: Path) -> Iterator[str]:
     if twice := [f"{id_} ({n})" for id_, n in Counter(dataset.ids).items() if n > 1]:
         named = ", ".join(twice[:FIRST]) + (f" and {len(twice) - FIRST} more" if len(twice) > FIRST else "")
         yield f"warning: ids on several rows, all of which are kept: {named}"
-    yield from beyond_diamond(dataset)
+    yield from warnings(dataset)
     yield f"imported {len(dataset)} rows as {dataset.name}, {len(rejected)} not: {folder}"
     for target, values in dataset.targets.items():
         known = values[np.isfinite(values)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
-from paraisite.cli.console import console
+from paraisite.cli.console import console, say
 from paraisite.cli.errors import guarded
 from paraisite.cli.options import MirrorOption
 
@@ -41,4 +39,4 @@ def list_(mirror: MirrorOption = None) -> None:
                 here = "no"
             table.add_row(name, "", here, f"Weights: {entry.title}", entry.licence)
     console().print(table)
-    typer.echo("what is not here: paraisite data fetch NAME; more of one: paraisite data info NAME")
+    say("what is not here: paraisite data fetch NAME; more of one: paraisite data info NAME")

@@ -11,9 +11,9 @@ import typer
 
 from paraisite.cli.console import cell, console, say
 from paraisite.cli.data.clean import WorkersOption, comparing, processes
-from paraisite.cli.data.folders import ForceOption, check_output, load_all, load_dataset
+from paraisite.cli.data.folders import check_output, load_all, load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
-from paraisite.cli.options import MirrorOption
+from paraisite.cli.options import MirrorOption, OverwriteOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -71,7 +71,7 @@ def merge(
         str, typer.Option("--name", metavar="NAME", help="Name of the result.", show_default="that of DIR")
     ] = "",
     workers: WorkersOption = None,
-    force: ForceOption = False,
+    overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
     """Merge data sets, and say for every row where it went."""
@@ -84,7 +84,7 @@ def merge(
 
         tables = [given for given in join or [] if given.lower().endswith(".csv")]
         inputs = [*datasets, *(given for given in join or [] if given not in tables)]
-        check_output(output, force, inputs)
+        check_output(output, overwrite, inputs)
         terms = inherited(inputs)
         parts = load_all(datasets, mirror)
         names = [part.name for part in parts]
@@ -111,17 +111,17 @@ def merge(
 
     summary = account.summary
     console().print(_counts(summary))
-    typer.echo(f"{summary['rows']['before']} rows, {summary['same_crystals']} crystals in several sets, ", nl=False)
-    typer.echo(f"{summary['rows']['after']} rows remain")
+    say(f"{summary['rows']['before']} rows, {summary['same_crystals']} crystals in several sets, ", nl=False)
+    say(f"{summary['rows']['after']} rows remain")
     if summary["mixed_fidelities"]:
-        typer.echo(f"warning: {summary['mixed_fidelities']} medians mix values of different fidelity", err=True)
+        say(f"warning: {summary['mixed_fidelities']} medians mix values of different fidelity", err=True)
     if summary["renamed_ids"]:
-        typer.echo(f"note: {summary['renamed_ids']} ids stood in two sets; the later ones are written ID@SET")
+        say(f"note: {summary['renamed_ids']} ids stood in two sets; the later ones are written ID@SET")
     for report in summary.get("joined", []):
         filled = ", ".join(f"{target} {n}" for target, n in report["filled"].items())
         rest = f"{report['unmatched']} of its rows match nothing, {report['broken']} are broken"
         say(f"joined {report['from']} by {report['by']}: {filled or 'nothing'}; {rest}")
-    typer.echo(f"content: {summary['content_hash']['merged'][:12]}")
+    say(f"content: {summary['content_hash']['merged'][:12]}")
     say(f"written: {output} (row by row: {output / 'merging.csv'})", err=True)
 
 

@@ -42,7 +42,7 @@ app = typer.Typer(
     epilog=EXAMPLES,
 )
 
-OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set to write.")]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="New folder for the data set.")]
 ElementsOption = Annotated[
     str, typer.Option("--elements", metavar="LIST", help="Elements that all must be there, separated by commas.")
 ]
@@ -266,7 +266,7 @@ def _store(
         incomplete = any(isinstance(row, sources.Shortfall) for row in arrived)
         dataset = sources.collect(arrived, name)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: {kept()}", err=True)
+        say(f"interrupted: {kept()}", err=True)
         raise
     except sources.SourceError as error:
         fail(f"{error} ({kept()})", FAILED)
@@ -299,7 +299,7 @@ def _check_folder(folder: Path, pages: Path, origin: Mapping[str, Any], *, holds
 
 
 def _summarise(given: Sequence[Rejection], n: int, folder: Path) -> None:
-    typer.echo(f"{folder}: {n} crystals, {len(given)} rejected", err=True)
+    say(f"{folder}: {n} crystals, {len(given)} rejected", err=True)
     for line in listed(given, more=", in card.json"):
         say(line, err=True)
 

@@ -12,7 +12,7 @@ import typer
 from paraisite.cli.console import cell, console, say
 from paraisite.cli.data.folders import load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
-from paraisite.cli.options import MirrorOption
+from paraisite.cli.options import MirrorOption, OverwriteOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -101,6 +101,7 @@ def split(
             help="Write NAME.json there; by default into splits/ of a data set's folder, and nothing for a name.",
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
     """Split a data set into training and validation rows, and say what they share."""
@@ -125,16 +126,16 @@ def split(
                 data, by.value, name=name, say=lambda kind: status.update(f"comparing by {kind}"), **given
             )
         folder = _folder(dataset) if output is None else output
-        path = None if folder is None else write_split(made, folder)
+        path = None if folder is None else write_split(made, folder, overwrite=overwrite)
 
     say(f"{data.name}: {len(data)} rows, split {made.name}, hash {made.split_hash[:12]}")
     console().print(_table(made, data))
-    typer.echo(LEGEND)
+    say(LEGEND)
     if made.skipped:
         rows = ", ".join(f"{symbol} ({reason.split()[0]})" for symbol, reason in made.skipped.items())
         fewest = made.parameters["min_rows"]
-        typer.echo(f"skipped, for fewer than {fewest} rows with or without them: {rows}")
-    typer.echo(f"written: {path}" if path is not None else "not written: say where with -o DIR", err=True)
+        say(f"skipped, for fewer than {fewest} rows with or without them: {rows}")
+    say(f"written: {path}" if path is not None else "not written: say where with -o DIR", err=True)
 
 
 def _folder(dataset: str) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from paraisite.csv_cells import CsvWriter, read_rows
 from paraisite.evaluation.study.plan import STEPS
 
 COLUMNS = ("step", "trained_on", "agl", "split", "run", "epoch", "mape", "male")
@@ -45,7 +45,7 @@ def gather(results: Iterable[Mapping[str, Any]]) -> list[Curve]:
 def as_csv(curves: Sequence[Curve]) -> str:
     """One line for each point, in the digits of the result files."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     writer.writerow(COLUMNS)
     for curve in curves:
         writer.writerows([*curve[:5], epoch, f"{mape:g}", f"{male:g}"] for epoch, mape, male in curve.points)
@@ -62,7 +62,7 @@ def load_curves(path: Path) -> list[Curve]:
     """
     found: dict[tuple[str, str, str, str, int], list[tuple[int, float, float]]] = {}
     with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
+        for number, row in enumerate(read_rows(file), start=2):
             try:
                 key = (row["step"], row["trained_on"], row["agl"], row["split"], int(row["run"]))
                 point = (int(row["epoch"]), float(row["mape"]), float(row["male"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from paraisite.csv_cells import CsvWriter, read_rows
 from paraisite.evaluation.study.plan import AGL, DATASETS, STEPS
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def gather(
 def as_csv(predictions: Sequence[Prediction]) -> str:
     """One line for each prediction; conductivities to six digits, predicted ones to four."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     writer.writerow(COLUMNS)
     writer.writerows([*p[:7], f"{p.kappa_W_mK:.6g}", f"{p.predicted_W_mK:.4g}"] for p in predictions)
     return out.getvalue()
@@ -104,7 +104,7 @@ def load_predictions(path: Path) -> list[Prediction]:
     """
     found = []
     with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
+        for number, row in enumerate(read_rows(file), start=2):
             try:
                 step, trained_on, agl, split, run, id_, formula, kappa, predicted = (row[name] for name in COLUMNS)
                 found.append(

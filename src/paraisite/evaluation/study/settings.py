@@ -81,7 +81,7 @@ def load_settings(path: Path | None = None, changes: list[str] | None = None) ->
     try:
         text = path.read_text(encoding="utf-8") if path else _SHIPPED.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RecipeError(f"{path}: cannot be read as YAML: {error}") from None
     if not isinstance(content, dict):
         raise RecipeError(f"{path}: settings are a mapping with the keys {', '.join(Settings.model_fields)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from paraisite.csv_cells import CsvWriter, read_rows
 from paraisite.evaluation.metrics import scores
 from paraisite.evaluation.study.plan import DATASETS, STEPS, VARIANTS
 from paraisite.replacing import replacing
@@ -109,7 +109,7 @@ def load_cells(path: Path) -> list[Cell]:
         return cells(read_results(path))
     gathered: dict[Key, dict[int, dict[str, float]]] = {}
     with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
+        for number, row in enumerate(read_rows(file), start=2):
             try:
                 step, trained_on, tested_on, protocol, agl, split = (row[key] for key in KEYS)
                 values = {metric: float(row[metric]) for metric in METRICS}
@@ -186,7 +186,7 @@ def gains(made: Sequence[Cell], metric: str = "mape") -> list[Gain]:
 def as_csv(made: Sequence[Cell]) -> str:
     """The table as CSV, full precision to six digits."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     writer.writerow(COLUMNS)
     for cell in made:
         row = cell.row()
@@ -197,7 +197,7 @@ def as_csv(made: Sequence[Cell]) -> str:
 def as_runs(made: Sequence[Cell]) -> str:
     """Every run of every cell as CSV, to six digits: what all the tables are made of."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     writer.writerow((*KEYS, "run", *METRICS))
     for cell in made:
         for i, run in enumerate(cell.runs):

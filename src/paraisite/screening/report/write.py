@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +18,13 @@ from pyarrow import parquet
 
 from paraisite import arrow
 from paraisite.downloading import sha256
-from paraisite.replacing import replacing
+from paraisite.outputs import refuse_folder
+from paraisite.replacing import naming
 from paraisite.screening.report import figures
 from paraisite.screening.report.census import COLUMNS, Census
 from paraisite.screening.report.page import Figure, page
 from paraisite.screening.report.scene import scene
-from paraisite.screening.shortlist import ShortlistError, Wish, row_groups, shortlist, write_csv
+from paraisite.screening.shortlist import Wish, row_groups, shortlist, write_csv
 from paraisite.screening.structures import find_structures, write_cifs
 from paraisite.screening.unfinished import finished_manifest
 from paraisite.versions import versions
@@ -60,7 +64,7 @@ def write_report(
     *,
     structures: Sequence[str] = (),
     where: str = "",
-    force: bool = False,
+    overwrite: bool = False,
 ) -> Report:
     """Write a folder with ``index.html``, ``shortlist.csv`` and ``cifs``.
 
@@ -69,21 +73,23 @@ def write_report(
     path : Path
         Predictions in Parquet.
     out : Path
-        The folder; must be new or empty, or hold a report and `force` be given.
+        The folder; must be new or empty, or hold a report and `overwrite` be given.
     wish : Wish
     structures : sequence of str
         Where crystals are looked for that are no longer at their source.
     where : str
         What `wish.keep` asks, in words.
-    force : bool
-        Replace the report that `out` holds.
+    overwrite : bool
+        Replace the report that `out` holds; files in it that no report wrote stay.
 
     Raises
     ------
     ShortlistError
-        If the table cannot be used, or the folder must not be written to.
+        If the table cannot be used.
+    OutputExists
+        If the folder must not be written to.
     """
-    check_folder(out, force)
+    refuse_folder(out, "report", _holds_report, overwrite)
     manifest = finished_manifest(path) or {}
     table = shortlist(path, wish)
     census = Census.of(row_groups(path, COLUMNS), wish, parquet.read_metadata(path).num_rows)
@@ -91,39 +97,67 @@ def write_report(
     uncertain = shortlist(path, Wish(rank="uncertainty", top=UNCERTAIN)).to_pylist() if calibrated else []
 
     rows = table.to_pylist()
-    crystals = find_structures(rows, [*structures, *_inputs(manifest)])
-    out.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(out / CIFS, ignore_errors=True)
-    names = write_cifs(crystals, out / CIFS)
-    table = table.append_column("cif", arrow.texts(names))
-    write_csv(table, out / SHORTLIST)
-
-    with tempfile.TemporaryDirectory() as folder:
-        html = page(
-            census,
-            [row | {"rank": n, "cif": name} for n, (row, name) in enumerate(zip(rows, names, strict=True), start=1)],
-            [None if c is None or c.n_sites > MOST_DRAWN else scene(c) for c in crystals],
-            [row | {"rank": n} for n, row in enumerate(uncertain, start=1)],
-            _figures(census, table, Path(folder)),
-            _provenance(path, manifest, wish, where),
-            manifest.get("options", {}).get("level"),
-        )
-    with replacing(out / PAGE) as aside:
-        aside.write_text(html, encoding="utf-8", errors="backslashreplace")
+    crystals = find_structures(rows, structures, _inputs(manifest))
+    with _replacing_report(out) as aside:
+        names = write_cifs(crystals, aside / CIFS)
+        table = table.append_column("cif", arrow.texts(names))
+        write_csv(table, aside / SHORTLIST)
+        with tempfile.TemporaryDirectory() as folder:
+            html = page(
+                census,
+                [row | {"rank": n, "cif": names[n - 1]} for n, row in enumerate(rows, start=1)],
+                [None if c is None or c.n_sites > MOST_DRAWN else scene(c) for c in crystals],
+                [row | {"rank": n} for n, row in enumerate(uncertain, start=1)],
+                _figures(census, table, Path(folder)),
+                _provenance(path, manifest, wish, where),
+                manifest.get("options", {}).get("level"),
+            )
+        with naming(out / PAGE):
+            (aside / PAGE).write_text(html, encoding="utf-8", errors="backslashreplace")
     return Report(out / PAGE, table, tuple(r["id"] for r, c in zip(rows, crystals, strict=True) if c is None))
 
 
-def check_folder(out: Path, force: bool) -> None:
-    """Raise a ShortlistError unless a report may be written to a folder."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise ShortlistError(f"{out} is a file; name a folder with -o")
-    if (out / PAGE).is_file() and (out / SHORTLIST).is_file():
-        if not force:
-            raise ShortlistError(f"{out} holds a report already; --force replaces it, or name another folder with -o")
-    elif any(not (path.name in (CIFS, SHORTLIST, PAGE) or path.name.startswith(".")) for path in out.iterdir()):
-        raise ShortlistError(f"{out} is not empty and holds no report; name a new folder with -o")
+def _holds_report(folder: Path) -> bool:
+    """Whether a folder holds a report, by the first column of its shortlist."""
+    path = folder / SHORTLIST
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(5) == b"rank,"
+
+
+@contextmanager
+def _replacing_report(out: Path) -> Iterator[Path]:
+    """Yield a folder to write a report to; at the end its files go to `out`, and those of an earlier report are gone.
+
+    The CIFs of an earlier one are those that its shortlist names: what else a user put beside them is not ours.
+    """
+    new = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=".report-", dir=out))
+    try:
+        yield aside
+        for name in _named_cifs(out / SHORTLIST):
+            (out / CIFS / name).unlink(missing_ok=True)
+        (out / CIFS).mkdir(exist_ok=True)
+        for path in sorted((aside / CIFS).iterdir()):
+            os.replace(path, out / CIFS / path.name)
+        for name in (SHORTLIST, PAGE):
+            os.replace(aside / name, out / name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        if new:
+            with suppress(OSError):  # unless something was written
+                out.rmdir()
+
+
+def _named_cifs(path: Path) -> list[str]:
+    """Names of the CIFs of an earlier report, by its shortlist; of names that are paths, none."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        names = [row.get("cif") or "" for row in csv.DictReader(file)]
+    return [name for name in names if name.endswith(".cif") and name == Path(name).name]
 
 
 def _figures(census: Census, table: pa.Table, folder: Path) -> list[Figure]:

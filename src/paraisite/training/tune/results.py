@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from paraisite.csv_cells import CsvWriter
 from paraisite.drawing import COLOURS, FAINT, INK, blank, quiet, save
 from paraisite.replacing import replacing
 from paraisite.training.recipe import Recipe
@@ -174,7 +174,7 @@ def _named(recipe: Recipe, search: Search) -> Recipe:
 
 def _write_trials(path: Path, outcomes: Sequence[Outcome], keys: list[str], metric: str) -> None:
     with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
+        writer = CsvWriter(file)
         writer.writerow(["fold", "trial", "state", metric, "done", "seconds", *keys])
         for outcome in outcomes:
             for number, trial in enumerate(outcome.trials, 1):
