@@ -43,7 +43,7 @@ STEPS = {
     "H": "formation energy, harmonic phonons",
     "III+H": "formation energy, AGL and harmonic phonons",
 }
-EPOCHS = {250: 100, 500: 80, 1000: 50, 2000: 35, 3500: 30}
+EPOCHS = {250: 70, 500: 55, 1000: 35, 2000: 25, 3500: 20}
 """Passes over as many training rows."""
 SMALL = {"l96": 100, "hh143": 100}
 MEMBERS = 3
