@@ -22,7 +22,7 @@ from make_cleaning import cleaning
 from make_fuzz import fuzz
 from make_kappa import kappa, kappa_classes, kappa_properties, kappa_spread
 from make_overlap import overlap
-from make_published import published_table
+from make_published import few_table, published_table
 from make_screening import screening
 from make_study import FIGURES, baselines, contradictions, crabnet, cross, figures, grouped, steps, study
 from make_transfers import learning_curve, transfers
@@ -156,6 +156,7 @@ BLOCKS = {
     "kappa-properties": kappa_properties,
     "noise": noise,
     "published": published_table,
+    "few-values": few_table,
     "learning-curve": learning_curve,
     "transfers": transfers,
     "verified": verified,

@@ -6,13 +6,15 @@ SPLIT is `random`, `space_group` or `low_kappa` (arXiv:2605.11610). The crystals
 data set with conductivities: rows of the same id, and AGL rows that are the same crystal; with `formulas`, every row of
 the same formula. For `low_kappa` only first-principles conductivities above 0.8 W/m/K are trained on. Stages and
 settings are those of the recipe `kappa` without its last stage; three networks, their mean is scored. Writes
-results/published-SPLIT[-formulas].csv, from which `check_readme.py` makes the tables.
+results/published-SPLIT[-formulas].csv and, of `random`, results/few_values.json, from which `check_readme.py` makes
+the tables.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,8 @@ from markdown_table import table
 from paraisite.datasets import Dataset, Split
 from paraisite.datasets.duplicates import same_crystals
 from paraisite.model.checkpoint import Checkpoint
+from paraisite.model.descriptors import blocks
+from paraisite.model.kernel import KernelHead
 from paraisite.model.neighbourhood import Neighbourhood, scale_features
 from paraisite.model.registry import locate
 from paraisite.training.apply import apply
@@ -40,6 +44,8 @@ KAPPAS = ("kappa", "kappa_particle", "kappa_coherence", "kappa_l96", "kappa_hh14
 
 COLUMNS = ("id", "log10_kappa", "log10_kappa_aliegnn", "log10_kappa_paraisite", "low", "high")
 LEVEL = 0.9
+FEW, DRAWS = 40, 20
+"""Values that `few_values` gives to the kernel, and how often it draws them."""
 TITLES = {"random": "random", "space_group": "other space groups", "low_kappa": "low κ"}
 
 
@@ -60,6 +66,15 @@ def published_table() -> str:
             rows.append([title, left_out, f"{len(true)}", *shown, *biases, covered])
     header = ["split", "left out of training", "rows", "MALE, ours", "MALE, published network", "bias, ours"]
     return table([*header, "bias, published", "our 90 % interval covers"], rows)
+
+
+def few_table() -> str:
+    """What a kernel from a few values adds to networks that saw none of the crystals."""
+    path = RESULTS / "few_values.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    titles = {"networks": "networks as they are", "kernel": f"and `fit: kernel` on {found.get('values')} values"}
+    rows = [[title, f"{found[name]['male']:.3f} ({found[name]['std']:.3f})"] for name, title in titles.items() if found]
+    return table(["", f"MALE, {found.get('scored')} other crystals, {found.get('draws')} draws"], rows)
 
 
 def published(split: str) -> list[tuple[str, float, float]]:
@@ -98,6 +113,26 @@ def without_low(part: StageSet, lowest: float) -> StageSet:
     return part
 
 
+def few_values(test: StageSet, log_members: np.ndarray, vectors: np.ndarray) -> dict[str, object]:
+    """Errors on crystals that the networks never saw, without and with a `KernelHead` from a few other ones."""
+    described = test.graphs.descriptors
+    assert described is not None
+    rows = np.flatnonzero(np.isfinite(test.dataset.kappa) & ~test.flagged)
+    log_true = np.log10(test.dataset.kappa)
+    errors = []
+    for draw in range(DRAWS):
+        few, others = np.split(np.random.default_rng(draw).permutation(rows), [FEW])
+        seen = np.zeros((len(log_members), len(log_true)), dtype=bool)
+        seen[:, few] = True
+        kernel = KernelHead.fit(log_members, vectors, described, log_true, seen, blocks(environment=True))
+        found = (log_members, kernel.log_kappa(log_members, vectors, described))
+        errors.append([float(np.abs(x.mean(axis=0) - log_true)[others].mean()) for x in found])
+    mean, std = np.mean(errors, axis=0), np.std(errors, axis=0, ddof=1)
+    names = ("networks", "kernel")
+    scores = {name: {"male": round(m, 4), "std": round(s, 4)} for name, m, s in zip(names, mean, std, strict=True)}
+    return {"values": FEW, "draws": DRAWS, "scored": len(rows) - FEW, **scores}
+
+
 def predict(recipe: Recipe, split: str, formulas: bool, out: Path) -> dict[str, tuple[float, float, float]]:
     """log10 kappa of the test rows and the bounds of its 90 % interval, by id.
 
@@ -110,13 +145,13 @@ def predict(recipe: Recipe, split: str, formulas: bool, out: Path) -> dict[str, 
     last = data[-1].dataset
     everything = [i for i, id_ in enumerate(last.ids) if id_ in tested]
     left_out = held_out(last, tested, formulas)
-    training = []
-    for part in data:
+    test = data[-1].take(np.array(everything))
+    for i, part in enumerate(data):
         held = [row in left_out for row in zip(part.dataset.ids, part.dataset.formulas, strict=True)]
         print(f"{part.dataset.name}: {sum(held)} of {len(held)} rows left out", flush=True)
-        training.append(~np.array(held)[None])
-    test = np.array(everything)
-    rows = Split(np.flatnonzero(training[-1][0]), test)
+        data[i] = part.take(np.flatnonzero(~np.array(held)))
+    training = [np.ones((1, len(part.dataset)), dtype=bool) for part in data]
+    rows = Split(np.arange(len(data[-1].dataset)), np.zeros(0, dtype=np.int64))
     replicas = Replicas(np.zeros(recipe.members, dtype=np.int64), [rows], training, {})
     replicas = replace(replicas, training=masks_without_flagged(recipe, data, replicas.training))
     if split in LOWEST:
@@ -129,11 +164,15 @@ def predict(recipe: Recipe, split: str, formulas: bool, out: Path) -> dict[str, 
             model, recipe, i, part, mask, out, device="cpu", loggers=(), say=lambda line: print(line, flush=True)
         )
     assert model is not None
-    graphs = data[-1].graphs
-    values, _ = apply(model.eval(), graphs.take(test), "cpu")
+    values, vectors = apply(model.eval(), test.graphs, "cpu")
     log_members = np.log10(values["kappa"])
-    described, kappa = graphs.descriptors, data[-1].dataset.kappa
+    if split == "random" and not formulas:
+        few = few_values(test, log_members, vectors)
+        (RESULTS / "few_values.json").write_text(json.dumps(few, indent=1) + "\n", encoding="utf-8")
+    last, described, tested_as = data[-1].dataset, data[-1].graphs.descriptors, test.graphs.descriptors
     assert described is not None
+    assert tested_as is not None
+    kappa = last.kappa
     known = np.flatnonzero(replicas.training[-1][0] & np.isfinite(kappa))
     shipped = Checkpoint.load(locate("kappa"))
     assert shipped.neighbourhood is not None
@@ -143,12 +182,12 @@ def predict(recipe: Recipe, split: str, formulas: bool, out: Path) -> dict[str, 
     seen = np.ones((1, len(known)), dtype=bool)
     labelled = Neighbourhood.fit(described[known], np.log10(kappa[known]), seen, errors)
     folds = (tuple(range(recipe.members)),)
-    features = scale_features(log_members, folds, labelled.find(described[test]), described[test])
+    features = scale_features(log_members, folds, labelled.find(tested_as), tested_as)
     made = shipped.card.calibration
     calibration = made.model_copy(update={"folds": folds, "row_fold": (0,) * len(made.row_fold)})
     low, high, _ = calibration.interval(log_members, features, LEVEL)
     columns = zip(log_members.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
-    return dict(zip([last.ids[i] for i in everything], columns, strict=True))
+    return dict(zip(test.dataset.ids, columns, strict=True))
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ STEPS = {
     "H": "formation energy, harmonic phonons",
     "III+H": "formation energy, AGL and harmonic phonons",
 }
-EPOCHS = {250: 100, 500: 80, 1000: 50, 2000: 35, 3500: 30}
+EPOCHS = {250: 70, 500: 55, 1000: 35, 2000: 25, 3500: 20}
 """Passes over as many training rows."""
 SMALL = {"l96": 100, "hh143": 100}
 MEMBERS = 3
@@ -85,13 +85,21 @@ def may_train(part: StageSet, rows: int | None) -> np.ndarray:
     return allowed
 
 
+@cache
+def read_data(step: str, name: str) -> list[StageSet]:
+    """The data of a step's stages."""
+    return read_stages(recipe_of(step, name, 1), os.environ["PARAISITE_MIRROR"])
+
+
 def train(step: str, name: str, rows: int | None, out: Path) -> tuple[Model, set[str]]:
     """Networks of a step, and every formula whose first-principles conductivity they know."""
     recipe = recipe_of(step, name, EPOCHS[rows] if rows else SMALL[name])
-    data = read_stages(recipe, os.environ["PARAISITE_MIRROR"])
-    training = [may_train(part, rows if i == len(data) - 1 else None)[None] for i, part in enumerate(data)]
-    known = np.flatnonzero(training[-1][0])
-    split = Split(known, np.setdiff1d(np.arange(len(data[-1].dataset)), known))
+    data = read_data(step, name)
+    data = [
+        part.take(np.flatnonzero(may_train(part, rows if i == len(data) - 1 else None))) for i, part in enumerate(data)
+    ]
+    training = [np.ones((1, len(part.dataset)), dtype=bool) for part in data]
+    split = Split(np.arange(len(data[-1].dataset)), np.zeros(0, dtype=np.int64))
     replicas = Replicas(np.zeros(MEMBERS, dtype=np.int64), [split], training, {})
     replicas = replace(replicas, training=masks_without_flagged(recipe, data, replicas.training))
     model = None
@@ -101,7 +109,7 @@ def train(step: str, name: str, rows: int | None, out: Path) -> tuple[Model, set
         folder.mkdir(parents=True, exist_ok=True)
         model = train_stage(model, recipe, i, part, mask, folder, device="cpu", loggers=(), say=lambda line: None)
     assert model is not None
-    return model.eval(), {data[-1].dataset.formulas[i] for i in known.tolist()}
+    return model.eval(), set(data[-1].dataset.formulas)
 
 
 def score(model: Model, part: StageSet, wanted: np.ndarray) -> list[dict[str, float]]:

@@ -97,33 +97,6 @@ def _classes(
     return colour, length
 
 
-def count_classes(graphs: GraphBatch, tolerance: float, *, rounds: int = ROUNDS) -> tuple[np.ndarray, np.ndarray]:
-    """Count the distinct sites of each crystal and the distinct edges that arrive at one of each.
-
-    Parameters
-    ----------
-    graphs : GraphBatch
-        Plain or merged with a smaller tolerance.
-    tolerance, rounds
-        As in `merge`.
-
-    Returns
-    -------
-    sites, edges : numpy.ndarray, shape (G,), int64
-    """
-    node_crystal = np.repeat(np.arange(len(graphs)), np.diff(graphs.node_ptr))
-    edge_crystal = np.repeat(np.arange(len(graphs)), graphs.edge_counts)
-    colour, length = _classes(graphs, node_crystal, edge_crystal, tolerance, rounds)
-    _, representative = np.unique(colour, return_index=True)
-    edges = np.flatnonzero(np.isin(graphs.dst, representative))
-    kinds = np.column_stack([colour[graphs.src[edges]], colour[graphs.dst[edges]], length[edges]])
-    _, first = np.unique(kinds, axis=0, return_index=True)
-    of_crystal = edge_crystal[edges[first]]
-    return np.bincount(node_crystal[representative], minlength=len(graphs)), np.bincount(
-        of_crystal, minlength=len(graphs)
-    )
-
-
 def _distance_classes(crystal: np.ndarray, distance: np.ndarray, tolerance: float) -> np.ndarray:
     """Class number of each distance, different in different crystals, shape (E,)."""
     order = np.lexsort((distance, crystal))

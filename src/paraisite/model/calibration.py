@@ -83,7 +83,8 @@ class Calibration(BaseModel):
         features = features[row_fold, rows]
         residual = log_true - centre
         size = np.abs(residual) + 1e-3  # below the third decimal a residual is luck
-        mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
+        mean, spread = features.mean(axis=0), features.std(axis=0)
+        spread[spread < 1e-6] = 1.0  # equal in all rows: says nothing, and its rounding must not
         standard = (features - mean) / spread
 
         from scipy.optimize import minimize  # slow to import, and not needed to predict

@@ -39,10 +39,10 @@ from paraisite.model.model import Model, ModelConfig
 from paraisite.model.neighbourhood import Neighbourhood
 from paraisite.model.targets import TargetTransform
 
-FORMAT = 2
-"""1: maps of the encoder's vectors instead of a neighbourhood of descriptors."""
-OLDER = "62fd265"
-"""The last commit that writes and reads format 1."""
+FORMAT = 3
+"""1: maps of the encoder's vectors instead of a neighbourhood of descriptors. 2: two other descriptors of symmetry."""
+OLDER = {1: "62fd265", 2: "dd49289"}
+"""The last commit that writes and reads each older format."""
 
 
 MAX_CARD_BYTES = 64 << 20
@@ -244,10 +244,10 @@ def read_card(folder: Path) -> Card:
         version = content.get("format") if isinstance(content, dict) else None
         if isinstance(version, int) and version > FORMAT:
             raise CheckpointError(f"{path}: format {version} is newer than this program; update paraisite")
-        if isinstance(version, int) and version < FORMAT:
+        if isinstance(version, int) and version in OLDER:
             raise CheckpointError(
                 f"{path}: format {version} is of an older program; train its recipe again, or use that program "
-                f"(git checkout {OLDER})"
+                f"(git checkout {OLDER[version]})"
             )
         card = Card.model_validate(content)
     except OSError as error:

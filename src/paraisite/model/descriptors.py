@@ -59,9 +59,6 @@ BONDING: tuple[str, ...] = (
 NAMES = (*SITES, *BONDING)
 """Columns of `descriptors`; lengths in Å."""
 
-BLOCKS = (len(SITES), len(BONDING))
-"""Widths of the parts of `NAMES` between which `KernelHead` measures distances of their own."""
-
 SYMPREC = 0.01
 """Sites that coincide within this (Å) after a translation count as equal in the search of the primitive cell."""
 
@@ -119,8 +116,13 @@ def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch, *, environment:
         _bonding(graphs, by_name),
     ]
     if environment:
-        columns.append(environments(crystals, graphs, ln_sites, by_name))
+        columns.append(environments(crystals, ln_sites, by_name))
     return np.column_stack(columns)
+
+
+def blocks(*, environment: bool) -> tuple[int, ...]:
+    """Widths of the parts of `names` between which `KernelHead` measures distances of their own."""
+    return (len(SITES), len(BONDING), len(ENVIRONMENT)) if environment else (len(SITES), len(BONDING))
 
 
 def names(*, environment: bool) -> tuple[str, ...]:

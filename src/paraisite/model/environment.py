@@ -16,8 +16,6 @@ from functools import cache
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.graphs.batch import GraphBatch
-from paraisite.graphs.merge import count_classes
 from paraisite.graphs.neighbours import find_neighbours
 
 REACH = 4.5
@@ -35,9 +33,12 @@ ALIKE = (0.1, 0.5, 0.05, 0.05, 0.05)
 MAX_COMPARED = 600
 """Sites of one element compared with each other at most; of more, as many evenly spaced ones stand for all."""
 
-SYMMETRY = 0.02
-"""Distances that differ by less than this (Å) count as equal where distinct sites are counted: cells that were relaxed
-without their symmetry keep it to some 0.01 Å."""
+FADE = 1.0
+"""In shells, neighbours in the last Å before `REACH` count less and less, so that none appears suddenly."""
+
+SHELL = 0.2
+"""Gap in Å between two neighbours of an element at which they begin to count as two shells. Between 0.05 and 0.2 it
+makes no difference to errors, and the wider, the less noise on positions does."""
 
 STATISTICS = ("mean", "std", "min", "max")
 
@@ -60,8 +61,8 @@ NAMES: tuple[str, ...] = (
     "elements",
     "ln_environments",
     "ln_environments_per_site",
-    "ln_distinct_per_site",
-    "ln_edges_per_distinct",
+    "ln_shells",
+    "ln_shells_per_neighbour",
     "ln_density",
     "ln_packing",
     "hydrogen",
@@ -72,16 +73,12 @@ NAMES: tuple[str, ...] = (
 """Columns of `environments`."""
 
 
-def environments(
-    crystals: Sequence[Crystal], graphs: GraphBatch, ln_sites: np.ndarray, table: dict[str, np.ndarray]
-) -> np.ndarray:
+def environments(crystals: Sequence[Crystal], ln_sites: np.ndarray, table: dict[str, np.ndarray]) -> np.ndarray:
     """Describe the surroundings of the sites of crystals, whatever cell, origin and orientation they are written in.
 
     Parameters
     ----------
     crystals : sequence of Crystal, length G
-    graphs : GraphBatch
-        Their graphs.
     ln_sites : numpy.ndarray, shape (G,)
         Natural logarithm of the number of sites of the primitive cell.
     table : dict of str to numpy.ndarray
@@ -139,8 +136,8 @@ def environments(
     volume = np.array([c.volume for c in crystals])
     fingerprint = np.column_stack([np.log(strength), coordination, order]) / ALIKE
     variety = _variety(numbers, fingerprint, sizes)
-    distinct, edges = count_classes(graphs, SYMMETRY)
-    columns += [*variety.T, variety[:, 2] - ln_sites, np.log(distinct) - ln_sites, np.log(edges / distinct)]
+    shells, neighbours = (mean(x) for x in _shells(numbers[src], dst, distance, n))
+    columns += [*variety.T, variety[:, 2] - ln_sites, np.log(shells + 0.1), np.log((shells + 0.1) / (neighbours + 0.1))]
     columns += [np.log(mean(mass) * sizes / volume), np.log(mean(radius**3) * sizes / volume)]
     columns += [mean(numbers == 1), np.log(mean(np.sqrt(strength)) / np.sqrt(mean(mass)))]
     columns += [high(chi) - low(chi), std(polarity)]
@@ -161,6 +158,21 @@ def _edges(crystals: Sequence[Crystal], first: np.ndarray) -> tuple[np.ndarray, 
         distance.append(np.maximum(found.distance, 1e-6))
         vector.append(apart @ crystal.cell)
     return np.concatenate(src), np.concatenate(dst), np.concatenate(distance), np.concatenate(vector)
+
+
+def _shells(number: np.ndarray, dst: np.ndarray, distance: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Shells of neighbours around each site, and its neighbours, both shape (n,).
+
+    Shells are counted without deciding which distances are equal: a neighbour counts by the gap to the one of its
+    element before it, 1 - exp(-(gap / SHELL)²), so equal distances are one shell and noise changes next to nothing.
+    """
+    order = np.argsort(128.0 * dst + number + distance / (2.0 * REACH))  # by site, element and distance
+    number, dst, distance = number[order], dst[order], distance[order]
+    step = np.ones(len(order))
+    alike = (np.diff(dst) == 0) & (np.diff(number) == 0)
+    step[1:][alike] = -np.expm1(-((np.diff(distance)[alike] / SHELL) ** 2))
+    weight = 0.5 + 0.5 * np.cos(np.pi * np.clip((distance - REACH) / FADE + 1.0, 0.0, 1.0))
+    return np.bincount(dst, step * weight, n), np.bincount(dst, weight, n)
 
 
 def _hoppe(ratio: np.ndarray) -> np.ndarray:

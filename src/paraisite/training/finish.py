@@ -15,8 +15,7 @@ from paraisite.evaluation.metrics import coverage, interval_score, interval_widt
 from paraisite.graphs import CUTOFF, TOLERANCE
 from paraisite.model.calibration import Calibration, centres
 from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard, round_weights
-from paraisite.model.descriptors import BLOCKS
-from paraisite.model.environment import NAMES as ENVIRONMENT
+from paraisite.model.descriptors import blocks
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.model.neighbourhood import Neighbourhood, scale_features
@@ -100,8 +99,8 @@ def finish(
         log_kappa = np.log10(last.dataset.kappa)
     if by_kernel:
         training = replicas.training[-1][replicas.fold]
-        blocks = (*BLOCKS, len(ENVIRONMENT)) if recipe.head.environment else BLOCKS
-        kernel = KernelHead.fit(log_members, vectors, described, log_kappa, training, blocks)
+        of = blocks(environment=recipe.head.environment)
+        kernel = KernelHead.fit(log_members, vectors, described, log_kappa, training, of)
         log_members = kernel.log_kappa(log_members, vectors, described)
     doubted = last.flagged & recipe.stages[-1].omit_flagged
     known = np.flatnonzero(valued & ~doubted)

@@ -68,6 +68,9 @@ class Stage(_Strict):
         may see is taken from the mean of the fold's networks, as the stage before left them (G. Hinton, O. Vinyals and
         J. Dean, arXiv:1503.02531). With crystals that have no values, this passes most of the gain of an ensemble on
         to a single network.
+    kernels : tuple of str
+        Targets of few values (with ``distil``) for which the mean is that of a `KernelHead` of each network, from what
+        the network says about kappa, rather than of the network's own outputs.
     epochs, batch : int
         Passes over the data; crystals in a step.
     learning_rate : float
@@ -96,6 +99,7 @@ class Stage(_Strict):
     targets: tuple[str, ...] = ("kappa",)
     fit: Literal["network", "kernel"] = "network"
     distil: bool = False
+    kernels: tuple[str, ...] = ()
     epochs: int = Field(default=100, ge=1)
     batch: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0.0)
@@ -250,6 +254,14 @@ class Recipe(_Strict):
         for i, stage in enumerate(self.stages):
             if stage.distil and (i == 0 or i < len(self.stages) - 1 or stage.fit == "kernel"):
                 raise ValueError(f"stage {stage.name}: distil: true is for the last of several stages that train")
+            before = set(self.stages[i - 1].targets) & set(stage.targets) if stage.distil else set()
+            for name in stage.kernels:
+                if name == "kappa" or not {name, "kappa"} <= before or self.targets[name].transform != "log10":
+                    raise ValueError(
+                        f"stage {stage.name}: kernels: {name} is to stand on what the stage before says about kappa; "
+                        "that needs distil: true, and another target than kappa, of transform: log10, that this stage "
+                        "and the one before train"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -26,6 +26,8 @@ from paraisite.locking import locked
 from paraisite.model.calibration import MIN_ROWS
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.convert import from_matgl
+from paraisite.model.descriptors import blocks
+from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model, ModelConfig
 from paraisite.model.registry import DEFAULT, ENCODER, ModelError, locate, registry
 from paraisite.model.targets import TargetTransform
@@ -118,7 +120,7 @@ def run(
             if stage.distil:
                 say(f"stage {stage.name}: one network of each fold learns from its {recipe.members}")
                 if not _done(out, i, stage).is_file():
-                    taught = lesson(of_every_fold(model, replicas), replicas, stage, part, device)
+                    taught = lesson(of_every_fold(model, replicas), replicas, i, stage, part, device)
                 model, replicas, mask = first_of_each_fold(model, replicas, i)
             model = train_stage(
                 model, recipe, i, part, mask, out, device=device, loggers=loggers, say=say, taught=taught
@@ -217,14 +219,26 @@ def first_of_each_fold(model: Model, replicas: Replicas, index: int) -> tuple[Mo
     return model, replace(replicas, fold=np.arange(replicas.folds)), replicas.training[index]
 
 
-def lesson(model: Model, replicas: Replicas, stage: Stage, part: StageSet, device: str) -> dict[str, np.ndarray]:
+def lesson(
+    model: Model, replicas: Replicas, index: int, stage: Stage, part: StageSet, device: str
+) -> dict[str, np.ndarray]:
     """What the networks of each fold say together about the targets of a stage, each of shape (folds, rows).
 
-    Means are taken where the networks are trained: of log10 kappa rather than of kappa.
+    Means are taken where the networks are trained: of log10 kappa rather than of kappa. Of `stage.kernels`, Gaussian
+    processes on the networks speak, from the values that each fold may see.
     """
     where = place(device)
-    values, _ = apply(model.to(where).eval(), part.graphs, where)
+    values, vectors = apply(model.to(where).eval(), part.graphs, where)
     model.to("cpu")
+    if stage.kernels:
+        described, log_kappa = part.graphs.descriptors, np.log10(values["kappa"])
+        assert described is not None
+        seen, of = replicas.training[index][replicas.fold], blocks(environment=model.config.head.environment)
+        for name in stage.kernels:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                log_true = np.log10(part.dataset.targets[name])
+            kernel = KernelHead.fit(log_kappa, vectors, described, log_true, seen, of)
+            values[name] = 10.0 ** kernel.log_kappa(log_kappa, vectors, described)
     found = {}
     for name in set(stage.targets) & values.keys():
         plain = model.transforms[name].model_copy(update={"shift": (0.0,), "scale": (1.0,)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,13 @@ class StageSet:
         self.hashes = hashes or {dataset.name: self.hash}
         flags = self.dataset.labels.get(FLAGS)
         self.flagged = np.array([bool(text) for text in flags] if flags else [False] * len(kept), dtype=bool)
+
+    def take(self, rows: np.ndarray) -> StageSet:
+        """Return some rows as if they were all: rows that no network may see only thin out the batches."""
+        part = copy(self)
+        part.dataset, part.graphs = self.dataset.take(rows), self.graphs.take(rows)
+        part.kept, part.flagged = self.kept[rows], self.flagged[rows]
+        return part
 
 
 def read_stages(recipe: Recipe, mirror: str | Path | None) -> list[StageSet]:

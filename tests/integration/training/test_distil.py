@@ -17,6 +17,8 @@ from paraisite.datasets import Dataset, load
 from paraisite.datasets.store import write_dataset
 from paraisite.evaluation.metrics import scores
 from paraisite.model.checkpoint import Checkpoint
+from paraisite.model.descriptors import blocks
+from paraisite.model.kernel import KernelHead
 from paraisite.model.tensors import GraphTensors
 from paraisite.prediction import Predictor
 from paraisite.training import run as runner
@@ -93,7 +95,7 @@ def recipe(folders: tuple[str, str], **changes: object) -> Recipe:
                 "epochs": 2,
             },
             {"name": "all", **joined},
-            {"name": "distil", **joined, "distil": True},
+            {"name": "distil", **joined, "distil": True, "kernels": ["kappa_cheap"]},
         ],
     }
     return Recipe.model_validate(content | changes)
@@ -222,13 +224,20 @@ def test_what_is_taught_is_the_mean_of_the_folds_own_networks(
         if index:
             model, mask, _ = runner.begin_stage(model, asked, index, replicas, None)
         model = runner.train_stage(model, asked, index, data[index], mask, trained, **SILENT)
-    found = runner.lesson(model, replicas, asked.stages[2], part, "cpu")
-    values = model.predict(GraphTensors.from_batch(part.graphs))[0]
+    found = runner.lesson(model, replicas, 2, asked.stages[2], part, "cpu")
+    values, vectors = model.predict(GraphTensors.from_batch(part.graphs))
     assert found.keys() == set(TARGETS)
     for fold in range(3):
         members = np.flatnonzero(replicas.fold == fold)
         log_kappa = np.log10(values["kappa"][members]).mean(axis=0)
         np.testing.assert_allclose(np.log10(found["kappa"][fold]), log_kappa, rtol=0, atol=1e-4)
+        # of few values, a Gaussian process of each network speaks, from the rows that the fold may see
+        networks = np.log10(values["kappa"][members])
+        seen = np.tile(replicas.training[2][fold], (2, 1))
+        true, described = np.log10(part.dataset.targets["kappa_cheap"]), part.graphs.descriptors
+        kernel = KernelHead.fit(networks, vectors[members].numpy(), described, true, seen, blocks(environment=True))
+        log_cheap = kernel.log_kappa(networks, vectors[members].numpy(), described).mean(axis=0)
+        np.testing.assert_allclose(np.log10(found["kappa_cheap"][fold]), log_cheap, rtol=0, atol=1e-3)
         share = values["coherence_share"][members]
         logit = np.log(share / (1 - share)).mean(axis=0)
         np.testing.assert_allclose(found["coherence_share"][fold], 1 / (1 + np.exp(-logit)), rtol=0, atol=1e-4)

@@ -12,7 +12,7 @@ from make_crystals import crystals, cubic, shake, some_crystals, supercell, wurt
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.graphs import TOLERANCE, GraphBatch, build
-from paraisite.graphs.merge import MAX_CLASS_WIDTH, ROUNDS, count_classes, merge
+from paraisite.graphs.merge import MAX_CLASS_WIDTH, ROUNDS, merge
 
 EXAMPLES = settings(max_examples=25, deadline=None)
 
@@ -188,51 +188,3 @@ def test_each_round_sees_one_shell_further() -> None:
 def test_equal_sites_of_different_elements_stay_apart() -> None:
     assert build([supercell(cubic("cscl", "Fe Fe", 2.83), (2, 1, 1))])[0].n_nodes == 1
     assert build([supercell(cubic("cscl", "Fe Co", 2.83), (2, 1, 1))])[0].n_nodes == 2
-
-
-# --- counting --------------------------------------------------------------------------------------------------------
-
-
-def assert_counts_are_those_of(graphs: GraphBatch, merged: GraphBatch, tolerance: float) -> None:
-    sites, edges = count_classes(graphs, tolerance)
-    np.testing.assert_array_equal(sites, np.diff(merged.node_ptr))
-    np.testing.assert_array_equal(edges, merged.edge_counts)
-
-
-@EXAMPLES
-@given(st.lists(crystals(), min_size=1, max_size=3), st.sampled_from([1e-6, 1e-3, 0.05]))
-def test_counts_are_those_of_the_merged_graph(many: list[Crystal], tolerance: float) -> None:
-    plain = build(many, tolerance=None)[0]
-    if len(plain):
-        assert_counts_are_those_of(plain, merge(plain, tolerance), tolerance)
-
-
-@EXAMPLES
-@given(st.lists(crystals(), min_size=1, max_size=3), st.sampled_from([1e-3, 0.02]))
-def test_counts_of_a_merged_graph_are_those_of_the_plain_one(many: list[Crystal], tolerance: float) -> None:
-    many = [supercell(crystal, (1, 2, 1)) for crystal in many]
-    plain = build(many, tolerance=None)[0]
-    if len(plain):
-        # distances that differ by rounding alone are merged before
-        assert_counts_are_those_of(merge(plain, 1e-8), merge(plain, tolerance), tolerance)
-
-
-@EXAMPLES
-@given(st.sampled_from(some_crystals()), st.tuples(*[st.integers(1, 2)] * 3), st.integers(0, 99))
-def test_counts_of_shaken_supercells(crystal: Crystal, repeats: tuple[int, int, int], seed: int) -> None:
-    """As relaxed without symmetry: sites that the finer tolerance tells apart are equal to the coarser one."""
-    shaken = shake(supercell(crystal, repeats), 1e-3, seed)
-    coarse = 0.02
-    if len(shaken.to_pymatgen().get_neighbor_list(4.01)[3]) != len(shaken.to_pymatgen().get_neighbor_list(3.99)[3]):
-        return  # a shell at the cutoff, of which the shaking takes a part
-    plain = build([shaken], tolerance=None)[0]
-    sites, edges = count_classes(merge(plain, TOLERANCE), coarse)
-    exact = merge(build([crystal], tolerance=None)[0], coarse)
-    assert (sites.tolist(), edges.tolist()) == ([exact.n_nodes], exact.edge_counts.tolist())
-    assert_counts_are_those_of(plain, merge(plain, coarse), coarse)
-
-
-def test_counts_with_rounds() -> None:
-    row = supercell(cubic("sc", "Cu", 3.0), (7, 1, 1))
-    plain = build([replace(row, numbers=np.array([29] * 6 + [47]))], tolerance=None, cutoff=3.5)[0]
-    assert [int(count_classes(plain, TOLERANCE, rounds=r)[0][0]) for r in range(4)] == [2, 3, 4, 4]

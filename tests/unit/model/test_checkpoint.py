@@ -309,10 +309,11 @@ def test_a_newer_format_says_so(saved: Path) -> None:
         read_card(saved)
 
 
-def test_an_older_format_names_the_remedy(saved: Path) -> None:
-    card = json.loads((saved / "card.json").read_text(encoding="utf-8")) | {"format": 1, "long_gone": 1}
+@pytest.mark.parametrize("version", OLDER)
+def test_an_older_format_names_the_remedy(version: int, saved: Path) -> None:
+    card = json.loads((saved / "card.json").read_text(encoding="utf-8")) | {"format": version, "long_gone": 1}
     (saved / "card.json").write_text(json.dumps(card), encoding="utf-8")
-    with pytest.raises(CheckpointError, match=rf"format 1 .* train its recipe again.*git checkout {OLDER}"):
+    with pytest.raises(CheckpointError, match=rf"format {version} .* recipe again.*git checkout {OLDER[version]}"):
         Checkpoint.load(saved)
 
 

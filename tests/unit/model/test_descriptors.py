@@ -22,7 +22,7 @@ from make_crystals import (
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import electronegativity
 from paraisite.graphs import build
-from paraisite.model.descriptors import BLOCKS, NAMES, PROPERTIES, descriptors, element_table, primitive_sites
+from paraisite.model.descriptors import NAMES, PROPERTIES, blocks, descriptors, element_table, primitive_sites
 
 EXAMPLES = settings(max_examples=25, deadline=None)
 BONDED = crystals().filter(lambda c: len(build([c])[1]) == 1)
@@ -31,7 +31,7 @@ SEEDS = st.integers(0, 2**16)
 
 def describe(crystal: Crystal) -> dict[str, float]:
     values = descriptors([crystal], build([crystal])[0])
-    assert values.shape == (1, len(NAMES)) == (1, sum(BLOCKS))
+    assert values.shape == (1, len(NAMES)) == (1, sum(blocks(environment=False)))
     return dict(zip(NAMES, values[0].tolist(), strict=True))
 
 

@@ -31,7 +31,7 @@ from paraisite.graphs import build
 from paraisite.model import environment
 from paraisite.model.descriptors import NAMES as PLAIN
 from paraisite.model.descriptors import described, descriptors, width
-from paraisite.model.environment import NAMES, REACH, STATISTICS, SYMMETRY
+from paraisite.model.environment import NAMES, REACH, SHELL, STATISTICS
 
 EXAMPLES = settings(max_examples=25, deadline=None)
 SEEDS = st.integers(0, 2**16)
@@ -145,8 +145,11 @@ def test_rock_salt_by_hand() -> None:
     assert d["entropy"] == pytest.approx(np.log(2))
     assert d["range_electronegativity"] == pytest.approx(3.16 - 0.93)
     assert d["ln_environments"] == pytest.approx(np.log(2))
-    assert d["ln_environments_per_site"] == d["ln_distinct_per_site"] == pytest.approx(0)
-    assert d["ln_edges_per_distinct"] == pytest.approx(np.log(2))  # within 4 Å: unlike at a/2, like at a/√2
+    assert d["ln_environments_per_site"] == pytest.approx(0)
+    # unlike ones at a/2; like ones at a/√2, half of which are counted, as half of the way from 3.5 to 4.5 Å lies behind
+    fade = (1 + np.cos(np.pi * (5.6 / 2**0.5 - 3.5))) / 2
+    assert d["ln_shells"] == pytest.approx(np.log(1 + fade + 0.1))
+    assert d["ln_shells_per_neighbour"] == pytest.approx(np.log((1 + fade + 0.1) / (6 + 12 * fade + 0.1)))
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,6 @@ def test_environments_are_counted_once_each() -> None:
     perovskite = describe(cubic("perovskite", "Sr Ti O O O", 3.94))
     assert perovskite["ln_environments"] == pytest.approx(np.log(3))
     assert perovskite["ln_environments_per_site"] == pytest.approx(np.log(3 / 5))
-    assert perovskite["ln_distinct_per_site"] == pytest.approx(np.log(3 / 5))
     # two sites of one element in surroundings of their own
     ordered = supercell(cubic("cscl", "Fe Fe", 2.87), (1, 1, 2))
     mixed = describe(replace(ordered, numbers=np.array([13, 26, 26, 26])))
@@ -234,10 +236,10 @@ def test_noise_of_relaxation_changes_little(crystal: Crystal, seed: int) -> None
     noisy = shake(crystal, 0.002, seed)
     assume(not any(len(_within(crystal, cutoff, 0.01)) for cutoff in (CUTOFF, REACH)))
     a, b = describe(crystal), describe(noisy)
-    counted = {"ln_environments", "ln_environments_per_site", "ln_distinct_per_site", "ln_edges_per_distinct"}
+    counted = {"ln_environments", "ln_environments_per_site"}
     # the primitive cell of `descriptors` is found to 0.01 Å
     for name in NAMES:
-        assert b[name] == pytest.approx(a[name], rel=0.01, abs=0.05 if name in counted else 0.03), name
+        assert b[name] == pytest.approx(a[name], rel=0.02, abs=0.05 if name in counted else 0.03), name
 
 
 def _within(crystal: Crystal, cutoff: float, margin: float) -> np.ndarray:
@@ -245,13 +247,20 @@ def _within(crystal: Crystal, cutoff: float, margin: float) -> np.ndarray:
     return distance[distance > cutoff - margin]
 
 
-def test_distinct_sites_are_counted_to_a_hundredth() -> None:
-    crystal = supercell(cubic("rocksalt", "Mg O", 4.25), (2, 2, 1))
-    plain = describe(crystal)
-    assert describe(shake(crystal, SYMMETRY / 8, 0))["ln_distinct_per_site"] == plain["ln_distinct_per_site"]
-    assert describe(shake(crystal, 10 * SYMMETRY, 0))["ln_distinct_per_site"] > plain["ln_distinct_per_site"] - 0.1
-    moved = replace(crystal, positions=crystal.positions + np.eye(8)[:, :3] * 0.1)
-    assert describe(moved)["ln_edges_per_distinct"] > plain["ln_edges_per_distinct"]
+def test_shells_are_apart_where_distances_are() -> None:
+    salt = cubic("rocksalt", "Mg O", 4.25)
+    plain, long = (np.exp(describe(c)["ln_shells"]) for c in (salt, replace(salt, cell=salt.cell * [1.0, 1.0, 1.3])))
+    assert long > plain + 1  # the bond along z, and next neighbours off the plane
+    hardly = replace(salt, cell=salt.cell * [1.0, 1.0, 1 + SHELL / 100])
+    assert np.exp(describe(hardly)["ln_shells"]) == pytest.approx(plain, abs=0.01)
+
+
+@EXAMPLES
+@given(st.sampled_from(some_crystals()), SEEDS)
+def test_noise_hardly_changes_shells(crystal: Crystal, seed: int) -> None:
+    plain, noisy = describe(crystal), describe(shake(crystal, 0.005, seed))
+    for name in ("ln_shells", "ln_shells_per_neighbour"):
+        assert noisy[name] == pytest.approx(plain[name], abs=0.03)
 
 
 def test_a_lone_site_among_others_is_finite() -> None:
@@ -266,8 +275,7 @@ def test_a_lone_site_among_others_is_finite() -> None:
 
 def test_a_site_beyond_reach_of_everything_is_finite() -> None:
     """No graph is made of such a crystal; its surroundings alone are still numbers."""
-    salt, alone = cubic("rocksalt", "Na Cl", 5.6), isolated()
-    graphs = build([salt])[0]
+    alone = isolated()
     elements = {"mass": np.full(95, 40.0), "covalent_radius": np.full(95, 1.0), "electronegativity": np.full(95, 2.0)}
-    found = environment.environments([alone], graphs, np.zeros(1), elements)
+    found = environment.environments([alone], np.zeros(1), elements)
     assert np.isfinite(found).all()

@@ -114,6 +114,20 @@ def test_a_setting_that_fits_nowhere_is_named(setting: str) -> None:
             "stage c: distil: true is for the last of several",
         ),
         (
+            "name: x\nstages: [{name: a, dataset: b}, {name: c, dataset: b, distil: true, kernels: [kappa]}]",
+            "stage c: kernels: kappa is to stand on .* another target than kappa",
+        ),
+        (
+            "name: x\ntargets: {kappa: {}, k: {}}\n"
+            "stages: [{name: a, dataset: b}, {name: c, dataset: b, targets: [kappa, k], distil: true, kernels: [k]}]",
+            "stage c: kernels: k is to stand on .* this stage and the one before train",
+        ),
+        (
+            "name: x\ntargets: {kappa: {}, k: {}}\n"
+            "stages: [{name: a, dataset: b, targets: [kappa, k]}, {name: c, dataset: b, kernels: [k]}]",
+            "stage c: kernels: k is to stand on .* needs distil: true",
+        ),
+        (
             "name: x\nstages: [{name: a, dataset: b}, {name: c, dataset: b, distil: true, fit: kernel}]",
             "stage c: distil: true is for the last of several stages that train",
         ),

@@ -25,7 +25,7 @@ from paraisite.evaluation.study.plan import AGL, DATASETS, STEPS, Folds, Trainin
 from paraisite.evaluation.study.settings import Settings
 from paraisite.evaluation.study.table import fold_scores, write_result
 from paraisite.locking import locked
-from paraisite.model.descriptors import BLOCKS
+from paraisite.model.descriptors import blocks
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.model.targets import TargetTransform
@@ -186,8 +186,9 @@ class Study:
         self._load_start(model, start, [run])
         model = model.select(list(range(model.config.members)), ("kappa",))
         network, vectors, features = self._apply(model, training.trained_on, np.arange(len(part.dataset)))
+        of = blocks(environment=recipe.head.environment)
         rows = np.tile(seen, (self.settings.members, 1))
-        kernel = KernelHead.fit(network, vectors, features, np.log10(part.dataset.kappa), rows, BLOCKS)
+        kernel = KernelHead.fit(network, vectors, features, np.log10(part.dataset.kappa), rows, of)
         return self._log_kappa(model, run, kernel, relative=relative), recipe
 
     def _write(self, training: Training, run: int, predicted: dict[str, LogKappa], more: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback
 
 from paraisite.evaluation import metrics
 from paraisite.graphs import GraphBatch
-from paraisite.model.descriptors import BLOCKS
+from paraisite.model.descriptors import blocks
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.training.apply import apply, place
@@ -160,7 +160,8 @@ def fit(
     with np.errstate(invalid="ignore", divide="ignore"):
         log_true = np.log10(data[-1].dataset.kappa)
     training = replicas.training[-1][replicas.fold]
-    return Fitted(model, KernelHead.fit(log_kappa, vectors, features, log_true, training, BLOCKS))
+    of = blocks(environment=model.config.head.environment)
+    return Fitted(model, KernelHead.fit(log_kappa, vectors, features, log_true, training, of))
 
 
 def _apply(model: Model, graphs: GraphBatch, where: str) -> tuple[np.ndarray, np.ndarray]:
