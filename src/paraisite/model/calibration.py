@@ -4,8 +4,8 @@ The method is CV+ (R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, 
 residuals divided by a predicted scale (J. Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018)): each calibration row
 proposes an interval around the centre of the networks that did not see it, and the bounds are quantiles of the
 proposals. The scale is ``exp(w0 + w · features)``; the features are those of `neighbourhood.scale_features`. The
-weights maximise the likelihood of the residuals under a Laplace distribution, with a ridge that pulls towards a
-constant scale.
+weights make the logarithm of the scale the `AIM` quantile of that of the residuals (R. Koenker and G. Bassett,
+Econometrica 46, 33 (1978)), with a ridge that pulls towards a constant scale.
 """
 
 from __future__ import annotations
@@ -13,8 +13,19 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-RIDGE = 0.02
-"""Pull of the slopes towards zero, per calibration row."""
+from paraisite.model.neighbourhood import SCALE_FEATURES
+
+AIM = 0.9
+"""Share of the residuals that are to be smaller than the scale, whatever the features are."""
+
+RIDGE = 0.003
+"""Pull of the slopes of `SCALE_FEATURES` towards zero, for each calibration row."""
+
+PULL = 120.0
+"""Pull of those of the descriptors, which are many, towards zero, for all calibration rows together."""
+
+FARTHEST = 4.0
+"""Standard deviations from the mean beyond which a feature counts as being there."""
 
 MIN_ROWS = 10
 """Fewer held-out rows calibrate nothing."""
@@ -85,16 +96,23 @@ class Calibration(BaseModel):
         size = np.abs(residual) + 1e-3  # below the third decimal a residual is luck
         mean, spread = features.mean(axis=0), features.std(axis=0)
         spread[spread < 1e-6] = 1.0  # equal in all rows: says nothing, and its rounding must not
+        lowest = np.maximum(features.min(axis=0), mean - FARTHEST * spread)
+        highest = np.minimum(features.max(axis=0), mean + FARTHEST * spread)
+        features = np.clip(features, lowest, highest)
         standard = (features - mean) / spread
+        pull = np.where(np.arange(features.shape[1]) < len(SCALE_FEATURES), RIDGE, PULL / len(rows))
 
         from scipy.optimize import minimize  # slow to import, and not needed to predict
 
-        def cost(w: np.ndarray) -> float:
-            log_scale = w[0] + standard @ w[1:]
-            return float(np.mean(log_scale + size * np.exp(-log_scale)) + RIDGE * np.sum(w[1:] ** 2))
+        def cost(w: np.ndarray) -> tuple[float, np.ndarray]:
+            """Return the pinball loss with the ridge, and its gradient."""
+            over = np.log(size) - w[0] - standard @ w[1:]
+            slope = np.where(over > 0, -AIM, 1.0 - AIM)
+            gradient = np.concatenate([[slope.mean()], slope @ standard / len(slope) + 2 * pull * w[1:]])
+            return float(np.mean(-slope * over) + pull @ w[1:] ** 2), gradient
 
-        start = np.concatenate([[np.log(size.mean())], np.zeros(features.shape[1])])
-        w = minimize(cost, start, method="BFGS").x if adaptive else start
+        start = np.concatenate([[np.log(np.quantile(size, AIM))], np.zeros(features.shape[1])])
+        w = minimize(cost, start, method="L-BFGS-B", jac=True).x if adaptive else start
         slopes = w[1:] / spread
         weights = (float(w[0] - mean @ slopes), *slopes.tolist())
         scale = np.exp(weights[0] + features @ slopes)
@@ -103,8 +121,8 @@ class Calibration(BaseModel):
             row_fold=tuple(int(f) for f in row_fold),
             score=tuple(float(s) for s in residual / scale),
             weights=weights,
-            lowest=tuple(features.min(axis=0).tolist()),
-            highest=tuple(features.max(axis=0).tolist()),
+            lowest=tuple(lowest.tolist()),
+            highest=tuple(highest.tolist()),
         )
 
     def check_level(self, level: float) -> None:

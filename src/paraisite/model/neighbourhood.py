@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from paraisite.model.descriptors import NAMES
-
 OUTSIDE = 0.04
 """Below this applicability a crystal counts as outside the training data: on held-out compounds of the shipped model
 the median error there is twice that of the others."""
@@ -36,12 +34,8 @@ SCALE_FEATURES = (
     "ln mean error of the neighbours when they were held out",
     "log10 kappa",
     "log10 kappa squared",
-    "ln sites of the primitive cell",
-    "spread of electronegativity",
 )
-"""Columns of `scale_features`."""
-
-_LN_SITES, _POLARITY = NAMES.index("ln_primitive_sites"), NAMES.index("std_electronegativity")
+"""First columns of `scale_features`; the descriptors follow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +175,7 @@ class Neighbourhood:
 def scale_features(
     log_members: np.ndarray, folds: tuple[tuple[int, ...], ...], near: Near, descriptors: np.ndarray
 ) -> np.ndarray:
-    """What the width of an interval may depend on, shape (folds, crystals, len(SCALE_FEATURES)).
+    """What the width of an interval may depend on, shape (folds, crystals, len(SCALE_FEATURES) + q).
 
     Parameters
     ----------
@@ -206,8 +200,7 @@ def scale_features(
                     np.log(_mean(near.error[f]) + SMALL_SPREAD),
                     centre,
                     centre**2,
-                    descriptors[:, _LN_SITES],
-                    descriptors[:, _POLARITY],
+                    descriptors,
                 ]
             )
         )
