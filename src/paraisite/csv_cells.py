@@ -1,9 +1,9 @@
 """`CsvWriter` and `read_rows`: CSV whose texts neither a spreadsheet nor a terminal takes for a command.
 
 Ids, formulas and names of files come from anywhere. A text that a spreadsheet would compute (one that begins with
-``=``, ``+``, ``-`` or ``@`` and is no number) is written with an apostrophe before it, as spreadsheets have it, and
-`plain` takes that away again. Control characters but the end of a line, and bytes that are no text, are written as
-backslash escapes.
+``=``, ``+``, ``-`` or ``@``, goes on, and is no number) is written with an apostrophe before it, as spreadsheets have
+it, and `plain` takes that away again. Control characters but the end of a line, and bytes that are no text, are written
+as backslash escapes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-_COMMAND = re.compile(r"'*[=+\-@＝＋－＠]")
+_COMMAND = re.compile(r"'*[=+\-@＝＋－＠].", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|nan)", re.IGNORECASE | re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 

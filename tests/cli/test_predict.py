@@ -247,7 +247,7 @@ def test_older_output_survives_an_interruption(
     out = tmp_path / "out.csv"
     out.write_text("old\n")
     # standard input stays open, so the run waits for it when it is interrupted
-    process = start("predict", crystals[0], "-", "-o", out, "--model", tiny_checkpoint)
+    process = start("predict", crystals[0], "-", "-o", out, "--overwrite", "--model", tiny_checkpoint)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".*.part")) and time.monotonic() < deadline:
         time.sleep(0.05)

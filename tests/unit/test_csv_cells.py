@@ -11,7 +11,7 @@ import pytest
 from paraisite.csv_cells import CsvWriter, harmless, plain, read_rows
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "＝1+1", "=", "'=x", "''=x"])
+@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "＝1+1", "'=x", "''=x"])
 def test_commands_get_an_apostrophe_that_is_taken_away_again(text: str) -> None:
     assert harmless(text) == f"'{text}"
     assert plain(harmless(text)) == text

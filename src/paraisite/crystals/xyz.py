@@ -113,7 +113,8 @@ def _crystal(frame: list[str] | str, id: str, source: str) -> Crystal:
             _check_occupancy(_table(table, name, 1)[:, 0], name)
     notes += occupancy_notes(_plain(info.get("occupancy")))
     pbc = _booleans(info["pbc"]) if "pbc" in info else [True]
-    label = record_id({key: text for key, text in info.items() if _is_name(text)})
+    names = {key: _plain(text) for key, text in info.items() if text.startswith("_JSON ") or _is_name(text)}
+    label = record_id({key: name for key, name in names.items() if isinstance(name, str)})
     crystal = from_arrays(cell, pbc, numbers, positions, id=label or id, source=source)
     return Crystal(crystal.cell, crystal.numbers, crystal.positions, crystal.id, source, tuple(dict.fromkeys(notes)))
 
@@ -163,7 +164,7 @@ def _plain(text: str | None) -> Any:
 def _is_name(text: str) -> bool:
     """Whether a value can be an id: numbers, which count frames or say what was computed, are none."""
     words = re.findall(r"[^\s,]+", text) if len(text) < 1000 else []
-    return any(word not in _BOOLEANS and not _is_row([word], 1) for word in words) and not text.startswith("_JSON ")
+    return any(word not in _BOOLEANS and not _is_row([word], 1) for word in words)
 
 
 def _booleans(text: str) -> list[bool]:

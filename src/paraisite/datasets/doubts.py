@@ -74,7 +74,8 @@ def column_doubt(crystals: Sequence[Crystal], kappa: np.ndarray) -> str:
             f"the values of kappa, as W/m/K, are off by a factor of {10 ** off(own):.0f} from what composition and "
             f"volume suggest; perhaps they are {best}"
         )
-    if len(value) >= 20 and value.max() < 20 and np.median(value) > 0.8 and np.std(near) > 0:
+    # no logarithm of a conductivity is larger than that of the highest
+    if len(value) >= 20 and value.max() <= np.log1p(HIGHEST) and np.median(value) > 0.8 and np.std(near) > 0:
         alike, span = np.corrcoef(own, near)[0, 1], own.std() / near.std()
         if alike > 0.45 and span < 0.65:  # conductivities spread more than what the fit makes of them
             return (

@@ -75,6 +75,8 @@ def claim(crystal: Crystal, folder: Path, settings: Settings | QuickSettings) ->
 
     mark = forces_fingerprint(crystal, settings)
     folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(".*.part"):  # half-written when its process was killed
+        path.unlink(missing_ok=True)
     before = claimed(folder)
     if before:
         if before != mark:
