@@ -13,7 +13,7 @@ from typing import Any
 RESULT = Path(__file__).parents[1] / "results" / "cleaning_aflow_agl.json"
 
 MEANING = {
-    "kappa": "κ not positive or not finite",
+    "kappa": "κ below 0.001 or above 3500 W m⁻¹ K⁻¹, or no number",
     "heat_capacity": "C_v above 3 k_B per atom",
     "bulk_modulus": "bulk or shear modulus not positive",
     "debye_temperature": "Debye temperature not positive",

@@ -106,7 +106,7 @@ def check_kappa(rows: Rows) -> Reasons:
         elif not np.isnan(value) and not (np.isfinite(value) and value > 0):
             yield i, f"kappa is {value:g} W/m/K, not a positive number"
         elif not rule.lowest <= value <= rule.highest and not np.isnan(value):
-            yield i, f"kappa is {value:g} W/m/K; solids have {rule.lowest:g} to {rule.highest:g}"
+            yield i, f"kappa is {value:g} W/m/K; solids have {rule.lowest:g} to {rule.highest:g}: check its unit"
 
 
 def check_heat_capacity(rows: Rows) -> Reasons:

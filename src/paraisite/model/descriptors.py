@@ -62,7 +62,7 @@ NAMES = (*SITES, *BONDING)
 SYMPREC = 0.01
 """Sites that coincide within this (Å) after a translation count as equal in the search of the primitive cell."""
 
-MANY = 100
+MANY = 300
 """Sites beyond which spglib is slow, and only translations are searched."""
 
 

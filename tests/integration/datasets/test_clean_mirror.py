@@ -62,11 +62,16 @@ def test_the_study_has_no_duplicates(parts: list[Dataset]) -> None:
 
 def test_units_are_found_in_real_data(parts: list[Dataset]) -> None:
     dataset = parts[1]
-    kappa = dataset.kappa.copy()
     rows = [5, 50, 100]
-    kappa[rows] *= 1000
-    found = clean(Dataset(dataset.name, dataset.crystals, {"kappa": kappa}, dataset.provenance))
-    assert [i for i, row in enumerate(found.rows) if "units" in row.rules] == rows
+    for factor, rule in ((100, "units"), (1000, "kappa")):  # a thousand times makes them more than any solid's
+        kappa = dataset.kappa.copy()
+        kappa[rows] *= factor
+        found = clean(Dataset(dataset.name, dataset.crystals, {"kappa": kappa}, dataset.provenance))
+        assert [i for i, row in enumerate(found.rows) if {"units", "kappa"} & set(row.rules)] == rows
+        for row in rows:
+            assert found.rows[row].rules[0] == rule
+            assert "check its unit" in found.rows[row].reasons[0]
+            assert found.rows[row].fate == ("dropped" if kappa[row] > 3500 else "flagged")
 
 
 def test_merged_they_are_mix(parts: list[Dataset], mirror: Path) -> None:

@@ -83,6 +83,8 @@ IMPOSSIBLE: list[tuple[str, float, str]] = [
     ("kappa", 0.0, "kappa"),
     ("kappa", -1.0, "kappa"),
     ("kappa", np.inf, "kappa"),
+    ("kappa", 3501.0, "kappa"),
+    ("kappa", 9e-4, "kappa"),
     ("heat_capacity_cv_atom", 3.01, "heat_capacity"),
     ("bulk_modulus_static", 0.0, "bulk_modulus"),
     ("bulk_modulus_static", -3.0, "bulk_modulus"),
@@ -175,10 +177,19 @@ def test_wrong_units(factor: float) -> None:
     for row in rows:
         data = spoilt(data, "kappa", row, data.kappa[row] * factor)
     cleaning = clean(data)
-    found = {row.id for row in cleaning.rows if "units" in row.rules}
-    assert found == {data.ids[row] for row in rows}
-    assert f"about 10^{round(np.log10(factor))} times" in cleaning.rows[6].reasons[0]
-    assert len(cleaning.dataset) == len(data)  # flagged, not dropped
+    impossible = [row for row in rows if data.kappa[row] > 3500]
+    assert len(impossible) == (2 if factor == 1000 else 0)
+    found = {row.id: row for row in cleaning.rows if {"units", "kappa"} & set(row.rules)}
+    assert found.keys() == {data.ids[row] for row in rows}
+    for row in rows:
+        account = found[data.ids[row]]
+        if row in impossible:
+            assert (account.fate, account.rules) == ("dropped", ["kappa"])
+            assert "solids have 0.001 to 3500: check its unit" in account.reasons[0]
+        else:
+            assert (account.fate, account.rules[0]) == ("flagged", "units")
+            assert f"about 10^{round(np.log10(factor))} times" in account.reasons[0]
+    assert len(cleaning.dataset) == len(data) - len(impossible)
 
 
 def test_outliers() -> None:
@@ -193,8 +204,11 @@ def test_outliers() -> None:
 
 def test_too_few_rows_for_a_fit() -> None:
     data = dataset().take(range(20))
-    cleaning = clean(spoilt(data, "kappa", 3, 1e6))
-    assert doubts(cleaning) == {}
+    cleaning = clean(spoilt(data, "kappa", 3, 3000.0))
+    assert doubts(cleaning) == {data.ids[3]: ("flagged", "units")}
+    assert "from what composition and volume suggest" in cleaning.rows[3].reasons[0]
+    assert doubts(clean(data)) == {}
+    assert doubts(clean(spoilt(data, "kappa", 3, 1e6))) == {data.ids[3]: ("dropped", "kappa")}
     assert cleaning.summary["notes"] == [
         "outlier was not looked for: 20 rows with kappa, 40 needed; units, by a fit to others"
     ]
@@ -267,7 +281,7 @@ def test_conflicting_labels() -> None:
 
 
 def test_doubted_values_do_not_enter_the_median() -> None:
-    data = repeated({"two": 1.1, "wrong": 1000.0})
+    data = repeated({"two": 1.1, "wrong": 200.0})
     cleaning = clean(data)
     row = cleaning.dataset.ids.index("NaCl")
     assert cleaning.dataset.kappa[row] == pytest.approx(data.kappa[row] * 1.1**0.5)
@@ -278,7 +292,7 @@ def test_doubted_values_do_not_enter_the_median() -> None:
 
 
 def test_what_a_doubted_row_knows_of_other_targets_enters_where_no_other_does() -> None:
-    data = repeated({"bare": np.nan, "wrong": 1000.0})
+    data = repeated({"bare": np.nan, "wrong": 200.0})
     salt = data.ids.index("NaCl")
     columns = {
         name: np.full(len(data), np.nan) for name in ("bulk_modulus_vrh", "shear_modulus_vrh", "thermal_expansion")
@@ -290,7 +304,7 @@ def test_what_a_doubted_row_knows_of_other_targets_enters_where_no_other_does() 
     row = cleaning.dataset.ids.index("NaCl")
     merged = {name: cleaning.dataset.targets[name][row] for name in columns}
     assert merged == {"bulk_modulus_vrh": 23.0, "shear_modulus_vrh": 10.0, "thermal_expansion": 4.0}
-    doubted = clean(repeated({"wrong": 1000.0}, bulk_modulus_vrh=np.append(np.full(48, np.nan), 30.0)))
+    doubted = clean(repeated({"wrong": 200.0}, bulk_modulus_vrh=np.append(np.full(48, np.nan), 30.0)))
     assert np.isnan(doubted.dataset.targets["bulk_modulus_vrh"][row])
 
 
@@ -314,7 +328,7 @@ def test_the_order_of_the_rows_does_not_matter(kappa: float) -> None:
 
 
 def test_processes_and_repetition_do_not_matter() -> None:
-    data = repeated({"two": 1.1, "three": 2.5, "wrong": 1000.0})
+    data = repeated({"two": 1.1, "three": 2.5, "wrong": 200.0})
     first, second = clean(data), clean(data, workers=2)
     assert first.dataset.content_hash == second.dataset.content_hash
     assert first.rows == second.rows
@@ -332,7 +346,7 @@ def test_median_of_conductivities() -> None:
 
 def test_every_row_is_accounted_for(tmp_path: Path) -> None:
     data = replace(
-        spoilt(repeated({"two": 1.1, "wrong": 1000.0}), "kappa", 3, -1.0),
+        spoilt(repeated({"two": 1.1, "wrong": 200.0}), "kappa", 3, -1.0),
         rejections=(Rejection(id="gone", source="id_prop.csv::line 9", reason="no gone.cif; add the file"),),
     )
     cleaning = clean(data)
