@@ -240,13 +240,13 @@ def _pickles() -> dict[str, bytes]:
     frame = pd.DataFrame({"mpd_id": [1, 2], "TC": [1.5, 2.5], "structure": [structure, structure]})
     hostile = b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R."
     return {
-        **{f"frame-{protocol}.pkl": pickle.dumps(frame, protocol) for protocol in (2, 4)},
-        "structures.pkl": pickle.dumps([structure], 4),
-        "values-0.pkl": pickle.dumps([1.0, 2.5], 0),
-        "values-4.pkl": pickle.dumps(np.array([1.0, 2.5]), 4),
-        "objects.pkl": pickle.dumps(np.array([1.0, "a", None], dtype=object), 4),
-        "hostile.pkl": hostile,
-        "no-number.pkl": b"(F1x\n.",
+        **{f"frame-{protocol}.bin": pickle.dumps(frame, protocol) for protocol in (2, 4)},
+        "structures.bin": pickle.dumps([structure], 4),
+        "values-0.bin": pickle.dumps([1.0, 2.5], 0),
+        "values-4.bin": pickle.dumps(np.array([1.0, 2.5]), 4),
+        "objects.bin": pickle.dumps(np.array([1.0, "a", None], dtype=object), 4),
+        "hostile.bin": hostile,
+        "no-number.bin": b"(F1x\n.",
     }
 
 
