@@ -163,6 +163,9 @@ def test_doubted_rows_calibrate_nothing(trained: Path) -> None:
     card = Checkpoint.load(trained / "model").card
     assert card.calibration is not None
     assert len(card.calibration.score) == 32 - len(FLAGGED)
+    # the doubted values are a thousand times too large, 3 in log10; residuals of the others are far smaller
+    widths = [np.log10(float(r["kappa_high_W_mK"]) / float(r["kappa_low_W_mK"])) for r in out_of_fold(trained)]
+    assert np.median(widths) < 1.0
     for row in out_of_fold(trained):
         outside = float(row["kappa_true_W_mK"]) > float(row["kappa_high_W_mK"])
         assert outside or row["flagged"] == "0"
