@@ -338,22 +338,15 @@ def _half(model: Model) -> dict[str, Any]:
 
 def _network(path: Path, card: NetworkCard) -> Model:
     try:
-        with torch.device("meta"):  # shapes alone: what a card asks for is believed when the weights are as large
-            shapes = {name: tensor.shape for name, tensor in Model(card.config).state_dict().items()}
-        if sum(shape.numel() for shape in shapes.values()) > MOST["parameters"]:
+        with torch.device("meta"):  # no memory is taken for what a card asks for before the weights are as large
+            model = Model(card.config, card.transforms)
+        if sum(tensor.numel() for tensor in model.state_dict().values()) > MOST["parameters"]:
             raise CheckpointError(f"{path}: its card asks for more weights than any model has; fetch or train it again")
-        weights = load_tensors(path)
-        if wrong := [name for name in shapes.keys() | weights.keys() if _shape(weights.get(name)) != shapes.get(name)]:
-            raise RuntimeError(f"{sorted(wrong)[0]} is not as the card says")
-        model = Model(card.config, card.transforms)
-        model.load_state_dict(weights, strict=True)
+        weights = {name: tensor.float() for name, tensor in load_tensors(path).items()}
+        model.load_state_dict(weights, strict=True, assign=True)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{path}: missing or damaged weights, fetch or train the model again ({error})") from None
     return model.eval()
-
-
-def _shape(tensor: torch.Tensor | None) -> torch.Size | None:
-    return None if tensor is None else tensor.shape
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

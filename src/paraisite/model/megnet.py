@@ -103,11 +103,14 @@ class MEGNet(nn.Module):
         super().__init__()
         config = config or MEGNetConfig()
         self.config, self.members = config, members
-        self.embedding = nn.Parameter(torch.randn(members, len(config.elements), config.embedding))
-        table = torch.full((max(config.elements) + 1,), -1, dtype=torch.int64)
-        table[list(config.elements)] = torch.arange(len(config.elements))
+        self.embedding = nn.Parameter(torch.empty(members, len(config.elements), config.embedding))
+        if not self.embedding.is_meta:  # there normal_ does nothing but import sympy, which takes 0.3 s
+            nn.init.normal_(self.embedding)
+        # no file holds the two tables, so they are made where weights are only declared (device meta), too
+        table = torch.full((max(config.elements) + 1,), -1, dtype=torch.int64, device="cpu")
+        table[list(config.elements)] = torch.arange(len(config.elements), device="cpu")
         self.register_buffer("element_row", table, persistent=False)
-        centres = torch.linspace(0.0, config.gaussian_max, config.gaussians)
+        centres = torch.linspace(0.0, config.gaussian_max, config.gaussians, device="cpu")
         self.register_buffer("centres", centres, persistent=False)
 
         def encoder(n_in: int) -> MemberMLP:
