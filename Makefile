@@ -27,9 +27,10 @@ phonons: .venv/.phonons ## what `paraisite verify` needs: phono3py and the poten
 test: .venv/.dev ## all tests (two at a time, one thread each)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
 
-lint: .venv/.dev ## ruff: rules and format
+lint: .venv/.dev ## ruff: rules and format; import-linter: no room imports from above
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 format: .venv/.dev ## let ruff repair what it can
 	$(BIN)/ruff check --fix .

@@ -82,7 +82,7 @@ def synthetic(n: int, seed: int = 0) -> list[Crystal]:
 
 
 def real(mirror: Path, folder: str, n: int) -> list[Crystal]:
-    """Crystals of a data set, evenly drawn."""
+    """Crystals of a dataset, evenly drawn."""
     crystals = [c for c in read([mirror / folder / "cif.zip"]) if isinstance(c, Crystal)]
     return crystals[:: max(1, len(crystals) // n)][:n]
 

@@ -27,7 +27,7 @@ import phono3py
 from rich.console import Console
 from rich.table import Table
 
-from paraisite.downloading import Remote, cache_folder, download
+from paraisite.network.downloading import Remote, cache_folder, download
 from paraisite.phonons.force_constants import Displacements, count_free, fit
 from paraisite.phonons.mesh import converge
 from paraisite.phonons.settings import Settings

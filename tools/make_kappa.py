@@ -22,8 +22,8 @@ from scipy.stats import spearmanr
 
 from paraisite.datasets import load
 from paraisite.evaluation.kinds import KINDS, kinds
-from paraisite.evaluation.metrics import coverage, interval_width, scores
 from paraisite.graphs.dimensionality import dimensionality
+from paraisite.metrics import coverage, interval_width, scores
 from paraisite.model.descriptors import primitive_sites
 from paraisite.model.neighbourhood import OUTSIDE
 

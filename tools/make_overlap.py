@@ -1,4 +1,4 @@
-"""Measure what the data sets and the study's splits have in common, and write results/overlap.json.
+"""Measure what the datasets and the study's splits have in common, and write results/overlap.json.
 
     PARAISITE_MIRROR=../shared/data .venv/bin/python tools/make_overlap.py
 
@@ -77,7 +77,7 @@ def overlap() -> str:
     counts, folds, lines = (result[key] for key in ("in_aflow_agl", "folds", "recalibration"))
     text = "### In `aflow_agl`\n\n"
     text += _table(
-        ["data set", "formulas", "of them in `aflow_agl`", "rows", "with such a formula", "same crystal"],
+        ["dataset", "formulas", "of them in `aflow_agl`", "rows", "with such a formula", "same crystal"],
         [
             [f"`{name}`"]
             + [str(c[k]) for k in ("formulas", "shared_formulas", "rows", "rows_of_shared_formula", "shared_crystals")]
@@ -90,11 +90,11 @@ def overlap() -> str:
     for name, of in folds.items():
         size, shared = of["1"]["validation"], [of[run]["in_training"]["formula"] for run in runs]
         rows.append([f"`{name}`", str(size), *map(str, shared), f"{np.mean(shared):.1f}"])
-    text += _table(["data set", "validation rows", *(f"run {run}" for run in runs), "mean"], rows)
+    text += _table(["dataset", "validation rows", *(f"run {run}" for run in runs), "mean"], rows)
     text += "\n### … and on the other measures, rows over the nine runs: mean (lowest to highest)\n\n"
     text += _table(
         [
-            "data set",
+            "dataset",
             "prototype in training",
             "crystal in training",
             "formula in `aflow_agl`",
@@ -117,7 +117,7 @@ def overlap() -> str:
     text += "\n### κ of the shared crystals: first principles (y) against AGL (x)\n\n"
     text += _table(
         [
-            "data set",
+            "dataset",
             "crystals",
             "median y/x",
             "rank correlation",

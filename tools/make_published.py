@@ -3,7 +3,7 @@
     PARAISITE_MIRROR=../shared/data .venv/bin/python tools/make_published.py SPLIT [formulas] [--out DIR]
 
 SPLIT is `random`, `space_group` or `low_kappa` (arXiv:2605.11610). The crystals of the test rows are left out of every
-data set with conductivities: rows of the same id, and AGL rows that are the same crystal; with `formulas`, every row of
+dataset with conductivities: rows of the same id, and AGL rows that are the same crystal; with `formulas`, every row of
 the same formula. For `low_kappa` only first-principles conductivities above 0.8 W/m/K are trained on. Stages and
 settings are those of the recipe `kappa` without its last stage; three networks, their mean is scored. Writes
 results/published-SPLIT[-formulas].csv and, of `random`, results/few_values.json, from which `check_readme.py` makes

@@ -16,11 +16,11 @@ from itertools import groupby
 from pathlib import Path
 
 from paraisite.datasets import load
-from paraisite.evaluation.metrics import mape
-from paraisite.evaluation.study import curves, predictions
-from paraisite.evaluation.study.figures import Picture, load_source, pictures
-from paraisite.evaluation.study.plan import DATASETS, STEPS
-from paraisite.evaluation.study.table import Cell, Gain, as_runs, cells, gains, load_cells, read_results
+from paraisite.metrics import mape
+from paraisite.study import curves, predictions
+from paraisite.study.figures import Picture, load_source, pictures
+from paraisite.study.plan import DATASETS, STEPS
+from paraisite.study.table import Cell, Gain, as_runs, cells, gains, load_cells, read_results
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "results/study_runs.csv"

@@ -24,10 +24,10 @@ import numpy as np
 from markdown_table import table
 
 from paraisite.datasets import Split, grouped_kfold, load
-from paraisite.drawing import COLOURS, blank, panels, quiet, save
-from paraisite.evaluation.metrics import scores
-from paraisite.evaluation.study.figures.picture import Picture
+from paraisite.metrics import scores
 from paraisite.model.model import Model
+from paraisite.plots.drawing import COLOURS, blank, panels, quiet, save
+from paraisite.study.figures.picture import Picture
 from paraisite.training.apply import apply
 from paraisite.training.recipe import Recipe, load_recipe
 from paraisite.training.replicas import Replicas

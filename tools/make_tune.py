@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from paraisite.evaluation.study.figures.picture import Picture
-from paraisite.evaluation.study.table import METRICS, Cell, gain
+from paraisite.study.figures.picture import Picture
+from paraisite.study.table import METRICS, Cell, gain
 from paraisite.training.tune.results import draw_importances
 
 ROOT = Path(__file__).parents[1]

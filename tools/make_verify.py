@@ -20,11 +20,11 @@ import numpy as np
 from markdown_table import table
 from scipy.stats import spearmanr
 
-from paraisite.drawing import COLOURS, FAINT, INK, blank, quiet, save
-from paraisite.evaluation.metrics import mape
-from paraisite.evaluation.study.figures.picture import Picture
+from paraisite.files.replacing import replacing
+from paraisite.metrics import mape
 from paraisite.phonons.summary import doubtful, is_quick, read_summary
-from paraisite.replacing import replacing
+from paraisite.plots.drawing import COLOURS, FAINT, INK, blank, quiet, save
+from paraisite.study.figures.picture import Picture
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -70,7 +70,7 @@ def gather(dataset: str, folder: Path) -> Path:
 
 
 def found() -> list[tuple[str, str, Rows]]:
-    """Data set, potential and rows of every results file."""
+    """Dataset, potential and rows of every results file."""
     tables = []
     for path in RESULTS.glob("verify_*.csv"):
         dataset, potential = path.stem.removeprefix("verify_").rsplit("_", 1)
@@ -79,7 +79,7 @@ def found() -> list[tuple[str, str, Rows]]:
 
 
 def verified() -> str:
-    """One line for each data set and potential."""
+    """One line for each dataset and potential."""
     lines = []
     for dataset, potential, rows in found():
         done = [row for row in rows if row["kappa_W_mK"] and row["label_W_mK"]]
@@ -102,7 +102,7 @@ def verified() -> str:
 
 
 def compounds() -> str:
-    """One table for each data set and potential, one line for each compound."""
+    """One table for each dataset and potential, one line for each compound."""
     text = []
     for dataset, potential, rows in found():
         lines = []

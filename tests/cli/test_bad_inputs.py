@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from paraisite.csv_cells import harmless
+from paraisite.files.csv_cells import harmless
 
 
 @pytest.fixture

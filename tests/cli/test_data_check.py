@@ -30,7 +30,7 @@ def test_a_good_folder(invoke: Invoke, folder: Path) -> None:
     row = next(line.split() for line in out.splitlines() if line.strip().startswith("kappa"))
     assert row[1:3] == ["W/m/K", "36"]
     assert "formulas: 36 different" in out
-    assert f"content hash: {load(folder).content_hash}\n  no registered data set has it" in out
+    assert f"content hash: {load(folder).content_hash}\n  no registered dataset has it" in out
 
 
 def test_rejected_lines_fail(invoke: Invoke, folder: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_stored_folder(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
     assert lines["x"] == ["not", "known", "0", "-", "-", "-"]
     assert "formulas: 2 different, of which 1 on several rows\n  LiF (2)" in out
     assert "ids: 2 different, of which 1 on several rows" in out
-    assert "as card.json says; no registered data set has it" in out
+    assert "as card.json says; no registered dataset has it" in out
     assert invoke("data", "check", stored / "dataset.parquet").stdout == out
 
 
@@ -97,7 +97,7 @@ def test_a_folder_called_like_a_registered_set_must_hold_it(invoke: Invoke, fold
 
 
 def test_there_is_no_such_set(invoke: Invoke, tmp_path: Path) -> None:
-    assert "neither a known data set nor a folder" in invoke("data", "check", tmp_path / "none", code=2).stderr
+    assert "neither a known dataset nor a folder" in invoke("data", "check", tmp_path / "none", code=2).stderr
 
 
 @pytest.mark.data

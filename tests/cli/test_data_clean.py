@@ -106,7 +106,7 @@ def test_wrong_use(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "is a file" in invoke("data", "clean", folder, "-o", tmp_path / "file", code=2).stderr
     shutil.copytree(folder, tmp_path / "full")
-    assert "holds no stored data set" in invoke("data", "clean", folder, "-o", tmp_path / "full", code=2).stderr
+    assert "holds no stored dataset" in invoke("data", "clean", folder, "-o", tmp_path / "full", code=2).stderr
     assert "nowhere" in invoke("data", "clean", tmp_path / "nowhere", "-o", tmp_path / "x", code=2).stderr
     assert "Examples:" in invoke("data", "clean", "--help").stdout
 

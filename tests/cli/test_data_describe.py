@@ -77,6 +77,6 @@ def test_a_data_set_without_rows(invoke: Invoke, tiny_dataset: Path, tmp_path: P
 
 def test_wrong_usage(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None:
     err = invoke("data", "describe", tiny_dataset, tiny_dataset, "-o", tmp_path / "look", code=2).stderr
-    assert "two data sets are called rocksalts" in err
+    assert "two datasets are called rocksalts" in err
     assert "nowhere" in invoke("data", "describe", tmp_path / "nowhere", "-o", tmp_path, code=2).stderr
     assert "--output" in invoke("data", "describe", tiny_dataset, code=2).stderr

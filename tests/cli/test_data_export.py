@@ -63,7 +63,7 @@ def test_wrong_usage(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None
     assert "belong to --format id_prop" in error(tiny_dataset, "--format", "ase", "-o", tmp_path / "a.db", "--loose")
     assert "ends in .db" in error(tiny_dataset, "--format", "ase", "-o", tmp_path / "a.sqlite")
     assert "has no target gap" in error(tiny_dataset, "--format", "extxyz", "-o", tmp_path / "a.xyz", "--target", "gap")
-    assert "neither a known data set" in error(tmp_path / "none", "--format", "extxyz", "-o", tmp_path / "a.xyz")
+    assert "neither a known dataset" in error(tmp_path / "none", "--format", "extxyz", "-o", tmp_path / "a.xyz")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -79,4 +79,4 @@ def test_a_stored_data_set_among_crystals_is_explained(invoke: Invoke, tiny_data
 
     stored = write_dataset(load(tiny_dataset), tmp_path / "stored")
     (found,) = read([stored])
-    assert "this is a data set of ParAIsite: use it by its folder with paraisite evaluate, or export it" in found.reason
+    assert "this is a dataset of ParAIsite: use it by its folder with paraisite evaluate, or export it" in found.reason

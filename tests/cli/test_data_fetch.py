@@ -13,10 +13,10 @@ import pytest
 from serving import Behaviour, FileServer
 from typer.testing import Result
 
-from paraisite import downloading
 from paraisite.datasets import load
 from paraisite.datasets.registry import registry
 from paraisite.model.registry import registry as models
+from paraisite.network import downloading
 
 Invoke = Callable[..., Result]
 NEQUIX = "nequix-mp-1-pft"
@@ -33,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_server: FileServ
 
 
 def serve(file_server: FileServer, name: str, folder: Path) -> list[str]:
-    """Serve the upstream files of a data set, which a folder holds under their own names; return their paths."""
+    """Serve the upstream files of a dataset, which a folder holds under their own names; return their paths."""
     paths = []
     for upstream in registry()[name].upstream:
         paths.append("/" + upstream.url.removeprefix("https://"))
@@ -81,7 +81,7 @@ def test_info_says_everything(invoke: Invoke, name: str) -> None:
 
 def test_info_of_weights_and_of_nothing(invoke: Invoke) -> None:
     assert "CC-BY-4.0" in invoke("data", "info", NEQUIX).stdout
-    assert "l97: no such data set; there are l96, hh143" in invoke("data", "info", "l97", code=2).stderr
+    assert "l97: no such dataset; there are l96, hh143" in invoke("data", "info", "l97", code=2).stderr
 
 
 def test_info_of_a_folder(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_info_of_a_folder(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) ->
 
 def test_unknown_names_are_wrong_usage(invoke: Invoke, file_server: FileServer) -> None:
     result = invoke("data", "fetch", "l96", "l97", code=2)
-    assert "l97: no such data set; there are l96" in result.stderr
+    assert "l97: no such dataset; there are l96" in result.stderr
     assert NEQUIX in result.stderr
     assert file_server.asked == []
 

@@ -218,15 +218,15 @@ def test_what_is_there_is_not_overwritten(invoke: Invoke, own: Path, tmp_path: P
     invoke("data", "import", own, "-o", out, "--quiet")
     before = (out / "dataset.parquet").read_bytes()
     result = invoke("data", "import", own, "-o", out, "--unit", "W/cm/K", code=2)
-    assert "holds a stored data set already; --overwrite replaces it" in result.stderr
+    assert "holds a stored dataset already; --overwrite replaces it" in result.stderr
     assert (out / "dataset.parquet").read_bytes() == before
     result = invoke("data", "import", own, "-o", out, "--unit", "W/cm/K", "--force", "--quiet")
     assert result.stderr == ""
     assert read_dataset(out).kappa.tolist() == (load(own).kappa * 100).tolist()
     result = invoke("data", "import", own, "-o", own, "--force", code=2)
-    assert "is not empty and holds no stored data set" in result.stderr
+    assert "is not empty and holds no stored dataset" in result.stderr
     result = invoke("data", "import", out, "-o", tmp_path / "again", code=1)
-    assert "is a stored data set already" in result.stderr
+    assert "is a stored dataset already" in result.stderr
     result = invoke("data", "import", own, "-o", own / "LiF.cif", code=2)
     assert "is a file; name a folder" in result.stderr
 

@@ -83,7 +83,7 @@ def test_licences_and_units(invoke: Invoke, other: Path, tmp_path: Path) -> None
     assert read_card(tmp_path / "out").licence == "one: of one"
     assert read_card(tmp_path / "out").units["colour"] == "nm"
     complaint = invoke("data", "merge", tmp_path / "one", tmp_path / "two", "-o", tmp_path / "both", code=2).stderr
-    assert "colour is in eV, in another of the data sets in nm" in complaint
+    assert "colour is in eV, in another of the datasets in nm" in complaint
 
 
 def test_wrong_use(invoke: Invoke, tiny_dataset: Path, other: Path, tmp_path: Path) -> None:

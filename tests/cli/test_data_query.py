@@ -1,4 +1,4 @@
-"""`paraisite data query`: answers of servers on loopback become data sets on disk."""
+"""`paraisite data query`: answers of servers on loopback become datasets on disk."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_page_for_people(invoke: Invoke, tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_else_is_left_alone(invoke: Invoke, tmp_path: Path, tiny_dataset: Path) -> None:
     ask = ("data", "query", "aflow", "--server", "http://127.0.0.1:9/", "-o")
-    assert "holds a data set already" in invoke(*ask, tiny_dataset, code=2).stderr
+    assert "holds a dataset already" in invoke(*ask, tiny_dataset, code=2).stderr
     pages = tmp_path / "d" / ".pages"
     pages.mkdir(parents=True)
     (pages / "query.json").write_text(json.dumps({"source": "aflow", "elements": ["Si"]}))

@@ -68,8 +68,8 @@ def test_results_are_not_mixed_with_others(invoke: Invoke, results: Path) -> Non
 
 
 def test_baselines_leave_the_folder_free(results: Path) -> None:
-    from paraisite.evaluation.study.run import claim
-    from paraisite.evaluation.study.settings import load_settings
+    from paraisite.study.run import claim
+    from paraisite.study.settings import load_settings
     from paraisite.training.recipe import RecipeError
 
     (results / "I-l96-paper").rename(results / "slack-l96-paper")

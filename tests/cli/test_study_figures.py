@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from paraisite.drawing import made_from
+from paraisite.plots.drawing import made_from
 
 pytest.importorskip("matplotlib", reason="figures need the extra [train]")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from paraisite.printable import printable
+from paraisite.files.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,9 +13,9 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from paraisite.locking import FolderBusy
-from paraisite.printable import printable
-from paraisite.spawning import held
+from paraisite.files.locking import FolderBusy
+from paraisite.files.printable import printable
+from paraisite.processes.spawning import held
 
 FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 """Exit statuses; the last two are what a shell reports for SIGINT and SIGPIPE."""

@@ -23,7 +23,7 @@ from paraisite.cli.options import (
     tell_replaced,
 )
 from paraisite.cli.scores import LEGEND, scores_table
-from paraisite.outputs import refuse_existing
+from paraisite.files.outputs import refuse_existing
 
 if TYPE_CHECKING:
     from paraisite.evaluation.evaluate import Evaluation
@@ -34,7 +34,7 @@ EXAMPLES = """Examples:
   paraisite evaluate kappa phonix --mirror data/ --split held-out
   paraisite evaluate runs/step3/model my_data/ --split unseen -o scores/
 
-A data set is a name (phonix, l96, hh143, mix, aflow_agl), a folder that `paraisite data` wrote, or one with id_prop.csv
+A dataset is a name (phonix, l96, hh143, mix, aflow_agl), a folder that `paraisite data` wrote, or one with id_prop.csv
 (id, kappa in W/m/K) and CIFs."""
 
 
@@ -53,7 +53,7 @@ class Split(StrEnum):
 @guarded
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or folder.", callback=tell_replaced)],
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name or folder.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's name or folder.")],
     split: Annotated[
         Split,
         typer.Option(
@@ -105,8 +105,8 @@ def evaluate(
 
 def _write(found: Evaluation, folder: Path) -> None:
     from paraisite.evaluation.evaluate import COLUMNS
+    from paraisite.files.replacing import replacing
     from paraisite.prediction.write import column_names, open_writer
-    from paraisite.replacing import replacing
 
     with open_writer(folder / "predictions.csv", (*column_names(), *COLUMNS)) as writer:
         for row in found.rows:

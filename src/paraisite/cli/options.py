@@ -54,7 +54,7 @@ MirrorOption = Annotated[
         metavar="DIR",
         exists=True,
         file_okay=False,
-        help="Folder that holds data sets and weights; by default PARAISITE_MIRROR.",
+        help="Folder that holds datasets and weights; by default PARAISITE_MIRROR.",
     ),
 ]
 ModelOption = Annotated[

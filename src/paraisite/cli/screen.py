@@ -149,8 +149,8 @@ def screen(
         check_level(level)
         check_places(inputs, output, resume=resume, overwrite=overwrite)
 
+        from paraisite.files.outputs import refuse_existing
         from paraisite.model.registry import DEFAULT
-        from paraisite.outputs import refuse_existing
         from paraisite.prediction.table import Summary
         from paraisite.prediction.write import column_names
         from paraisite.screening.predicting import Screening

@@ -13,8 +13,8 @@ import typer
 from paraisite.cli.console import say
 from paraisite.cli.errors import FAILED, fail, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import Device, DeviceOption, MirrorOption, OverwriteOption
-from paraisite.outputs import refuse_existing
-from paraisite.replacing import replacing
+from paraisite.files.outputs import refuse_existing
+from paraisite.files.replacing import replacing
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -114,9 +114,9 @@ def run(
     with wrong_usage():
         if without is not None:
             raise ValueError("--without turns off a quirk of --as-published; give that too")
-        from paraisite.evaluation.study.plan import STEPS, trainings
-        from paraisite.evaluation.study.run import claim, run_study
-        from paraisite.evaluation.study.settings import load_settings
+        from paraisite.study.plan import STEPS, trainings
+        from paraisite.study.run import claim, run_study
+        from paraisite.study.settings import load_settings
 
         settings = load_settings(settings_file, changes)
         asked = trainings(_names(steps) if steps else STEPS, _names(train), _names(agl), split)
@@ -153,12 +153,12 @@ def _as_published(
 
     silence_lightning()
     with wrong_usage():
-        from paraisite.evaluation.study.as_published.run import SETTINGS, AsPublished
-        from paraisite.evaluation.study.as_published.table import as_markdown, summary
-        from paraisite.evaluation.study.as_published.variants import STEPS, variants
-        from paraisite.evaluation.study.run import claim
-        from paraisite.evaluation.study.settings import load_settings
-        from paraisite.evaluation.study.table import read_results
+        from paraisite.study.as_published.run import SETTINGS, AsPublished
+        from paraisite.study.as_published.table import as_markdown, summary
+        from paraisite.study.as_published.variants import STEPS, variants
+        from paraisite.study.run import claim
+        from paraisite.study.settings import load_settings
+        from paraisite.study.table import read_results
 
         settings = load_settings(settings_file or SETTINGS, changes)
         asked = variants(_names(steps) if steps else STEPS, _names(train), _names(without) if without else ())
@@ -194,10 +194,10 @@ def baselines(
     """Fit the baselines on the same folds; results that are there already are kept."""
     load_libraries()
     with wrong_usage():
-        from paraisite.evaluation.study.baselines import BASELINES, run_baselines
-        from paraisite.evaluation.study.plan import trainings
-        from paraisite.evaluation.study.run import Study
-        from paraisite.evaluation.study.settings import load_settings
+        from paraisite.study.baselines import BASELINES, run_baselines
+        from paraisite.study.plan import trainings
+        from paraisite.study.run import Study
+        from paraisite.study.settings import load_settings
 
         trainings(split=split)
         asked = tuple(BASELINES) if names is None else tuple(_names(names))
@@ -233,9 +233,9 @@ def crabnet(
     """Score AGL conductivities by formula on CrabNet's published split."""
     load_libraries()
     with wrong_usage():
-        from paraisite.evaluation.study.crabnet import run_crabnet
-        from paraisite.evaluation.study.run import claim
-        from paraisite.evaluation.study.settings import load_settings
+        from paraisite.study.crabnet import run_crabnet
+        from paraisite.study.run import claim
+        from paraisite.study.settings import load_settings
 
         settings = load_settings(changes=changes)
         claim(output, settings, resume=True)
@@ -267,7 +267,7 @@ def report(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Print the table: step, trained_on, tested_on, protocol, runs, and each metric's mean and std."""
-    from paraisite.evaluation.study.table import FORMATS, gains, load_cells
+    from paraisite.study.table import FORMATS, gains, load_cells
 
     with wrong_usage():
         refuse_existing(output or (), overwrite)
@@ -324,7 +324,7 @@ def figures(
     if find_spec("matplotlib") is None:
         fail("figures need matplotlib: pip install 'paraisite[train]'")
     with wrong_usage():
-        from paraisite.evaluation.study.figures import load_source, pictures
+        from paraisite.study.figures import load_source, pictures
 
         source = load_source(path, split=split, agl=agl.value, mirror=mirror)
         made = pictures(source)

@@ -156,8 +156,8 @@ def tune(
 
 def _of_study(name: str, changes: list[str]) -> Recipe:
     """The recipe of one training of the study, with its runs as folds; step III begins with AGL values."""
-    from paraisite.evaluation.study.plan import STEPS, trainings
-    from paraisite.evaluation.study.settings import load_settings
+    from paraisite.study.plan import STEPS, trainings
+    from paraisite.study.settings import load_settings
     from paraisite.training.recipe import assign
     from paraisite.training.tune.space import validated
 

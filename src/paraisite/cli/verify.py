@@ -53,7 +53,7 @@ def verify(
     ctx: typer.Context,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT", help="Files, folders, archives, or a data set's name.", show_default=False),
+        typer.Argument(metavar="INPUT", help="Files, folders, archives, or a dataset's name.", show_default=False),
     ] = None,
     output: Annotated[
         Path,
@@ -183,7 +183,7 @@ def verify(
 
         missing_packages()
         if not inputs and table is None:
-            raise ValueError("name crystals to verify, a data set, or a table with --from")
+            raise ValueError("name crystals to verify, a dataset, or a table with --from")
         for given, parameters, reason in (
             (quick, FULL_ONLY, "means nothing to --quick, which computes no conductivity; leave it out"),
             (table is None, ("top", "above", "where", "per_system"), "chooses rows of a table: name one with --from"),

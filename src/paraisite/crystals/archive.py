@@ -7,11 +7,13 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import IO
 
 from paraisite.crystals.budget import largest
-from paraisite.crystals.files import ARCHIVES, DAMAGED, MAX_FILE_BYTES, MAX_JSON_BYTES, split_name
+from paraisite.crystals.files import ARCHIVES, DAMAGED, MAX_FILE_BYTES, MAX_JSON_BYTES, open_regular, split_name
 from paraisite.crystals.rejection import Rejection
+from paraisite.crystals.zip_index import ZipMember
 
 MAX_MEMBERS = 5_000_000
 """Largest number of members of an archive."""
@@ -29,8 +31,6 @@ Member = tuple[str, bytes]
 
 def read_zip(file: IO[bytes], id: str, source: str) -> Iterator[Member | Rejection]:
     """Yield name and content of every crystal file of a zip archive, or a rejection in its place."""
-    from paraisite.crystals.zip_index import ZipMember
-
     try:
         with zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
@@ -49,6 +49,25 @@ def read_zip(file: IO[bytes], id: str, source: str) -> Iterator[Member | Rejecti
         except (OSError, ValueError) as error:
             reason = f"the member cannot be unpacked ({error}); pack the archive again"
             yield member_rejection(info.filename, source, reason)
+
+
+def zip_members(path: Path) -> Iterator[ZipMember | Rejection]:
+    """List the crystal files of a zip archive, each with a rejection in its place where it is not to be read.
+
+    Nothing comes of an archive that is damaged or empty: the ordinary reader knows what to say of it.
+    """
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+        return
+    if len(infos) > MAX_MEMBERS:
+        return
+    for i in wanted_members(infos, str(path)):
+        if isinstance(i, Rejection):
+            yield i
+        else:
+            yield ZipMember.of(i)
 
 
 def wanted_members(infos: Iterable[zipfile.ZipInfo], source: str) -> Iterator[zipfile.ZipInfo | Rejection]:

@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from paraisite.crystals.check import MAX_SITES
-from paraisite.crystals.convert import from_arrays
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.files import MAX_FILE_BYTES, open_regular
-from paraisite.crystals.foreign_json import ase
+from paraisite.crystals.foreign_json import ase, record_id
 from paraisite.crystals.guard import SECONDS, guarded
-from paraisite.crystals.pymatgen_json import record_id
 from paraisite.crystals.rejection import CrystalError, Rejection
 
 NEWEST = 9
@@ -121,7 +119,7 @@ def _of_row(row: Mapping[str, Any], id: str, source: str) -> Crystal:
     cell, pbc = row.get("cell"), row.get("pbc")
     box = np.zeros((3, 3)) if cell is None else _blob(cell, "cell", "<f8", 9).reshape(3, 3)
     periodic = [bool(pbc & 1 << i) if isinstance(pbc, int) else False for i in range(3)]
-    return from_arrays(box, periodic, numbers, positions, id=id, source=source)
+    return Crystal.from_arrays(box, periodic, numbers, positions, id=id, source=source)
 
 
 def _blob(value: Any, name: str, kind: str, n: int | None = None) -> np.ndarray:

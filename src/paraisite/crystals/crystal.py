@@ -1,13 +1,17 @@
-"""`Crystal`: the one representation of a periodic structure inside ParAIsite."""
+"""`Crystal`: the one representation of a periodic structure inside ParAIsite, and its ways from and to others."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paraisite.crystals.elements import SYMBOLS, reduced_formula
+from paraisite.crystals.check import MAX_SITES, check, check_periodic
+from paraisite.crystals.elements import SYMBOLS, reduced_formula, species_number
+from paraisite.crystals.rejection import CrystalError
+from paraisite.crystals.sites import Disorder, Sites, occupancy_notes, order, unknown_element
+from paraisite.crystals.vacuum import check_vacuum
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -67,17 +71,36 @@ class Crystal:
         return [SYMBOLS[z] for z in self.numbers.tolist()]
 
     @classmethod
-    def from_pymatgen(cls, structure: Structure, *, id: str = "", source: str = "") -> Crystal:
-        """Make a crystal of an ordered `pymatgen.core.Structure`.
+    def from_pymatgen(
+        cls, structure: Structure, *, id: str = "", source: str = "", disorder: Disorder = "reject"
+    ) -> Crystal:
+        """Make a crystal of a `pymatgen.core.Structure`; oxidation states and isotopes are dropped.
 
         Raises
         ------
         CrystalError
-            If a site is disordered or is not an element.
+            If a direction is not periodic, a site is disordered or not an element, or the crystal is not physical.
         """
-        from paraisite.crystals.convert import from_pymatgen
-
-        return from_pymatgen(structure, id=id, source=source)
+        if len(structure) > MAX_SITES:
+            raise CrystalError(
+                f"{len(structure)} sites are more than the limit of {MAX_SITES}; give the primitive cell"
+            )
+        check_periodic(structure.lattice.pbc)
+        names = [f"site {i + 1}" for i in range(len(structure))]
+        species: list[dict[int, float]] = []
+        for name, site in zip(names, structure, strict=True):
+            content: dict[int, float] = {}
+            for part, occupancy in site.species.items():
+                if not (z := species_number(part.symbol)):
+                    raise unknown_element(name, part.symbol)
+                content[z] = content.get(z, 0.0) + float(occupancy)
+            species.append(content)
+        sites = Sites(np.array(structure.frac_coords, dtype=float).reshape(-1, 3), species, names)
+        numbers, positions = order(sites, disorder)
+        cell = np.array(structure.lattice.matrix, dtype=float)
+        check(cell, numbers, positions)
+        check_vacuum(cell, positions)
+        return cls(cell, numbers, positions, id, source, tuple(sites.notes))
 
     @classmethod
     def from_ase(cls, atoms: Atoms, *, id: str = "", source: str = "") -> Crystal:
@@ -86,20 +109,61 @@ class Crystal:
         Raises
         ------
         CrystalError
-            If the cell does not span space.
+            If the cell does not span space, a direction is not periodic, a site is not an element or disordered (as
+            noted by ASE's CIF reader), or the crystal is not physical.
         """
-        from paraisite.crystals.convert import from_ase
+        occupancy = atoms.info.get("occupancy")
+        crystal = cls.from_arrays(atoms.cell.array, atoms.pbc, atoms.numbers, atoms.positions, id=id, source=source)
+        notes = occupancy_notes(occupancy)
+        check(crystal.cell, crystal.numbers, crystal.positions)
+        check_vacuum(crystal.cell, crystal.positions)
+        return replace(crystal, notes=notes) if notes else crystal
 
-        return from_ase(atoms, id=id, source=source)
+    @classmethod
+    def from_arrays(
+        cls, cell: Any, pbc: Any, numbers: Any, positions: Any, *, id: str = "", source: str = ""
+    ) -> Crystal:
+        """Make a crystal of the arrays that ASE keeps: atomic numbers and Cartesian positions; it is not checked yet.
+
+        Raises
+        ------
+        CrystalError
+            If the arrays do not fit together, the cell does not span space, or a direction is not periodic.
+        """
+        try:
+            cell, positions = np.array(cell, dtype=float), np.array(positions, dtype=float)
+            numbers = np.array(numbers, dtype=np.int64)
+            periodic = np.broadcast_to(np.array(pbc, dtype=bool), 3).tolist()
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CrystalError(
+                "numbers, positions, cell or pbc are no arrays of numbers; write the file again"
+            ) from error
+        if cell.shape == (3,):  # lengths of a box
+            cell = np.diag(cell)
+        if numbers.ndim != 1 or positions.shape != (len(numbers), 3) or cell.shape != (3, 3):
+            raise CrystalError(
+                f"{numbers.size} atomic numbers, positions of shape {positions.shape} and a cell of shape {cell.shape} "
+                "do not fit together; write the file again"
+            )
+        if not cell.any(axis=1).all():
+            raise CrystalError(
+                "there is no three-dimensional cell (a molecule, chain or slab?); give a periodic crystal"
+            )
+        check_periodic(periodic)
+        if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-12:
+            raise CrystalError("the cell has no volume; correct the lattice vectors")
+        if len(numbers) > MAX_SITES:
+            raise CrystalError(f"{len(numbers)} sites are more than the limit of {MAX_SITES}; give the primitive cell")
+        return cls(cell, numbers, np.linalg.solve(cell.T, positions.T).T, id, source)
 
     def to_pymatgen(self) -> Structure:
         """Return the same crystal as a `pymatgen.core.Structure`."""
-        from paraisite.crystals.convert import to_pymatgen
+        from pymatgen.core import Lattice, Structure
 
-        return to_pymatgen(self)
+        return Structure(Lattice(self.cell), self.symbols, self.positions)
 
     def to_ase(self) -> Atoms:
-        """Return the same crystal as an `ase.Atoms`."""
-        from paraisite.crystals.convert import to_ase
+        """Return the same crystal as a periodic `ase.Atoms`."""
+        from ase import Atoms
 
-        return to_ase(self)
+        return Atoms(numbers=self.numbers, cell=self.cell, scaled_positions=self.positions, pbc=True)

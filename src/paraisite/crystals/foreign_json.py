@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from paraisite.crystals.check import MAX_SITES, check_periodic
-from paraisite.crystals.convert import from_arrays
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import species_number
 from paraisite.crystals.isotopes import isotope_note
 from paraisite.crystals.rejection import CrystalError
 from paraisite.crystals.sites import Disorder, Sites, order, unknown_element
+
+ID_KEYS = ("material_id", "mp_id", "id", "_id", "task_id", "jid", "identifier", "mat_id", "entry_id")
+"""Keys of a record that hold its database id, the first that is present counts."""
 
 Reader = Callable[[Mapping[str, Any], str, str, Disorder], Crystal]
 
@@ -84,7 +86,7 @@ def ase(structure: Mapping[str, Any], id: str, source: str, disorder: Disorder =
     if isinstance(cell, dict):  # {"array": …, "__ase_objtype__": "cell"}
         cell = plain(cell.get("array"))
     arrays = (cell, plain(structure.get("pbc", False)), plain(structure["numbers"]), plain(structure["positions"]))
-    return from_arrays(*arrays, id=id, source=source)
+    return Crystal.from_arrays(*arrays, id=id, source=source)
 
 
 _FORMS: tuple[tuple[frozenset[str], Reader], ...] = (
@@ -176,3 +178,14 @@ def _ordered(
     numbers, positions = order(sites, disorder)
     notes = (isotope_note(f"site {i}", symbol) for i, symbol in enumerate(symbols, start=1))
     return Crystal(cell, numbers, positions, id, source, (*sites.notes, *filter(None, notes)))
+
+
+def record_id(record: Mapping[str, Any]) -> str:
+    """Database id that a record gives, else an empty string; ``{"string": id}`` and ``{"$oid": id}`` count as texts."""
+    for key in ID_KEYS:
+        value = record.get(key)
+        if isinstance(value, dict):
+            value = value.get("string", value.get("$oid"))
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value):
+            return str(value)
+    return ""

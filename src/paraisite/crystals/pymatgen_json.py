@@ -14,14 +14,11 @@ from paraisite.crystals.check import MAX_SITES, check_periodic
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import species_number
 from paraisite.crystals.files import MAX_FILE_BYTES
-from paraisite.crystals.foreign_json import array, foreign_reader, listed, number
+from paraisite.crystals.foreign_json import array, foreign_reader, listed, number, record_id
 from paraisite.crystals.guard import guarded
 from paraisite.crystals.isotopes import isotope_note
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Disorder, Sites, order, unknown_element
-
-ID_KEYS = ("material_id", "mp_id", "id", "_id", "task_id", "jid", "identifier", "mat_id", "entry_id")
-"""Keys of a record that hold its database id, the first that is present counts."""
 
 STRUCTURE_KEYS = ("structure", "atoms", "attributes", "final_structure", "optimized_structure", "cif")
 """Keys of a record that hold its structure, the first that is present counts."""
@@ -34,17 +31,6 @@ _NESTED = 3
 """Levels of lists and dictionaries that structures are looked for in."""
 
 _REMEDY = 'give structures as pymatgen, ASE, JARVIS or OPTIMADE write them, or records with one under "structure"'
-
-
-def record_id(record: Mapping[str, Any]) -> str:
-    """Database id that a record gives, else an empty string; ``{"string": id}`` and ``{"$oid": id}`` count as texts."""
-    for key in ID_KEYS:
-        value = record.get(key)
-        if isinstance(value, dict):
-            value = value.get("string", value.get("$oid"))
-        if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value):
-            return str(value)
-    return ""
 
 
 def _loads(text: str) -> Any:
@@ -107,7 +93,7 @@ def _no_structure(document: Any) -> str:
     if isinstance(document, dict):
         if {"content_hash", "rows", "sha256"} <= document.keys():
             return (
-                "this is a data set of ParAIsite: use it by its folder with paraisite evaluate, or export it first "
+                "this is a dataset of ParAIsite: use it by its folder with paraisite evaluate, or export it first "
                 "(paraisite data export)"
             )
         if "sites" in document:

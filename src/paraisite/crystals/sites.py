@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -122,3 +122,27 @@ def unknown_element(name: str, symbol: str) -> CrystalError:
 def first_bad(values: Iterable[float]) -> int | None:
     """Index of the first number that is not finite, or None."""
     return next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
+
+
+def occupancy_notes(occupancy: Any) -> tuple[str, ...]:
+    """Notes on the `occupancy` that stands beside a structure of ASE, by kind of site as its CIF reader keeps it.
+
+    Raises
+    ------
+    CrystalError
+        If a site is disordered.
+    """
+    if occupancy is None:
+        return ()
+    if not isinstance(occupancy, Mapping):
+        full = isinstance(occupancy, (int, float, str)) and str(occupancy) in ("1", "1.0", "True", "")
+        return () if full else (f"it states occupancy={str(occupancy)[:40]}, which was not used",)
+    for kind, content in occupancy.items():
+        try:
+            full = len(content) == 1 and all(abs(float(share) - 1.0) <= 1e-3 for share in content.values())
+            text = "".join(f"{symbol}{float(share):.4g}" for symbol, share in content.items())
+        except (TypeError, ValueError, AttributeError):
+            return (f"it states an occupancy of site kind {str(kind)[:40]} that is no number, which was not used",)
+        if not full:
+            raise CrystalError(f"site kind {kind} is disordered: {text}; give an ordered structure")
+    return ()

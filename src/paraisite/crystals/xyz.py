@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from paraisite.crystals.check import MAX_SITES
-from paraisite.crystals.convert import from_arrays, occupancy_notes
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import species_number
+from paraisite.crystals.foreign_json import record_id
 from paraisite.crystals.guard import guarded
 from paraisite.crystals.isotopes import isotope_note
-from paraisite.crystals.pymatgen_json import record_id
 from paraisite.crystals.rejection import CrystalError, Rejection
-from paraisite.crystals.sites import unknown_element
+from paraisite.crystals.sites import occupancy_notes, unknown_element
 
 MAX_FRAME = 16 << 20
 """Longest frame, in characters; one of `MAX_SITES` sites with forces and more takes a tenth."""
@@ -115,7 +114,7 @@ def _crystal(frame: list[str] | str, id: str, source: str) -> Crystal:
     pbc = _booleans(info["pbc"]) if "pbc" in info else [True]
     names = {key: _plain(text) for key, text in info.items() if text.startswith("_JSON ") or _is_name(text)}
     label = record_id({key: name for key, name in names.items() if isinstance(name, str)})
-    crystal = from_arrays(cell, pbc, numbers, positions, id=label or id, source=source)
+    crystal = Crystal.from_arrays(cell, pbc, numbers, positions, id=label or id, source=source)
     return Crystal(crystal.cell, crystal.numbers, crystal.positions, crystal.id, source, tuple(dict.fromkeys(notes)))
 
 

@@ -10,14 +10,10 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
-from paraisite.crystals.archive import MAX_MEMBERS, wanted_members
-from paraisite.crystals.files import DAMAGED, open_regular
-from paraisite.crystals.rejection import Rejection
+from paraisite.crystals.files import DAMAGED
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, and lengths of the name and of the extra field (APPNOTE.TXT 4.3.7)."""
@@ -87,25 +83,6 @@ class ZipMember:
         if zlib.crc32(data) != self.crc:
             raise ValueError("its checksum is wrong")
         return data
-
-
-def zip_members(path: Path) -> Iterator[ZipMember | Rejection]:
-    """List the crystal files of a zip archive, each with a rejection in its place where it is not to be read.
-
-    Nothing comes of an archive that is damaged or empty: the ordinary reader knows what to say of it.
-    """
-    try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            infos = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
-        return
-    if len(infos) > MAX_MEMBERS:
-        return
-    for i in wanted_members(infos, str(path)):
-        if isinstance(i, Rejection):
-            yield i
-        else:
-            yield ZipMember.of(i)
 
 
 def _lzma(data: bytes, size: int) -> bytes:

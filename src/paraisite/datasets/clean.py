@@ -1,4 +1,4 @@
-"""`clean`: apply the rules of `cleaning_rules` to a data set, and account for every row."""
+"""`clean`: apply the rules of `cleaning_rules` to a dataset, and account for every row."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from paraisite.csv_cells import CsvWriter
 from paraisite.datasets.cleaning_checks import CHECKS, Rows
 from paraisite.datasets.cleaning_rules import Rules
 from paraisite.datasets.dataset import FLAGS, KAPPA, Dataset
 from paraisite.datasets.duplicates import Matching, Progress, by_content, same_crystals
-from paraisite.replacing import replacing
+from paraisite.files.csv_cells import CsvWriter
+from paraisite.files.replacing import replacing
 from paraisite.versions import versions
 
 Fate = Literal["kept", "flagged", "merged", "dropped"]
@@ -25,10 +25,10 @@ FATES: tuple[Fate, ...] = ("kept", "flagged", "merged", "dropped")
 """What can become of a row, from the mildest on."""
 
 MERGED_FROM, SPREAD = "merged_from", "kappa_spread_log10"
-"""Labels of a cleaned data set beside `FLAGS`: ids that a row stands for, and how far their kappa spread."""
+"""Labels of a cleaned dataset beside `FLAGS`: ids that a row stands for, and how far their kappa spread."""
 
 UNREADABLE = "unreadable"
-"""The rule of rows that were rejected when the data set was read."""
+"""The rule of rows that were rejected when the dataset was read."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class CleanedRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cleaning:
-    """A cleaned data set and the account of its rows.
+    """A cleaned dataset and the account of its rows.
 
     Attributes
     ----------
@@ -269,7 +269,7 @@ def _flags(dataset: Dataset, account: list[CleanedRow]) -> tuple[str, ...]:
 
 
 def write_cleaning(cleaning: Cleaning, folder: str | Path, terms: Mapping[str, Any] | None = None) -> Path:
-    """Store a cleaned data set with its account: `cleaning.csv` (one line for each row) and `cleaning.json`.
+    """Store a cleaned dataset with its account: `cleaning.csv` (one line for each row) and `cleaning.json`.
 
     `terms` (see `store.inherited`) are licence, citation, units and notes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,11 +10,12 @@ from typing import SupportsIndex
 
 import numpy as np
 
-from paraisite.datasets import agl
+from paraisite.crystals.crystal import Crystal
 from paraisite.datasets.cleaning_rules import Rules
 from paraisite.datasets.dataset import KAPPA, UNITS, Dataset
 from paraisite.datasets.doubts import column_doubt, expected
 from paraisite.datasets.plausibility import FEWEST, Plausibility, plausibility
+from paraisite.physics.debye import debye_heat_capacity, mean_masses, slack_conductivity
 
 MADE_BY_AGL = 0.05
 """Data are AGL's where the median row is this close (log10) to AGL's equation; `aflow_agl` is at 0.002."""
@@ -55,10 +57,10 @@ class Rows:
         if len(rows) < FEWEST:
             return expected
         crystals = [self.dataset.crystals[i] for i in rows]
-        found = agl.slack_conductivity(
+        found = slack_conductivity(
             debye[rows],
             gruneisen[rows],
-            agl.mean_masses(crystals),
+            mean_masses(crystals),
             np.array([crystal.volume for crystal in crystals]),
             np.array([crystal.n_sites for crystal in crystals]),
         )
@@ -187,7 +189,7 @@ def check_agl_heat_capacity(rows: Rows) -> Reasons:
     debye, heat = rows.target("debye_temperature"), rows.target("heat_capacity_cv_atom")
     made = np.isfinite(rows.agl_kappa) & np.isfinite(heat)
     expected = np.full(len(debye), np.nan)
-    expected[made] = agl.debye_heat_capacity(debye[made])
+    expected[made] = debye_heat_capacity(debye[made])
     for i in np.flatnonzero(np.abs(heat - expected) > rows.rules.agl_heat_capacity.difference):
         yield (
             i,
@@ -199,7 +201,7 @@ def check_agl_supercell(rows: Rows) -> Reasons:
     """AGL's equation divides by the number of sites: a doubled cell conducts 1.6 times worse in it."""
     for i in np.flatnonzero(np.isfinite(rows.agl_sites)):
         crystal = rows.dataset.crystals[i]
-        smaller = crystal.n_sites // agl.repeats(crystal, rows.rules.agl_supercell.distance)
+        smaller = crystal.n_sites // repeats(crystal, rows.rules.agl_supercell.distance)
         times = rows.agl_sites[i] / smaller
         if times > 1.5:
             yield (
@@ -267,3 +269,21 @@ CHECKS: dict[str, Callable[[Rows], Reasons]] = {
     "outlier": check_outlier,
 }
 """The rules that look at rows one by one, in the order of `Rules`."""
+
+
+def repeats(crystal: Crystal, tolerance: float) -> int:
+    """How many times the cell repeats a smaller one, sites being equal within `tolerance` (Å); 1 if it is primitive."""
+    counts = np.unique(crystal.numbers, return_counts=True)[1]
+    if math.gcd(*counts.tolist()) == 1:  # a multiple of a smaller cell has a multiple of each of its elements
+        return 1
+    groups = sorted((crystal.positions[crystal.numbers == z] for z in np.unique(crystal.numbers)), key=len)
+
+    def fits(shift: np.ndarray) -> bool:
+        for sites in groups:
+            gap = sites[:, None] + shift - sites[None]
+            gap -= np.round(gap)
+            if (np.linalg.norm(gap @ crystal.cell, axis=2).min(axis=1) > tolerance).any():
+                return False
+        return True
+
+    return 1 + sum(fits(site - groups[0][0]) for site in groups[0][1:])

@@ -24,7 +24,7 @@ class _Strict(BaseModel):
 
 
 class Drop(_Strict):
-    """A rule whose findings leave the data set."""
+    """A rule whose findings leave the dataset."""
 
     action: Action = "drop"
 

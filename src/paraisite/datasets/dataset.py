@@ -17,7 +17,7 @@ from paraisite.crystals.rejection import Rejection
 
 KAPPA = "kappa"
 FLAGS = "flags"
-"""The label that says, in words, who doubts a row: rules of cleaning, or evidence of a named data set's own table."""
+"""The label that says, in words, who doubts a row: rules of cleaning, or evidence of a named dataset's own table."""
 
 UNITS = MappingProxyType(
     {
@@ -56,13 +56,13 @@ class Dataset:
     Attributes
     ----------
     name : str
-        Name of the data set.
+        Name of the dataset.
     crystals : tuple of Crystal, length n
         One per row.
     targets : dict of str to numpy.ndarray, shape (n,), float64
         `kappa` and auxiliary targets in the units of `UNITS`; NaN where a value is missing. The arrays are read-only.
     provenance : tuple of str, length n
-        Name of the data set that each row came from.
+        Name of the dataset that each row came from.
     rejections : tuple of Rejection
         Rows of the table that could not be read: the line is in `source`, what to do about it in `reason`.
     labels : dict of str to tuple of str, each of length n
@@ -133,7 +133,7 @@ class Dataset:
         Raises
         ------
         ValueError
-            If the data set has none.
+            If the dataset has none.
         """
         if KAPPA not in self.targets:
             known = ", ".join(self.targets) or "no targets at all"
@@ -176,7 +176,7 @@ class Dataset:
 
 
 def concat(datasets: Iterable[Dataset], name: str) -> Dataset:
-    """Put data sets one after another; a target that one of them lacks is NaN on its rows, a label empty.
+    """Put datasets one after another; a target that one of them lacks is NaN on its rows, a label empty.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def concat(datasets: Iterable[Dataset], name: str) -> Dataset:
     """
     parts = list(datasets)
     if not parts:
-        raise ValueError("no data sets to put together")
+        raise ValueError("no datasets to put together")
     targets = dict.fromkeys(target for part in parts for target in part.targets)
     labels = dict.fromkeys(label for part in parts for label in part.labels)
     return Dataset(
@@ -205,9 +205,9 @@ def concat(datasets: Iterable[Dataset], name: str) -> Dataset:
 
 
 def join(datasets: Iterable[Dataset], name: str) -> Dataset:
-    """Put data sets together like `concat`, rows of different ones that have one id and one formula becoming one row.
+    """Put datasets together like `concat`, rows of different ones that have one id and one formula becoming one row.
 
-    Such a row has the crystal, the provenance and the labels of the first data set, and of each target the first value
+    Such a row has the crystal, the provenance and the labels of the first dataset, and of each target the first value
     that is known.
     """
     parts = list(datasets)
@@ -217,7 +217,7 @@ def join(datasets: Iterable[Dataset], name: str) -> Dataset:
     owner = np.arange(len(every))
     for row, key in enumerate(zip(every.ids, every.formulas, strict=True)):
         earlier = first.setdefault(key, row)
-        if part[earlier] != part[row]:  # else a data set repeats its own ids
+        if part[earlier] != part[row]:  # else a dataset repeats its own ids
             owner[row] = earlier
     targets = {}
     for target, values in every.targets.items():

@@ -1,4 +1,4 @@
-"""`describe`: data sets in numbers, alone and side by side."""
+"""`describe`: datasets in numbers, alone and side by side."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ FEWEST = 10
 
 @dataclass(frozen=True, slots=True)
 class SharedKappa:
-    """Conductivities of the crystals that the largest data set shares with the others, and the line between them.
+    """Conductivities of the crystals that the largest dataset shares with the others, and the line between them.
 
     Attributes
     ----------
     base : str
-        The largest data set, whose conductivity is `x`.
+        The largest dataset, whose conductivity is `x`.
     points : dict of str to (x, y)
-        Of each other data set; arrays of shape (n_shared,), in W m⁻¹ K⁻¹.
+        Of each other dataset; arrays of shape (n_shared,), in W m⁻¹ K⁻¹.
     line : Recalibration
         log10 y from log10 x, fitted to all points.
     lines : dict of str to Recalibration
-        Fitted to the points of one data set, where it has at least `FEWEST`.
+        Fitted to the points of one dataset, where it has at least `FEWEST`.
     """
 
     base: str
@@ -51,9 +51,9 @@ class Description:
     Attributes
     ----------
     summaries : dict of str to dict
-        Numbers of each data set, ready for JSON.
+        Numbers of each dataset, ready for JSON.
     common : dict of (str, str) to Common
-        What of the first data set also stands in the second, for every ordered pair.
+        What of the first dataset also stands in the second, for every ordered pair.
     shared_kappa : SharedKappa or None
         None where fewer than `FEWEST` crystals with a conductivity are shared.
     """
@@ -87,7 +87,7 @@ def silent(what: str, done: int, total: int) -> None:
 
 
 def describe(datasets: Sequence[Dataset], progress: Progress = silent) -> Description:
-    """Summarise data sets and compare them with each other.
+    """Summarise datasets and compare them with each other.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def describe(datasets: Sequence[Dataset], progress: Progress = silent) -> Descri
     """
     names = [dataset.name for dataset in datasets]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"two data sets are called {', '.join(twice)}; rename a folder, or describe them one by one")
+        raise ValueError(f"two datasets are called {', '.join(twice)}; rename a folder, or describe them one by one")
     summaries = {}
     for dataset in datasets:
         summaries[dataset.name] = summarise(dataset, progress)
@@ -120,7 +120,7 @@ def describe(datasets: Sequence[Dataset], progress: Progress = silent) -> Descri
 
 
 def summarise(dataset: Dataset, progress: Progress = silent) -> dict[str, Any]:
-    """Numbers of one data set, ready for JSON."""
+    """Numbers of one dataset, ready for JSON."""
     done = count(1)
     n_sites = [crystal.n_sites for crystal in dataset.crystals]
     kinds = Counter(
@@ -147,7 +147,7 @@ def summarise(dataset: Dataset, progress: Progress = silent) -> dict[str, Any]:
 
 def markdown(description: Description, figures: Sequence[str] = ()) -> str:
     """Write a description as a page, with figures by file name."""
-    lines = ["# Data sets", "", "| | " + " | ".join(description.summaries) + " |"]
+    lines = ["# Datasets", "", "| | " + " | ".join(description.summaries) + " |"]
     lines.append("| --- |" + " ---: |" * len(description.summaries))
     for title, key in (
         ("rows", "rows"),
@@ -170,7 +170,7 @@ def markdown(description: Description, figures: Sequence[str] = ()) -> str:
         "content hash": [f"`{s['content_hash'][:12]}`" for s in description.summaries.values()],
     }
     lines += [f"| {title} | " + " | ".join(cells) + " |" for title, cells in rows.items()]
-    lines += ["", "## Targets", "", "| data set | target | unit | rows | lowest | median | highest |"]
+    lines += ["", "## Targets", "", "| dataset | target | unit | rows | lowest | median | highest |"]
     lines.append("| --- | --- | --- | ---: | ---: | ---: | ---: |")
     for name, summary in description.summaries.items():
         for target, r in summary["targets"].items():
@@ -187,11 +187,11 @@ def markdown(description: Description, figures: Sequence[str] = ()) -> str:
             "",
             "## Conductivity of shared crystals",
             "",
-            f"Crystals that also stand in {shared_kappa.base}, x their conductivity there, y that in the data set, and "
+            f"Crystals that also stand in {shared_kappa.base}, x their conductivity there, y that in the dataset, and "
             "the line log10 y = a + b log10 x of least squares. The errors are mean absolute ones of log10 κ, that of "
             "the line on the crystals it is fitted to.",
             "",
-            "| data set | crystals | median y/x | rank correlation | error of x | a | b | error of the line |",
+            "| dataset | crystals | median y/x | rank correlation | error of x | a | b | error of the line |",
             "| --- |" + " ---: |" * 7,
         ]
         for name, line in {**shared_kappa.lines, "all": shared_kappa.line}.items():

@@ -87,7 +87,7 @@ def column_doubt(crystals: Sequence[Crystal], kappa: np.ndarray) -> str:
 
 
 def doubts(dataset: Dataset, shown: int = 5) -> list[str]:
-    """Say in a line each what is wrong with the conductivities of a data set; `shown` rows are named."""
+    """Say in a line each what is wrong with the conductivities of a dataset; `shown` rows are named."""
     if KAPPA not in dataset.targets:
         return []
     kappa = dataset.targets[KAPPA]

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.datasets.table import DatasetError
-from paraisite.spawning import deaf, ignore_interrupts
+from paraisite.processes.spawning import deaf, ignore_interrupts
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -70,7 +70,7 @@ def same_crystals(
     crystals : sequence of Crystal, length n
     matching : Matching, optional
     parts : sequence of int, length n, optional
-        Crystals of equal part (data set) are not compared with each other.
+        Crystals of equal part (dataset) are not compared with each other.
     workers : int
         Processes; more than one needs a script that can be imported (``if __name__ == "__main__":``).
     progress : callable, optional

@@ -1,4 +1,4 @@
-"""`export`: a data set as files that other programs read.
+"""`export`: a dataset as files that other programs read.
 
 What each format holds, and so what a round trip through `paraisite.crystals.read` or `paraisite.datasets.load` returns:
 
@@ -41,13 +41,13 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
 from paraisite.crystals.files import split_name
 from paraisite.crystals.write_cif import cif_text
-from paraisite.csv_cells import CsvWriter
 from paraisite.datasets.dataset import KAPPA, Dataset
-from paraisite.datasets.load import ARCHIVE, PER_CELL
+from paraisite.datasets.load import ARCHIVE
 from paraisite.datasets.store import TABLE, free_name, utf8
-from paraisite.datasets.table import ID_COLUMNS, KAPPA_COLUMNS, LABEL_COLUMNS, DatasetError, is_temperature
-from paraisite.outputs import refuse_existing
-from paraisite.replacing import replacing
+from paraisite.datasets.table import ID_COLUMNS, KAPPA_COLUMNS, LABEL_COLUMNS, PER_CELL, DatasetError, is_temperature
+from paraisite.files.csv_cells import CsvWriter
+from paraisite.files.outputs import refuse_existing
+from paraisite.files.replacing import replacing
 
 Format = Literal["id_prop", "extxyz", "ase", "pymatgen"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -81,7 +81,7 @@ def export(
     file_names: bool = False,
     overwrite: bool = True,
 ) -> Exported:
-    """Write a data set for other programs.
+    """Write a dataset for other programs.
 
     Parameters
     ----------

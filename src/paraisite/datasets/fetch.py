@@ -1,4 +1,4 @@
-"""`fetch`: a named data set into the cache, from its public source or from a mirror, verified."""
+"""`fetch`: a named dataset into the cache, from its public source or from a mirror, verified."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from paraisite.datasets.places import cached_folder, in_mirror, mirror_folder, n
 from paraisite.datasets.registry import DatasetCard, Upstream, find, registry
 from paraisite.datasets.store import is_dataset_folder, read_dataset, write_dataset
 from paraisite.datasets.table import DatasetError
-from paraisite.downloading import DownloadError, Remote, download, downloads_folder, read_listing
-from paraisite.replacing import replacing
+from paraisite.files.replacing import replacing
+from paraisite.network.downloading import DownloadError, Remote, download, downloads_folder, read_listing
 
 CONNECTIONS = 4
 """Files that are downloaded at a time."""
@@ -34,7 +34,7 @@ def fetch(
     progress: Progress | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Path:
-    """Put a named data set into the cache, where `load` finds it, and return its folder.
+    """Put a named dataset into the cache, where `load` finds it, and return its folder.
 
     With a mirror its neutral copies are read and nothing is downloaded. Otherwise the upstream files come from their
     public source (or what PARAISITE_UPSTREAM names in its place), each verified, and are converted. Either way the
@@ -56,12 +56,12 @@ def fetch(
     Raises
     ------
     DatasetError
-        If there is no such data set, it is had from a mirror only, or a file cannot be had or is not the registered
+        If there is no such dataset, it is had from a mirror only, or a file cannot be had or is not the registered
         one; the cache is left as it was.
     """
     card = find(name)
     if card is None:
-        raise DatasetError(f"{name}: no such data set; there are {', '.join(registry())}")
+        raise DatasetError(f"{name}: no such dataset; there are {', '.join(registry())}")
     folder = cached_folder(card)
     for part in card.parts:
         fetch(part, mirror, force=force, progress=progress)
@@ -124,7 +124,7 @@ def _convert(card: DatasetCard, files: dict[str, Path]) -> Dataset:
 
 
 def _download(card: DatasetCard, progress: Progress | None) -> dict[str, Path]:
-    """Download the upstream files of a data set: address -> file, or folder of files."""
+    """Download the upstream files of a dataset: address -> file, or folder of files."""
     count = _Count(card.name, progress)
     files: dict[str, Path] = {}
     wanted: list[tuple[Remote, Path]] = []

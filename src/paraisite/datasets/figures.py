@@ -1,4 +1,4 @@
-"""Figures of data sets, with matplotlib: conductivities, elements, and what data sets have in common."""
+"""Figures of datasets, with matplotlib: conductivities, elements, and what datasets have in common."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paraisite.datasets.dataset import KAPPA, Dataset
-from paraisite.drawing import COLOURS, FAINT, INK, blank, element_cells, quiet, save
+from paraisite.plots.drawing import COLOURS, FAINT, INK, blank, element_cells, quiet, save
 
 if TYPE_CHECKING:
     from paraisite.datasets.describe import SharedKappa
@@ -20,7 +20,7 @@ BINS_PER_DECADE = 8
 
 
 def kappa_histograms(datasets: Sequence[Dataset], path: Path) -> bool:
-    """Draw the number of crystals over conductivity (logarithmic), one panel for each data set that has any.
+    """Draw the number of crystals over conductivity (logarithmic), one panel for each dataset that has any.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def periodic_table(rows: Mapping[str, int], name: str, path: Path) -> None:
     rows : mapping of str to int
         Number of crystals by element symbol.
     name : str
-        Of the data set.
+        Of the dataset.
     path : Path
     """
     from matplotlib import colormaps
@@ -88,12 +88,12 @@ def periodic_table(rows: Mapping[str, int], name: str, path: Path) -> None:
 
 
 def overlaps(names: Sequence[str], common: Mapping[tuple[str, str], Common], path: Path) -> None:
-    """Draw which share of the formulas, and of the crystals, of each data set also stands in each other one.
+    """Draw which share of the formulas, and of the crystals, of each dataset also stands in each other one.
 
     Parameters
     ----------
     names : sequence of str
-        Data sets.
+        Datasets.
     common : mapping of (str, str) to Common
         For every ordered pair of them.
     path : Path
@@ -135,7 +135,7 @@ def overlaps(names: Sequence[str], common: Mapping[tuple[str, str], Common], pat
 
 
 def shared_kappa(shared: SharedKappa, path: Path) -> None:
-    """Draw the conductivities of crystals that data sets share, the diagonal and the recalibration line."""
+    """Draw the conductivities of crystals that datasets share, the diagonal and the recalibration line."""
     from matplotlib.lines import Line2D
 
     figure = blank(5.8, 6.4 + 0.25 * len(shared.points))

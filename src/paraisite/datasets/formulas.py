@@ -1,4 +1,4 @@
-"""`load_formulas`: named data sets whose rows are formulas without crystals."""
+"""`load_formulas`: named datasets whose rows are formulas without crystals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FormulaTable:
     Attributes
     ----------
     name : str
-        Name of the data set.
+        Name of the dataset.
     formulas : tuple of str, length n
         As published: elements in alphabetical order, each with its count.
     kappa : numpy.ndarray, shape (n,), float64
@@ -54,24 +54,24 @@ class FormulaTable:
 
 
 def load_formulas(name: str, mirror: str | Path | None = None) -> FormulaTable:
-    """Load a named data set of formulas, from the mirror or the cache.
+    """Load a named dataset of formulas, from the mirror or the cache.
 
     Parameters
     ----------
     name : str
         `crabnet_agl_split`.
     mirror : str or Path, optional
-        Folder that holds the named data sets; by default the environment's PARAISITE_MIRROR.
+        Folder that holds the named datasets; by default the environment's PARAISITE_MIRROR.
 
     Raises
     ------
     DatasetError
-        If there is no such data set, it is not here, or its files are not the registered ones.
+        If there is no such dataset, it is not here, or its files are not the registered ones.
     """
     card = find(name)
     if card is None or card.holds != "formulas":
         names = ", ".join(card.name for card in registry().values() if card.holds == "formulas")
-        raise DatasetError(f"{name}: no data set of formulas; there is {names}")
+        raise DatasetError(f"{name}: no dataset of formulas; there is {names}")
     root = mirror_folder(mirror)
     if root is not None and in_mirror(card, root):
         paths = [root / file for file in card.mirror]
@@ -83,7 +83,7 @@ def load_formulas(name: str, mirror: str | Path | None = None) -> FormulaTable:
 
 
 def read_formulas(card: DatasetCard, paths: Sequence[Path]) -> FormulaTable:
-    """Read the files of a data set of formulas, one for each part, and compare the content with the registry.
+    """Read the files of a dataset of formulas, one for each part, and compare the content with the registry.
 
     Raises
     ------

@@ -58,7 +58,7 @@ def space_group(crystal: Crystal, symprec: float = SYMPREC) -> int:
     return _space_group(crystal.cell.tobytes(), crystal.positions.tobytes(), crystal.numbers.tobytes(), symprec)
 
 
-@lru_cache(maxsize=20_000)  # data sets that are compared share most crystals
+@lru_cache(maxsize=20_000)  # datasets that are compared share most crystals
 def _space_group(cell: bytes, positions: bytes, numbers: bytes, symprec: float) -> int:
     import numpy as np
     import spglib

@@ -67,7 +67,7 @@ def read_harmonic(table: Path, name: str) -> Dataset:
     table : Path
         `id_prop.csv`.
     name : str
-        Name of the data set.
+        Name of the dataset.
 
     Returns
     -------

@@ -13,12 +13,11 @@ import numpy as np
 from paraisite.crystals.archive import is_wanted
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.files import split_name
-from paraisite.crystals.pymatgen_json import ID_KEYS
+from paraisite.crystals.foreign_json import ID_KEYS
 from paraisite.crystals.read import read
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.carried import Carried
 from paraisite.datasets.dataset import KAPPA, Dataset
-from paraisite.datasets.load import per_atom
 from paraisite.datasets.registry import registry
 from paraisite.datasets.store import TABLE, is_dataset_folder
 from paraisite.datasets.table import (
@@ -33,6 +32,7 @@ from paraisite.datasets.table import (
     in_kelvin,
     is_numeric,
     is_temperature,
+    per_atom,
     read_table,
     row_values,
 )
@@ -76,7 +76,7 @@ def import_dataset(
     targets : str or Path, optional
         A table whose ids are those of the crystals (or the stems of their files); for a pickle, the second pickle.
     name : str, optional
-        Name of the data set; by default the stem of `source`.
+        Name of the dataset; by default the stem of `source`.
     id_column, kappa_column : str, optional
         What holds the ids (of tables and pickles) and the conductivities, where the names are not the usual ones;
         `NO_KAPPA` as `kappa_column` where there are none.
@@ -154,7 +154,7 @@ def _is_pickle(path: Path) -> bool:
 def _table(source: Path, targets: Path | None) -> Path | None:
     """Return the table that goes with the crystals, if there is one."""
     if source.is_dir() and is_dataset_folder(source):
-        raise DatasetError(f"{source}: is a stored data set already; use it as it is, or `paraisite data export` it")
+        raise DatasetError(f"{source}: is a stored dataset already; use it as it is, or `paraisite data export` it")
     if targets is not None:
         if targets.is_dir() or split_name(targets.name)[1] is not None:
             raise DatasetError(f"{targets}: give the table of targets here (.csv), and the crystals as the first input")
@@ -202,7 +202,7 @@ def _read_pickles(
 
 
 def _as_registered(dataset: Dataset) -> Dataset:
-    """Return pickles of the study in the form of the registry where they hold a registered data set, others as read.
+    """Return pickles of the study in the form of the registry where they hold a registered dataset, others as read.
 
     The neutral copies, and with them the registered content, went through CIFs of ten digits (see `upstream`).
     """

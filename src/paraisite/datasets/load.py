@@ -1,4 +1,4 @@
-"""`load`: a named data set, a stored one, or any folder with an `id_prop.csv` and CIFs."""
+"""`load`: a named dataset, a stored one, or any folder with an `id_prop.csv` and CIFs."""
 
 from __future__ import annotations
 
@@ -15,37 +15,35 @@ from paraisite.datasets.dataset import FLAGS, Dataset, concat
 from paraisite.datasets.places import cached_folder, in_mirror, mirror_folder, not_here, not_in_mirror
 from paraisite.datasets.registry import DatasetCard, find, registry
 from paraisite.datasets.store import PARQUET, TABLE, dataset_folder, is_dataset_folder, read_card, read_dataset
-from paraisite.datasets.table import DatasetError, Table, place, read_table
+from paraisite.datasets.table import DatasetError, Table, per_atom, place, read_table
 
 ARCHIVE = "cif.zip"
-PER_CELL = {"heat_capacity_cv": "heat_capacity_cv_atom"}
-"""Columns that hold a value per cell, and the target per atom that is made of them."""
 
 
 def load(name_or_path: str | Path, mirror: str | Path | None = None) -> Dataset:
-    """Load a labelled data set.
+    """Load a labelled dataset.
 
     Parameters
     ----------
     name_or_path : str or Path
         A name or alias of `datasets.yml` (`l96`, `hh143`, `mix`, `aflow_agl`, …; `Dataset1`, `Dataset2`, `MIX`,
-        `AFLOW`; upper and lower case alike), or a folder: a stored data set (`dataset.parquet`, `card.json`), or
-        `id_prop.csv` and, beside it or in `cif.zip`, one CIF per id. A folder that is called like a data set is
+        `AFLOW`; upper and lower case alike), or a folder: a stored dataset (`dataset.parquet`, `card.json`), or
+        `id_prop.csv` and, beside it or in `cif.zip`, one CIF per id. A folder that is called like a dataset is
         reached as `./mix`.
     mirror : str or Path, optional
-        Folder that holds the named data sets; by default the environment's PARAISITE_MIRROR. What is not there is
+        Folder that holds the named datasets; by default the environment's PARAISITE_MIRROR. What is not there is
         looked for among what `paraisite data fetch` has put into the cache.
 
     Returns
     -------
     Dataset
-        Rows in the order of the table; lines that cannot be read stand in its `rejections`. Rows of a named data set
+        Rows in the order of the table; lines that cannot be read stand in its `rejections`. Rows of a named dataset
         have the label `fidelity`, and `flags` where the registry knows reasons to doubt some.
 
     Raises
     ------
     DatasetError
-        If there is no such data set, a named one is not the registered one, or none of its rows can be read.
+        If there is no such dataset, a named one is not the registered one, or none of its rows can be read.
     """
     card = find(name_or_path) if isinstance(name_or_path, str) else None
     if card is not None:
@@ -53,7 +51,7 @@ def load(name_or_path: str | Path, mirror: str | Path | None = None) -> Dataset:
     folder = dataset_folder(name_or_path)
     if not folder.is_dir():
         raise DatasetError(
-            f"{name_or_path}: neither a known data set ({', '.join(registry())}) nor a folder with {PARQUET}, or with "
+            f"{name_or_path}: neither a known dataset ({', '.join(registry())}) nor a folder with {PARQUET}, or with "
             f"{TABLE} and CIFs"
         )
     return read_dataset(folder) if is_dataset_folder(folder) else _load_folder(folder, folder.resolve().name)
@@ -79,7 +77,7 @@ def _load_named(card: DatasetCard, mirror: str | Path | None) -> Dataset:
 
 
 def read_mirror(card: DatasetCard, root: Path) -> Dataset:
-    """Read a named data set that is not made of parts from a mirror folder, and compare it with the registry.
+    """Read a named dataset that is not made of parts from a mirror folder, and compare it with the registry.
 
     Raises
     ------
@@ -114,7 +112,7 @@ def read_mirror(card: DatasetCard, root: Path) -> Dataset:
 
 
 def with_labels(dataset: Dataset, card: DatasetCard) -> Dataset:
-    """Label the rows of a named data set with how its values were made, and with what there is to doubt."""
+    """Label the rows of a named dataset with how its values were made, and with what there is to doubt."""
     labels = {**dataset.labels, "fidelity": (card.fidelity,) * len(dataset)}
     if card.suspects:
         with Path(__file__).with_name(card.suspects).open(encoding="utf-8", newline="") as file:
@@ -146,7 +144,7 @@ def _first_broken(dataset: Dataset) -> str:
 
 
 def _load_folder(folder: Path, name: str, card: DatasetCard | None = None) -> Dataset:
-    """Read `id_prop.csv` and CIFs; of a named data set, only the columns that its card names."""
+    """Read `id_prop.csv` and CIFs; of a named dataset, only the columns that its card names."""
     table = read_table(folder / TABLE)
     found = _read_crystals(folder, {row.id for row in table.rows})
     crystals: list[Crystal] = []
@@ -217,12 +215,3 @@ def _first(table: Table, rejections: list[Rejection]) -> str:
     shown = "; ".join(f"{rejection.source}: {rejection.reason}" for rejection in rejections[:3])
     more = f"; and {len(rejections) - 3} more" if len(rejections) > 3 else ""
     return shown + more if rejections else "It has a header but no rows."
-
-
-def per_atom(targets: dict[str, np.ndarray], crystals: Sequence[Crystal]) -> dict[str, np.ndarray]:
-    """Divide what is given per cell by the number of sites."""
-    n_sites = np.array([crystal.n_sites for crystal in crystals])
-    return {
-        PER_CELL.get(target, target): values / n_sites if target in PER_CELL else values
-        for target, values in targets.items()
-    }

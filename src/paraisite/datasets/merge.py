@@ -1,4 +1,4 @@
-"""`merge`: one data set of several, and `join`: further targets for the crystals that are there."""
+"""`merge`: one dataset of several, and `join`: further targets for the crystals that are there."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from typing import Any, Literal
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.csv_cells import CsvWriter
 from paraisite.datasets.clean import median, median_kappa
 from paraisite.datasets.dataset import KAPPA, Dataset, concat
 from paraisite.datasets.duplicates import Matching, Progress, components, same_crystals
-from paraisite.datasets.load import PER_CELL
 from paraisite.datasets.overlap import partners
 from paraisite.datasets.registry import find
-from paraisite.datasets.table import DatasetError, read_table
-from paraisite.replacing import replacing
+from paraisite.datasets.table import PER_CELL, DatasetError, read_table
+from paraisite.files.csv_cells import CsvWriter
+from paraisite.files.replacing import replacing
 from paraisite.versions import versions
 
 Policy = Literal["prefer", "median", "keep-all"]
 By = Literal["crystal", "id"]
 
 FIDELITY, SAME_AS = "fidelity", "same_as"
-"""Labels of a merged data set: how a row's values were made, and the rows of other data sets with the same crystal."""
+"""Labels of a merged dataset: how a row's values were made, and the rows of other datasets with the same crystal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +59,21 @@ def merge(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> tuple[Dataset, Merging]:
-    """Put data sets together, one after another, crystals that several of them hold being dealt with by `policy`.
+    """Put datasets together, one after another, crystals that several of them hold being dealt with by `policy`.
 
-    Only rows of different data sets are compared: what stands twice in one of them stays (`clean` merges that).
+    Only rows of different datasets are compared: what stands twice in one of them stays (`clean` merges that).
 
     Parameters
     ----------
     datasets : sequence of Dataset
         One or more, of different names.
     policy : {"prefer", "median", "keep-all"}
-        ``prefer``: keep the rows of the data set that `prefer` names first (of those that know its kappa, if any does)
+        ``prefer``: keep the rows of the dataset that `prefer` names first (of those that know its kappa, if any does)
         and drop the others. ``median``: keep the same rows, with the median over all rows of that crystal of every
         target (of kappa in log10).
         ``keep-all``: keep every row; the label `same_as` names the others.
     prefer : sequence of str
-        Names of data sets, best first. Those not named follow in the order given.
+        Names of datasets, best first. Those not named follow in the order given.
     by : {"crystal", "id"}
         What is the same: crystals that `same_crystals` matches, or rows of equal id.
     name : str, optional
@@ -92,15 +91,15 @@ def merge(
     Raises
     ------
     DatasetError
-        If there is no data set, two have one name, or `prefer` names another.
+        If there is no dataset, two have one name, or `prefer` names another.
     """
     names = [dataset.name for dataset in datasets]
     if not datasets:
-        raise DatasetError("no data sets to merge; name one or more")
+        raise DatasetError("no datasets to merge; name one or more")
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DatasetError(f"{', '.join(twice)}: given twice; rename the folder of one, or name each data set once")
+        raise DatasetError(f"{', '.join(twice)}: given twice; rename the folder of one, or name each dataset once")
     if unknown := [wanted for wanted in prefer if wanted not in names]:
-        raise DatasetError(f"cannot prefer {', '.join(unknown)}: the data sets are {', '.join(names)}")
+        raise DatasetError(f"cannot prefer {', '.join(unknown)}: the datasets are {', '.join(names)}")
     ranking = [*dict.fromkeys(prefer), *(name for name in names if name not in prefer)]
     rank = [ranking.index(name) for name in names]
 
@@ -175,16 +174,16 @@ def join(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> tuple[Dataset, dict[str, Any]]:
-    """Fill in targets that a table, or the same crystals in another data set, know; values that are there stay.
+    """Fill in targets that a table, or the same crystals in another dataset, know; values that are there stay.
 
     Parameters
     ----------
     dataset : Dataset
     other : Dataset, or path of a table in the form of `id_prop.csv`
-        A data set gives all its targets but kappa, whose values come with another fidelity; a table all its columns,
+        A dataset gives all its targets but kappa, whose values come with another fidelity; a table all its columns,
         those per cell (`PER_CELL`) made per atom.
     by : {"crystal", "id"}, optional
-        By default a table is joined by id, a data set by crystal. Of several rows with the same crystal the median
+        By default a table is joined by id, a dataset by crystal. Of several rows with the same crystal the median
         counts.
     matching, workers, progress
         For `same_crystals`.
@@ -225,7 +224,7 @@ def join(
     joined = {target: values.copy() for target, values in dataset.targets.items()}
     filled: dict[str, int] = {}
     for given, values in targets.items():
-        per_cell = given in PER_CELL and not isinstance(other, Dataset)  # a data set holds it per atom already
+        per_cell = given in PER_CELL and not isinstance(other, Dataset)  # a dataset holds it per atom already
         target = PER_CELL[given] if per_cell else given
         column = joined.setdefault(target, np.full(len(dataset), np.nan))
         filled.setdefault(target, 0)
@@ -257,7 +256,7 @@ def note_join(merging: Merging, dataset: Dataset, report: dict[str, Any]) -> Mer
 def write_merging(
     dataset: Dataset, merging: Merging, folder: str | Path, terms: Mapping[str, Any] | None = None
 ) -> Path:
-    """Store a merged data set with its account: `merging.csv` (one line for each input row) and `merging.json`.
+    """Store a merged dataset with its account: `merging.csv` (one line for each input row) and `merging.json`.
 
     `terms` (see `store.inherited`) are licence, citation, units and notes.
 
@@ -289,7 +288,7 @@ def _same_ids(dataset: Dataset, part: list[int]) -> list[tuple[int, ...]]:
 
 
 def _fidelity(dataset: Dataset) -> tuple[str, ...]:
-    """What the rows say themselves, else what the registry says of the data set that they come from."""
+    """What the rows say themselves, else what the registry says of the dataset that they come from."""
     known = {name: card.fidelity if (card := find(name)) else "" for name in set(dataset.provenance)}
     own = dataset.labels.get(FIDELITY, ("",) * len(dataset))
     return tuple(text or known[name] for text, name in zip(own, dataset.provenance, strict=True))
@@ -302,7 +301,7 @@ def _mixed(dataset: Dataset, groups: list[tuple[int, ...]]) -> int:
 
 
 def _own_ids(dataset: Dataset, names: list[str]) -> tuple[Dataset, int]:
-    """Put the name of its data set behind an id that another data set has used already; count how often."""
+    """Put the name of its dataset behind an id that another dataset has used already; count how often."""
     first: dict[str, str] = {}
     crystals: list[Crystal] = []
     renamed = 0

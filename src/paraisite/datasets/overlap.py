@@ -1,4 +1,4 @@
-"""What data sets, and the two sides of a split, have in common."""
+"""What datasets, and the two sides of a split, have in common."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paraisite.datasets.groups import GROUPS, formulas, pairs
 from paraisite.datasets.splits import Split
 
 MAX_PAIRS = 20_000
-"""More pairs of crystals of equal formula than this are not compared within a data set (about three minutes)."""
+"""More pairs of crystals of equal formula than this are not compared within a dataset (about three minutes)."""
 
 Labels = Mapping[str, Sequence[Hashable]]
 """For each kind of group (see `GROUPS`) the label of every row."""
@@ -73,7 +73,7 @@ def overlap(labels: Labels, split: Split) -> dict[str, Shared]:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What of one data set also stands in another.
+    """What of one dataset also stands in another.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ def common(crystals: Sequence[Crystal], others: Sequence[Crystal], partners: Seq
 
 
 def shared_kappa(dataset: Dataset, other: Dataset, partners: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Conductivities of the crystals that two data sets share.
+    """Conductivities of the crystals that two datasets share.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where the files of a named data set are on this machine: in a mirror, or in the cache."""
+"""Where the files of a named dataset are on this machine: in a mirror, or in the cache."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from paraisite.datasets.registry import DatasetCard, registry
-from paraisite.downloading import cache_folder
+from paraisite.network.downloading import cache_folder
 
 MIRROR = "PARAISITE_MIRROR"
 
@@ -18,19 +18,19 @@ def mirror_folder(mirror: str | Path | None = None) -> Path | None:
 
 
 def in_mirror(card: DatasetCard, root: Path) -> bool:
-    """Tell whether a mirror folder holds a data set, or all its parts."""
+    """Tell whether a mirror folder holds a dataset, or all its parts."""
     if card.parts:
         return all(in_mirror(registry()[part], root) for part in card.parts)
     return (root / card.mirror[0]).is_file()
 
 
 def cached_folder(card: DatasetCard) -> Path:
-    """Return the folder where `fetch` puts a data set, whether it is there or not."""
+    """Return the folder where `fetch` puts a dataset, whether it is there or not."""
     return cache_folder() / "datasets" / card.name
 
 
 def place(card: DatasetCard, mirror: str | Path | None = None) -> str:
-    """Return "mirror" or "cache", where `load` would find a data set, or "" if nowhere."""
+    """Return "mirror" or "cache", where `load` would find a dataset, or "" if nowhere."""
     root = mirror_folder(mirror)
     if root is not None and in_mirror(card, root):
         return "mirror"
@@ -40,7 +40,7 @@ def place(card: DatasetCard, mirror: str | Path | None = None) -> str:
 
 
 def not_here(card: DatasetCard, mirror: str | Path | None = None) -> str:
-    """Say where a data set was looked for, and how to get it."""
+    """Say where a dataset was looked for, and how to get it."""
     root = mirror_folder(mirror)
     looked = f"{cached_folder(card)}" if root is None else f"{root / card.mirror[0]} and {cached_folder(card)}"
     remedy = card.by_hand or (
@@ -51,7 +51,7 @@ def not_here(card: DatasetCard, mirror: str | Path | None = None) -> str:
 
 
 def not_in_mirror(card: DatasetCard, root: Path) -> str:
-    """Say that a mirror folder lacks a data set, and what to do."""
+    """Say that a mirror folder lacks a dataset, and what to do."""
     return f"{card.name}: {root / card.mirror[0]} does not exist; the mirror must hold {' and '.join(card.mirror)}" + (
         "" if card.by_hand else f"; without a mirror (--mirror, {MIRROR}) it is downloaded"
     )

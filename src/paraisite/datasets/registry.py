@@ -1,4 +1,4 @@
-"""The registry of named data sets, `datasets.yml`."""
+"""The registry of named datasets, `datasets.yml`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Upstream(BaseModel):
-    """A public file that a data set is made from, or a folder of them at a commit (`files`, `git_tree`)."""
+    """A public file that a dataset is made from, or a folder of them at a commit (`files`, `git_tree`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,7 +23,7 @@ class Upstream(BaseModel):
 
 
 class DatasetCard(BaseModel):
-    """What is known of a named data set.
+    """What is known of a named dataset.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class DatasetCard(BaseModel):
     holds : {"crystals", "formulas"}
         What a row is; formulas without crystals are read by `load_formulas`.
     parts : tuple of str
-        Names of the data sets this one is made of, in order; empty where it has files of its own.
+        Names of the datasets this one is made of, in order; empty where it has files of its own.
     mirror : tuple of str
         Its files below a mirror folder, the table first.
     converter : str
@@ -87,7 +87,7 @@ class DatasetCard(BaseModel):
 
 @cache
 def registry() -> dict[str, DatasetCard]:
-    """Return the cards of all named data sets, by name."""
+    """Return the cards of all named datasets, by name."""
     import yaml
 
     content = yaml.safe_load(Path(__file__).with_name("datasets.yml").read_text(encoding="utf-8"))
@@ -95,7 +95,7 @@ def registry() -> dict[str, DatasetCard]:
 
 
 def find(name: str) -> DatasetCard | None:
-    """Return the card of the data set with this name or alias (upper and lower case alike), or None."""
+    """Return the card of the dataset with this name or alias (upper and lower case alike), or None."""
     wanted = name.casefold()
     for card in registry().values():
         if wanted in {card.name.casefold(), *(alias.casefold() for alias in card.aliases)}:

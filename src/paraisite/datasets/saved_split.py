@@ -1,4 +1,4 @@
-"""`SavedSplit`: folds of a data set with how they were made and what their sides share, as a file beside the data."""
+"""`SavedSplit`: folds of a dataset with how they were made and what their sides share, as a file beside the data."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from paraisite.datasets.dataset import Dataset
 from paraisite.datasets.groups import GROUPS, chemical_systems, elements, prototypes
 from paraisite.datasets.splits import Split, split_hash
 from paraisite.datasets.table import DatasetError
-from paraisite.replacing import replacing
+from paraisite.files.replacing import replacing
 
 NAME = r"\w[\w.+-]*"
 """What a split may be called: its name is that of a file."""
 
 FOLDER = "splits"
-"""Folder of a data set's splits, beside its data."""
+"""Folder of a dataset's splits, beside its data."""
 
 PARAMETERS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
@@ -43,7 +43,7 @@ QUANTILE = 0.1
 
 
 class Fold(BaseModel):
-    """One fold: its name, its validation rows (from 0, in the order of the data set), and what these share.
+    """One fold: its name, its validation rows (from 0, in the order of the dataset), and what these share.
 
     `overlap` has a `Shared` for each kind of group that was compared.
     """
@@ -56,7 +56,7 @@ class Fold(BaseModel):
 
 
 class SavedSplit(BaseModel):
-    """Folds of a data set. Every row that a fold does not validate trains it.
+    """Folds of a dataset. Every row that a fold does not validate trains it.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class SavedSplit(BaseModel):
         Raises
         ------
         DatasetError
-            If the data set has other content than the one that was split.
+            If the dataset has other content than the one that was split.
         """
         if dataset.content_hash != self.content_hash:
             raise DatasetError(
@@ -134,7 +134,7 @@ def make_split(
     say: Callable[[str], None] = lambda what: None,
     **parameters: Any,
 ) -> SavedSplit:
-    """Split a data set and count what both sides of each fold share.
+    """Split a dataset and count what both sides of each fold share.
 
     Parameters
     ----------

@@ -98,7 +98,7 @@ def paper_split(n: int | Sequence[int], run: int) -> Split:
     """Split as the study does in its run number `run` (1 to 9; arXiv:2411.18259).
 
     Rows are permuted by `numpy.random.RandomState(run).permutation(n)`; the first int(0.8 n) train, the rest validate.
-    A data set made of several is split part by part, side by side: `paper_split((95, 143), run)`, or
+    A dataset made of several is split part by part, side by side: `paper_split((95, 143), run)`, or
     `paper_split(dataset.part_sizes, run)`, is the split of `mix`.
 
     Parameters

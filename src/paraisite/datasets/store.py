@@ -9,7 +9,7 @@ id             string                 id of the crystal
 formula        string                 reduced formula; written for other programs, not read back
 (each target)  double                 its values, null where missing; the unit stands in the metadata of the field
 (each label)   dictionary of string   its texts
-provenance     dictionary of string   data set that the row came from
+provenance     dictionary of string   dataset that the row came from
 source         string                 file (member, block, line) that the crystal was read from
 notes          list of string         what a reader changed or assumed
 cell           9 doubles              lattice vectors in Å, one after the other
@@ -43,36 +43,36 @@ from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.dataset import UNITS, Dataset
 from paraisite.datasets.registry import DatasetCard, find
 from paraisite.datasets.table import DatasetError
-from paraisite.replacing import replacing
+from paraisite.files.replacing import replacing
 from paraisite.versions import versions
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLE = "id_prop.csv"
-"""The table of a data set that is not stored in this form."""
+"""The table of a dataset that is not stored in this form."""
 PARQUET, CARD = "dataset.parquet", "card.json"
 FORMAT = 1
 """Version of the stored form; a reader refuses a newer one."""
 
 COLUMNS = ("id", "formula", "provenance", "source", "notes", "cell", "numbers", "positions")
-"""The columns that every data set has."""
+"""The columns that every dataset has."""
 
 ACCOUNTS = ("cleaning.csv", "cleaning.json", "merging.csv", "merging.json")
-"""What `clean` and `merge` write beside a data set; of one that is replaced they would be wrong."""
+"""What `clean` and `merge` write beside a dataset; of one that is replaced they would be wrong."""
 
 _METADATA = b"paraisite"
 
 
 class StoredCard(BaseModel):
-    """What is known of a stored data set.
+    """What is known of a stored dataset.
 
     Attributes
     ----------
     format : int
         Version of the stored form.
     name : str
-        Name of the data set.
+        Name of the dataset.
     rows : int
         Number of crystals.
     content_hash : str
@@ -88,7 +88,7 @@ class StoredCard(BaseModel):
     notes : tuple of str
         What a user should know.
     origin : dict
-        How the data set was made (its query, upstream files, rules, …), in words of whoever made it.
+        How the dataset was made (its query, upstream files, rules, …), in words of whoever made it.
     rejections : tuple of Rejection
         Rows of the source that could not be read.
     versions : dict
@@ -112,7 +112,7 @@ class StoredCard(BaseModel):
 
 
 def is_dataset_folder(folder: str | Path) -> bool:
-    """Whether a folder holds a stored data set (perhaps a damaged one)."""
+    """Whether a folder holds a stored dataset (perhaps a damaged one)."""
     return (Path(folder) / PARQUET).is_file()
 
 
@@ -126,7 +126,7 @@ def write_dataset(
     units: Mapping[str, str] | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Store a data set; what it held before is replaced once the new content is complete.
+    """Store a dataset; what it held before is replaced once the new content is complete.
 
     `read_dataset` gives the same back, numbers to the bit. (What is not Unicode, such as the bytes of an ill-named
     file in an id, is stored as backslash escapes, and every NaN of a target is the same NaN.)
@@ -135,16 +135,16 @@ def write_dataset(
     ----------
     dataset : Dataset
     folder : str or Path
-        Folder of the data set, made where it does not exist.
+        Folder of the dataset, made where it does not exist.
     notes : sequence of str
         What a user should know.
     licence : str, optional
     citation : sequence of str, optional
-        By default those of the registered data sets that the rows came from.
+        By default those of the registered datasets that the rows came from.
     units : mapping, optional
         Unit of targets that `UNITS` does not know, or that are kept in another one.
     origin : mapping, optional
-        How the data set was made, as far as JSON can say it.
+        How the dataset was made, as far as JSON can say it.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def write_dataset(
     """
     folder = Path(folder).expanduser()
     if (folder / TABLE).exists():
-        raise DatasetError(f"{folder}: holds a data set as id_prop.csv, which would be hidden; name another folder")
+        raise DatasetError(f"{folder}: holds a dataset as id_prop.csv, which would be hidden; name another folder")
     known = {target: UNITS.get(target, "") for target in dataset.targets} | dict(units or {})
     sources = [card for name in dict.fromkeys(dataset.provenance) if (card := find(name)) is not None]
     if licence is None:
@@ -198,7 +198,7 @@ def write_dataset(
 
 
 def inherited(inputs: Iterable[str]) -> dict[str, Any]:
-    """Return what a data set made of others gets from their cards: arguments of `write_dataset`.
+    """Return what a dataset made of others gets from their cards: arguments of `write_dataset`.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def inherited(inputs: Iterable[str]) -> dict[str, Any]:
         for target, unit in card.units.items():
             if unit and units.setdefault(target, unit) != unit:
                 raise DatasetError(
-                    f"{given}: {target} is in {unit}, in another of the data sets in {units[target]}; bring them to "
+                    f"{given}: {target} is in {unit}, in another of the datasets in {units[target]}; bring them to "
                     "one unit, or give them different names"
                 )
         notes += [note if alone else f"{card.name}: {note}" for note in card.notes]
@@ -242,18 +242,18 @@ def inherited(inputs: Iterable[str]) -> dict[str, Any]:
 
 
 def dataset_folder(path: str | Path) -> Path:
-    """Return the folder of a data set that is given as a folder, or as the table or Parquet file in it."""
+    """Return the folder of a dataset that is given as a folder, or as the table or Parquet file in it."""
     path = Path(path).expanduser()
     return path.parent if path.name in (TABLE, PARQUET) else path
 
 
 def read_card(folder: str | Path) -> StoredCard:
-    """Read the card of a stored data set.
+    """Read the card of a stored dataset.
 
     Raises
     ------
     DatasetError
-        If it is missing, damaged, not the card of a data set, or of a newer format.
+        If it is missing, damaged, not the card of a dataset, or of a newer format.
     """
     path = Path(folder).expanduser() / CARD
     try:
@@ -272,11 +272,11 @@ def read_card(folder: str | Path) -> StoredCard:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the document"
-        raise DatasetError(f"{path}: not the card of a data set ({place}: {first['msg']}); {_AGAIN}") from error
+        raise DatasetError(f"{path}: not the card of a dataset ({place}: {first['msg']}); {_AGAIN}") from error
 
 
 def read_dataset(folder: str | Path) -> Dataset:
-    """Open a stored data set.
+    """Open a stored dataset.
 
     Raises
     ------
@@ -307,7 +307,7 @@ def read_dataset(folder: str | Path) -> Dataset:
         return _unpack(table, stored, card)
     except (pa.ArrowException, KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
         detail = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise DatasetError(f"{path}: not a stored data set ({detail}); {_AGAIN}") from error
+        raise DatasetError(f"{path}: not a stored dataset ({detail}); {_AGAIN}") from error
 
 
 _AGAIN = "copy the folder again, or make it again with the command that made it"

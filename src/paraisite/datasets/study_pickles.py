@@ -72,7 +72,7 @@ def read_study(
         `structure` (`X.pkl`), a list of conductivities (`TC_AFLOW.pkl`). Together they must hold structures and
         conductivities, of the same rows in the same order; a frame with structures is enough by itself.
     name : str, optional
-        Name of the data set; by default the stem of the first file, without `structures_`.
+        Name of the dataset; by default the stem of the first file, without `structures_`.
     id_column, kappa_column : str
         Columns of the frame that hold ids and conductivities (W/m/K).
     advance : callable

@@ -10,21 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.files import without_suffix
 from paraisite.crystals.rejection import Rejection
-from paraisite.csv_cells import plain
 from paraisite.datasets.dataset import KAPPA
+from paraisite.files.csv_cells import plain
 
 ID_COLUMNS = ("id", "cif_id", "material_id", "mpd_id", "name")
 KAPPA_COLUMNS = (KAPPA, "target", "kappa_w_mk")
 LABEL_COLUMNS = ("formula", "space_group", "spacegroup", "nsites", "n_sites", "n_elements")
 ROOM, NEAR = 300.0, 7.5
 """K; the temperature of a conductivity unless another is asked for, and how far from it others count as that."""
+PER_CELL = {"heat_capacity_cv": "heat_capacity_cv_atom"}
+"""Columns that hold a value per cell, and the target per atom that is made of them."""
 MISSING = ("", "-", "na", "n/a", "nan", "none", "null")
 
 
 class DatasetError(ValueError):
-    """A data set cannot be read at all; the message names the file and what to do."""
+    """A dataset cannot be read at all; the message names the file and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ def read_table(
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror}); a data set needs this table") from error
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); a dataset needs this table") from error
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or content[1:4:2] == b"\0\0":
         raise DatasetError(f"{path}: not UTF-8 but perhaps UTF-16; save it as CSV UTF-8")
     text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
@@ -270,3 +275,12 @@ def row_values(
     if all(math.isnan(value) for value in values.values()):
         raise ValueError(f"no value for {' or '.join(targets)}; fill one in or delete the line")
     return values
+
+
+def per_atom(targets: dict[str, np.ndarray], crystals: Sequence[Crystal]) -> dict[str, np.ndarray]:
+    """Divide what is given per cell by the number of sites."""
+    n_sites = np.array([crystal.n_sites for crystal in crystals])
+    return {
+        PER_CELL.get(target, target): values / n_sites if target in PER_CELL else values
+        for target, values in targets.items()
+    }

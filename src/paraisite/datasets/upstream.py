@@ -1,4 +1,4 @@
-"""Converters: the public files of a named data set -> the `Dataset` that its name stands for.
+"""Converters: the public files of a named dataset -> the `Dataset` that its name stands for.
 
 A converter gives the same content, to the last bit of the content hash, as the neutral copies of a mirror, whichever
 of the two a user has.
@@ -18,9 +18,8 @@ import numpy as np
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.dataset import KAPPA, Dataset
-from paraisite.datasets.load import per_atom
 from paraisite.datasets.registry import DatasetCard
-from paraisite.datasets.table import DatasetError
+from paraisite.datasets.table import DatasetError, per_atom
 
 GAS_CONSTANT = 8.31446261815324
 """J/(mol K), exact since 2019 (SI)."""
@@ -38,7 +37,7 @@ AFLOW_COLUMNS = {
 
 
 def convert(card: DatasetCard, files: Mapping[str, Path]) -> Dataset:
-    """Make a named data set of its upstream files.
+    """Make a named dataset of its upstream files.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from paraisite.evaluation.metrics import coverage, interval_score, interval_width, scores
+from paraisite.metrics import coverage, interval_score, interval_width, scores
 
 if TYPE_CHECKING:
     from paraisite.datasets import Dataset
@@ -47,7 +47,7 @@ COLUMNS = ("kappa_true_W_mK", "in_training", "scored")
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of a model on a data set.
+    """Scores of a model on a dataset.
 
     Attributes
     ----------
@@ -59,13 +59,13 @@ class Evaluation:
     notes : tuple of str
         What else has to be known to read the scores.
     n_rows, n_scored, n_rejected, n_unlabelled : int
-        Rows of the data set; rows in the scores; rows that could not be read or predicted; rows without a conductivity.
+        Rows of the dataset; rows in the scores; rows that could not be read or predicted; rows without a conductivity.
     n_training : dict of str to int
         Scored rows by `Row.in_training`.
     scores : dict of str to dict of str to float
-        For groups of the scored rows, ``all`` first, the metrics of `paraisite.evaluation.metrics`.
+        For groups of the scored rows, ``all`` first, the metrics of `paraisite.metrics`.
     rows : list of Row
-        In the order of the data set, lines that could not be read last.
+        In the order of the dataset, lines that could not be read last.
     """
 
     model: str

@@ -38,9 +38,9 @@ import pyarrow as pa
 from pyarrow import parquet
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from paraisite import arrow
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
+from paraisite.files import arrow
 from paraisite.graphs.batch import GraphBatch
 from paraisite.graphs.merge import ROUNDS
 

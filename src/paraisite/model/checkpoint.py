@@ -32,7 +32,7 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
-from paraisite.csv_cells import CsvWriter, read_rows
+from paraisite.files.csv_cells import CsvWriter, read_rows
 from paraisite.model.calibration import Calibration
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model, ModelConfig

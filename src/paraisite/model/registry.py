@@ -12,8 +12,8 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from paraisite import downloading
-from paraisite.downloading import DownloadError, Remote, download
+from paraisite.network import downloading
+from paraisite.network.downloading import DownloadError, Remote, download
 
 DEFAULT = "kappa"
 ENCODER = "megnet-mp-2018.6.1-eform"
@@ -49,7 +49,11 @@ class Replaced(BaseModel):
 
 
 class ModelEntry(BaseModel):
-    """One model of the registry; `replaces` has the earlier models whose names give this one now."""
+    """One model of the registry.
+
+    `replaces` has the earlier models whose names give this one now. Of a potential, `loader` is ``MODULE:FUNCTION``, a
+    function of its folder, its name and the device that returns an ASE calculator; `aliases` are shorter names.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -60,6 +64,8 @@ class ModelEntry(BaseModel):
     citation: str
     mirror: str = ""
     properties: tuple[str, ...] = ()
+    loader: str = ""
+    aliases: tuple[str, ...] = ()
     files: tuple[ModelFile, ...] = ()
     replaces: dict[str, Replaced] = {}
 

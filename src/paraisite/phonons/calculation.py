@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.files.replacing import replacing
 from paraisite.phonons import stages
 from paraisite.phonons.cells import PhononError, StandardCell, choose_supercells, plane_spacing, standard_cell
 from paraisite.phonons.charges import read_born
@@ -31,7 +32,6 @@ from paraisite.phonons.relax import relax
 from paraisite.phonons.result import Result, package_versions
 from paraisite.phonons.settings import Settings
 from paraisite.phonons.stability import BANDS, DOS, polar, stability, to_phonopy, write_harmonic
-from paraisite.replacing import replacing
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator

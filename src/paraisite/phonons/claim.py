@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.files.replacing import replacing
 from paraisite.phonons import stages
 from paraisite.phonons.cells import PhononError
 from paraisite.phonons.force_constants import FORCES
 from paraisite.phonons.result import RESULT
 from paraisite.phonons.settings import QuickSettings, Settings
-from paraisite.replacing import replacing
 
 INPUT = "input.json"
 MADE = (
@@ -71,8 +71,6 @@ def claim(crystal: Crystal, folder: Path, settings: Settings | QuickSettings) ->
     Taken
         If the folder is about another structure or other settings.
     """
-    from paraisite.crystals.convert import to_ase
-
     mark = forces_fingerprint(crystal, settings)
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob(".*.part"):  # half-written when its process was killed
@@ -85,7 +83,7 @@ def claim(crystal: Crystal, folder: Path, settings: Settings | QuickSettings) ->
     stages.forget(folder)  # of what is not known: it is all done again
     (folder / FORCES).unlink(missing_ok=True)
     with replacing(folder / "input.vasp") as aside:
-        to_ase(crystal).write(aside, format="vasp", direct=True)
+        crystal.to_ase().write(aside, format="vasp", direct=True)
     made_of = {"id": crystal.id, "source": crystal.source, "formula": crystal.formula, "notes": crystal.notes}
     record = made_of | {"settings": settings.model_dump(mode="json", exclude=BOUNDS | LATE), "fingerprint": mark}
     with replacing(folder / INPUT) as aside:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from paraisite.files.replacing import replacing
 from paraisite.phonons.settings import ROOM
-from paraisite.replacing import replacing
 
 CUMULATIVE = "cumulative.csv"
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from paraisite.drawing import COLOURS, FAINT, INK, blank, panels, quiet, save
 from paraisite.phonons.cumulative import CUMULATIVE
 from paraisite.phonons.result import Result
 from paraisite.phonons.stability import BANDS, DOS
+from paraisite.plots.drawing import COLOURS, FAINT, INK, blank, panels, quiet, save
 
 PHONONS, KAPPA = "phonons.png", "kappa.png"
 

@@ -16,9 +16,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from paraisite.files.replacing import replacing
 from paraisite.phonons.cells import Multiples, PhononError, StandardCell
 from paraisite.phonons.settings import Settings
-from paraisite.replacing import replacing
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator

@@ -13,7 +13,7 @@ from ase.data import chemical_symbols
 from nequix.calculator import NequixCalculator
 from nequix.model import Nequix
 
-from paraisite.downloading import cache_folder
+from paraisite.network.downloading import cache_folder
 from paraisite.phonons.nequix_slots import in_slots, with_slots
 from paraisite.phonons.potentials import PotentialError, unknown_elements
 
@@ -66,8 +66,8 @@ class PaddedNequixCalculator(NequixCalculator):  # type: ignore[misc]
         return in_slots(graph, self.sites)
 
 
-def load_nequix(path: Path, name: str, device: str = "cpu") -> PaddedNequixCalculator:
-    """Load a potential from its ``.nqx`` file.
+def load_nequix(folder: Path, name: str, device: str = "cpu") -> PaddedNequixCalculator:
+    """Load the potential of a name from a folder with its ``.nqx`` file.
 
     Raises
     ------
@@ -82,4 +82,4 @@ def load_nequix(path: Path, name: str, device: str = "cpu") -> PaddedNequixCalcu
             f"device {device}: jax {jax.__version__} has {', '.join(map(str, jax.devices()))}; use cpu, "
             "or install jax for the GPU (https://docs.jax.dev/en/latest/installation.html)"
         ) from None
-    return PaddedNequixCalculator(path, name, found)
+    return PaddedNequixCalculator(folder / f"{name}.nqx", name, found)

@@ -15,9 +15,6 @@ from paraisite.phonons.settings import DEFAULT_POTENTIAL
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
-SHORT = {"tensornet-matpes": "tensornet-matpes-pbe-v2025.1"}
-"""Names that stand for a longer one of the registry."""
-
 
 class PotentialError(ValueError):
     """A potential cannot be had or used; the message says which, why, and what to do."""
@@ -43,8 +40,9 @@ def full_name(name: str) -> str:
     """
     if ":" in name:
         return name
-    found = SHORT.get(name.lower(), name.lower())
-    if found not in names():
+    key = name.lower()
+    found = next((known for known in names() if key == known or key in registry()[known].aliases), None)
+    if found is None:
         raise PotentialError(
             f"{name}: no such potential; there are {', '.join(names())}, or name one as MODULE:FACTORY"
         )
@@ -77,14 +75,9 @@ def load(name: str = DEFAULT_POTENTIAL, mirror: str | Path | None = None, device
     if ":" in name:
         return _made_by(name)
     folder = locate(name, mirror)
+    module, _, function = registry()[name].loader.partition(":")
     try:
-        if name.startswith("tensornet"):
-            from paraisite.phonons.tensornet import load_tensornet
-
-            return load_tensornet(folder, name, device)
-        from paraisite.phonons.nequix import load_nequix
-
-        return load_nequix(folder / f"{name}.nqx", name, device)
+        return getattr(importlib.import_module(module), function)(folder, name, device)
     except ImportError as error:
         raise PotentialError(
             f"{name}: its packages are not installed ({error}); run `make phonons` in a checkout "

@@ -14,7 +14,10 @@ from ase import Atoms
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
-from paraisite.datasets.agl import (
+from paraisite.phonons.cells import PhononError
+from paraisite.phonons.elastic import elastic_constants, moduli, settle
+from paraisite.phonons.relax import come_to_rest
+from paraisite.physics.debye import (
     DALTON,
     HBAR,
     K_B,
@@ -24,9 +27,6 @@ from paraisite.datasets.agl import (
     slack_conductivity,
     sound_velocities,
 )
-from paraisite.phonons.cells import PhononError
-from paraisite.phonons.elastic import elastic_constants, moduli, settle
-from paraisite.phonons.relax import come_to_rest
 
 VOLUME_STEP = 0.015
 """Relative change of the volume on either side, for the Grüneisen parameter."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from paraisite.crystals.convert import to_ase
 from paraisite.phonons import elastic, quick
 from paraisite.phonons.cells import standard_cell
 from paraisite.phonons.claim import claim, fingerprint
@@ -54,7 +53,7 @@ def calculate_quick(crystal: Crystal, folder: Path, calculator: Calculator, sett
         },
         "versions": package_versions(),
     }
-    atoms = to_ase(crystal)
+    atoms = crystal.to_ase()
     atoms.calc = calculator
     try:
         look = quick.quick_look(atoms, settings.temperature, settings.symprec)

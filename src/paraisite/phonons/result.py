@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from paraisite.replacing import replacing
+from paraisite.files.replacing import replacing
 
 RESULT = "result.json"
 Status = Literal["ok", "unstable", "failed"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from paraisite.phonons.result import Result
 from paraisite.phonons.worker import Job, Task, failed, serve
-from paraisite.spawning import THREADS, deaf, environment
+from paraisite.processes.spawning import THREADS, deaf, environment
 
 POLL = 0.5
 """Seconds between two looks at what the workers take."""

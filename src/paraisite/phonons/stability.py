@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paraisite.replacing import replacing
+from paraisite.files.replacing import replacing
 
 if TYPE_CHECKING:
     from phono3py import Phono3py

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from paraisite.downloading import sha256
-from paraisite.replacing import replacing
+from paraisite.files.replacing import replacing
+from paraisite.network.downloading import sha256
 
 FOLDER, MADE_FROM = "stages", "made_from"
 FILES, CHECK = "files", "check"

@@ -33,7 +33,7 @@ class Subject:
     item : Crystal or Rejection
     predicted : Predicted
     label : float or None
-        Conductivity that a data set gives, W m⁻¹ K⁻¹ at 300 K.
+        Conductivity that a dataset gives, W m⁻¹ K⁻¹ at 300 K.
     """
 
     item: Crystal | Rejection
@@ -47,12 +47,12 @@ def subjects(
     model: str | None = DEFAULT,
     sample: int | None = None,
 ) -> list[Subject]:
-    """Read crystals from paths and from data sets by name, and predict them.
+    """Read crystals from paths and from datasets by name, and predict them.
 
     Parameters
     ----------
     inputs : sequence of str
-        Names of data sets (a file or folder of that name comes first), and whatever `paraisite.crystals.read` takes.
+        Names of datasets (a file or folder of that name comes first), and whatever `paraisite.crystals.read` takes.
     mirror : Path, optional
     model : str or None
         None leaves the prediction out. A compound that it was trained on is predicted by networks that never saw its

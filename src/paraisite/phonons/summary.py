@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paraisite.csv_cells import CsvWriter, read_rows
+from paraisite.files.csv_cells import CsvWriter, read_rows
+from paraisite.files.replacing import replacing
 from paraisite.phonons.result import Result
 from paraisite.phonons.subject import Subject
-from paraisite.replacing import replacing
 
 SUMMARY = "summary.csv"
 COLUMNS = (

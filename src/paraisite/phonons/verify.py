@@ -9,8 +9,8 @@ from pathlib import Path
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
-from paraisite.csv_cells import harmless, plain
-from paraisite.locking import LOCK, take_lock
+from paraisite.files.csv_cells import harmless, plain
+from paraisite.files.locking import LOCK, take_lock
 from paraisite.phonons.claim import INPUT, Taken, claimed, fingerprint, forces_fingerprint
 from paraisite.phonons.forecast import Forecast
 from paraisite.phonons.result import Result

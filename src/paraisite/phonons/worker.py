@@ -15,7 +15,7 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.phonons.claim import Taken, fingerprint
 from paraisite.phonons.result import Result
 from paraisite.phonons.settings import QuickSettings, Settings
-from paraisite.spawning import ignore_interrupts
+from paraisite.processes.spawning import ignore_interrupts
 
 
 @dataclass(frozen=True, slots=True)

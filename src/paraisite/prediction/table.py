@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from paraisite.files.printable import printable
 from paraisite.prediction.prediction import PROPERTY_COLUMNS, Prediction
-from paraisite.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

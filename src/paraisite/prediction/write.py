@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
 
-from paraisite import csv_cells
-from paraisite.outputs import OutputError, refuse_existing
+from paraisite.files import csv_cells
+from paraisite.files.outputs import OutputError, refuse_existing
+from paraisite.files.replacing import replacing
 from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS
-from paraisite.replacing import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa

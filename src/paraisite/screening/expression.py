@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from paraisite import arrow
+from paraisite.files import arrow
 from paraisite.prediction.write import TEXT
 
 MAX_LENGTH = 2000

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pyarrow as pa
 
-from paraisite import arrow
 from paraisite.crystals import Rejection
 from paraisite.crystals.sites import Disorder
+from paraisite.files import arrow
 from paraisite.graphs.store import open_store
 from paraisite.prediction.write import INTEGERS, TEXT, arrow_schema, column_names
 from paraisite.screening.part import Part

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from paraisite import downloading
 from paraisite.graphs import CUTOFF, TOLERANCE
 from paraisite.graphs.store import METADATA
 from paraisite.model.registry import locate
+from paraisite.network import downloading
 from paraisite.screening.engines import EngineName, engine
 from paraisite.screening.packing import Packing
 from paraisite.screening.part import SIZE, Part, cut

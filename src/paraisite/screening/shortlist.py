@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from paraisite import arrow
-from paraisite.outputs import refuse_existing
+from paraisite.files import arrow
+from paraisite.files.outputs import refuse_existing
+from paraisite.files.replacing import replacing
 from paraisite.prediction.prediction import COLUMNS
 from paraisite.prediction.write import CsvWriter
-from paraisite.replacing import replacing
 from paraisite.screening.expression import Expression
 
 Rank = Literal["expected", "probability", "bound", "uncertainty"]

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from paraisite.crystals import Rejection, count, read
+from paraisite.crystals.archive import zip_members
 from paraisite.crystals.files import split_name
 from paraisite.crystals.read import paths, tar_members
 from paraisite.crystals.sites import Disorder
-from paraisite.crystals.zip_index import zip_members
 from paraisite.graphs.store import GraphStore
 from paraisite.screening.raw import File, Raw, Stored, Unpacked, Zipped
 

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from pyarrow import parquet
 
-from paraisite.arrow import as_text
 from paraisite.crystals import Crystal
 from paraisite.crystals.write_cif import cif_text
+from paraisite.files.arrow import as_text
+from paraisite.files.replacing import replacing
 from paraisite.graphs.store import StoreError, open_store
-from paraisite.replacing import replacing
 from paraisite.screening import raw as raws
 from paraisite.screening.raw import Raw, Stored
 from paraisite.screening.sources import Files

@@ -21,10 +21,10 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from paraisite.locking import FolderBusy, take_lock
-from paraisite.outputs import OutputExists, refuse_existing
+from paraisite.files.locking import FolderBusy, take_lock
+from paraisite.files.outputs import OutputExists, refuse_existing
+from paraisite.files.replacing import naming, replacing
 from paraisite.prediction.write import ROW_GROUP
-from paraisite.replacing import naming, replacing
 from paraisite.screening.work import Work
 
 MANIFEST = "manifest.json"

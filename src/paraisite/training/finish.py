@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paraisite.csv_cells import CsvWriter
 from paraisite.datasets import split_hash
-from paraisite.evaluation.metrics import coverage, interval_score, interval_width, scores
+from paraisite.files.csv_cells import CsvWriter
+from paraisite.files.replacing import replacing
 from paraisite.graphs import CUTOFF, TOLERANCE
+from paraisite.metrics import coverage, interval_score, interval_width, scores
 from paraisite.model.calibration import Calibration, centres
 from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard, round_weights
 from paraisite.model.descriptors import blocks
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.model.neighbourhood import Neighbourhood, scale_features
-from paraisite.replacing import replacing
 from paraisite.training.apply import apply, place
 from paraisite.training.recipe import Recipe
 from paraisite.training.replicas import Replicas
@@ -177,7 +177,7 @@ def finish(
 
 
 def _hashes(data: list[StageSet]) -> dict[str, str]:
-    """Content of each data set by its name; folders of one name are told apart by a number."""
+    """Content of each dataset by its name; folders of one name are told apart by a number."""
     found: dict[str, str] = {}
     for own, content in (item for d in dict.fromkeys(data) for item in d.hashes.items()):
         name, n = own, 2

@@ -108,5 +108,5 @@ def plan(
 
 
 def _rows(dataset: Dataset) -> set[tuple[str, str]]:
-    """What tells rows of all data sets apart: two folders may have one name, and two data sets one id."""
+    """What tells rows of all datasets apart: two folders may have one name, and two datasets one id."""
     return set(zip(dataset.provenance, dataset.ids, strict=True))

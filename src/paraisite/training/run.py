@@ -22,7 +22,8 @@ from paraisite.datasets import DatasetError, Split, split_hash
 from paraisite.datasets.doubts import doubts
 from paraisite.datasets.registry import find
 from paraisite.datasets.saved_split import SavedSplit, read_split
-from paraisite.locking import locked
+from paraisite.files.locking import locked
+from paraisite.files.replacing import replacing
 from paraisite.model.calibration import MIN_ROWS
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.convert import from_matgl
@@ -31,7 +32,6 @@ from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model, ModelConfig
 from paraisite.model.registry import DEFAULT, ENCODER, ModelError, locate, registry
 from paraisite.model.targets import TargetTransform
-from paraisite.replacing import replacing
 from paraisite.training.apply import apply, place
 from paraisite.training.data import StageData
 from paraisite.training.finish import finish
@@ -331,7 +331,7 @@ def _refuse_missing_data(recipe: Recipe) -> None:
             path = Path(name).expanduser()
             if find(name) is None and not path.exists():
                 raise RecipeError(
-                    f"stage {stage.name}: dataset {name} is neither a known data set (paraisite data list) nor a "
+                    f"stage {stage.name}: dataset {name} is neither a known dataset (paraisite data list) nor a "
                     f"folder: there is no {path.absolute()} (a relative path starts from the current directory)"
                 )
 

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from serving import Behaviour, FileServer
 
-from paraisite import downloading
 from paraisite.datasets import Dataset, DatasetError, load, registry
 from paraisite.datasets.fetch import fetch
 from paraisite.datasets.formulas import load_formulas
 from paraisite.datasets.places import place
 from paraisite.datasets.registry import DatasetCard, Upstream
 from paraisite.datasets.store import read_card
+from paraisite.network import downloading
 
 Serve = Callable[..., None]
 
@@ -60,7 +60,7 @@ def assert_same(found: Dataset, expected: Dataset) -> None:
         assert a.notes == b.notes
 
 
-# --- a made-up data set ----------------------------------------------------------------------------------------------
+# --- a made-up dataset ----------------------------------------------------------------------------------------------
 
 
 def record(mp_id: str, symbols: str, a: float, heat_capacity: float) -> dict[str, object]:
@@ -74,7 +74,7 @@ def record(mp_id: str, symbols: str, a: float, heat_capacity: float) -> dict[str
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch, file_server: FileServer) -> DatasetCard:
-    """The data set `toy` of two crystals, in the registry and on the server."""
+    """The dataset `toy` of two crystals, in the registry and on the server."""
     records = [record("mp-1", "Cs Cl", 4.12, 48.5), record("mp-2", "Cs Br", 4.3, 49.0)]
     content = gzip.compress(json.dumps(records).encode() + b" " * 200_000, compresslevel=0, mtime=0)
     url = f"https://example.org/{'0' * 40}/toy.json.gz"
@@ -189,7 +189,7 @@ def test_a_cache_of_another_version_is_not_taken(toy: DatasetCard, monkeypatch: 
 
 
 def test_no_network_and_unknown_names(toy: DatasetCard, file_server: FileServer) -> None:
-    with pytest.raises(DatasetError, match="l97: no such data set; there are l96, hh143"):
+    with pytest.raises(DatasetError, match="l97: no such dataset; there are l96, hh143"):
         fetch("l97")
     file_server.stop()
     with pytest.raises(DatasetError, match=r"toy: .*refused; try again later"):
@@ -200,7 +200,7 @@ def test_no_network_and_unknown_names(toy: DatasetCard, file_server: FileServer)
 
 
 def serve_files(file_server: FileServer, card: DatasetCard, folder: Path) -> None:
-    """Serve the upstream files of a data set, which are in a folder under their own names."""
+    """Serve the upstream files of a dataset, which are in a folder under their own names."""
     for upstream in card.upstream:
         file_server.files[path_of(upstream.url)] = folder / upstream.url.rpartition("/")[2]
 
@@ -315,7 +315,7 @@ def test_formulas_from_their_own_files(mirror: Path, cache: Path, file_server: F
         load_formulas("crabnet_agl_split")
     with pytest.raises(DatasetError, match="holds formulas without crystals; read it with load_formulas"):
         load("crabnet_agl_split", mirror)
-    with pytest.raises(DatasetError, match="l96: no data set of formulas; there is crabnet_agl_split"):
+    with pytest.raises(DatasetError, match="l96: no dataset of formulas; there is crabnet_agl_split"):
         load_formulas("l96", mirror)
 
 

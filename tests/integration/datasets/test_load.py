@@ -128,7 +128,7 @@ def test_a_broken_archive_is_an_error(tmp_path: Path) -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(DatasetError, match=r"l97: neither a known data set \(l96, hh143, .* nor a folder"):
+    with pytest.raises(DatasetError, match=r"l97: neither a known dataset \(l96, hh143, .* nor a folder"):
         load("l97")
 
 

@@ -219,7 +219,7 @@ def test_entries_that_were_announced_and_did_not_come_are_missed() -> None:
 
 
 def test_an_answer_that_grows_too_large_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    from paraisite.datasets.sources import http
+    from paraisite.network import http
 
     monkeypatch.setattr(http, "MAX_BYTES", 1 << 20)
     with serve(lambda asked: Answer(b"[" + b" " * (2 << 20) + b"]")) as server, pytest.raises(SourceError) as caught:

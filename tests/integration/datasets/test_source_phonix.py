@@ -66,7 +66,7 @@ def parquet(rows: list[dict[str, Any]], path: Path) -> bytes:
 
 
 def hub(files: dict[str, bytes]) -> Callable[[Asked], Answer]:
-    """Answer as huggingface.co does for a data set of plain files."""
+    """Answer as huggingface.co does for a dataset of plain files."""
 
     def answer(asked: Asked) -> Answer:
         path = asked.target.partition("?")[0]

@@ -9,7 +9,7 @@ import pytest
 
 from paraisite.crystals import read
 from paraisite.datasets import load
-from paraisite.evaluation.metrics import scores
+from paraisite.metrics import scores
 from paraisite.model.checkpoint import read_card
 from paraisite.model.registry import DEFAULT, locate, registry, replacement
 from paraisite.prediction import Predictor
@@ -18,7 +18,7 @@ from paraisite.training.recipe import load_recipe
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHIPPED = [name for name, entry in registry().items() if entry.shipped]
 HIGH_QUALITY = "phonix"
-"""The data set whose residuals calibrate the interval."""
+"""The dataset whose residuals calibrate the interval."""
 
 
 def test_all_shipped_models_together_are_at_most_15_megabytes() -> None:

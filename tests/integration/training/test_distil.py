@@ -15,7 +15,7 @@ import torch
 from paraisite.crystals import Crystal
 from paraisite.datasets import Dataset, load
 from paraisite.datasets.store import write_dataset
-from paraisite.evaluation.metrics import scores
+from paraisite.metrics import scores
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.descriptors import blocks
 from paraisite.model.kernel import KernelHead
@@ -186,7 +186,7 @@ def test_scores_with_and_without_the_doubted(trained: Path) -> None:
 def test_no_fold_is_told_anything_of_its_formulas(
     trained: Path, given: list[Lesson], data: list[StageSet], replicas: Replicas
 ) -> None:
-    """Neither a label nor what other networks say, in any stage, polymorphs of other data sets included."""
+    """Neither a label nor what other networks say, in any stage, polymorphs of other datasets included."""
     folds = [replicas.fold, replicas.fold, np.arange(3)]
     for lesson, part, fold in zip(given, data, folds, strict=True):
         own = np.array([replicas.formula_fold[formula] for formula in part.dataset.formulas])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from paraisite.crystals import read
-from paraisite.locking import FolderBusy, locked
+from paraisite.files.locking import FolderBusy, locked
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.prediction import Predictor
 from paraisite.training import run as runner

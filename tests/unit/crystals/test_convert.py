@@ -71,12 +71,10 @@ def test_oxidation_states_are_dropped() -> None:
 def test_disordered_structure_is_refused() -> None:
     from pymatgen.core import Lattice, Structure
 
-    from paraisite.crystals.convert import from_pymatgen
-
     structure = Structure(Lattice.cubic(4), [{"Fe": 0.6, "Ni": 0.4}], [[0, 0, 0]])
     with pytest.raises(CrystalError, match=r"site 1 is disordered: Fe0\.6Ni0\.4"):
         Crystal.from_pymatgen(structure)
-    crystal = from_pymatgen(structure, disorder="majority")
+    crystal = Crystal.from_pymatgen(structure, disorder="majority")
     assert crystal.symbols == ["Fe"]
     assert crystal.notes
 

@@ -14,12 +14,12 @@ import yaml
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
-from paraisite.datasets import agl
 from paraisite.datasets.clean import Cleaning, clean, median_kappa, write_cleaning
 from paraisite.datasets.cleaning_rules import Rules, load_rules
 from paraisite.datasets.dataset import Dataset
 from paraisite.datasets.store import read_dataset
 from paraisite.datasets.table import DatasetError
+from paraisite.physics.debye import debye_heat_capacity, mean_masses, slack_conductivity
 
 FCC = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
 METALS = {"Li": (3, 3.8), "Na": (11, 4.3), "K": (19, 5.0), "Rb": (37, 5.3), "Cs": (55, 5.7), "Mg": (12, 4.1)}
@@ -39,7 +39,7 @@ def dataset(crystals: list[Crystal] | None = None, **targets: object) -> Dataset
     """Conductivities that follow from the mass and the size, with 10 % of noise."""
     crystals = crystals or rocksalts()
     noise = np.random.default_rng(0).normal(0, 0.04, len(crystals))
-    mass = agl.mean_masses(crystals)
+    mass = mean_masses(crystals)
     size = np.array([crystal.volume / crystal.n_sites for crystal in crystals])
     kappa = 10 ** (5.0 - mass**0.1 - 2.0 * np.log10(size) + noise)
     return Dataset("salts", tuple(crystals), {"kappa": kappa} | targets, ("salts",) * len(crystals))  # type: ignore[dict-item]
@@ -49,11 +49,11 @@ def agl_dataset() -> Dataset:
     """The same crystals with numbers that obey AGL's equations."""
     crystals = rocksalts()
     random = np.random.default_rng(1)
-    mass, volume = agl.mean_masses(crystals), np.array([crystal.volume for crystal in crystals])
+    mass, volume = mean_masses(crystals), np.array([crystal.volume for crystal in crystals])
     debye = 9e3 * mass**-0.5 * volume**-0.4 * random.uniform(0.95, 1.05, len(crystals))
     gruneisen = random.uniform(1.9, 2.1, len(crystals))
-    kappa = agl.slack_conductivity(debye, gruneisen, mass, volume, np.full(len(crystals), 2))
-    heat = agl.debye_heat_capacity(debye)
+    kappa = slack_conductivity(debye, gruneisen, mass, volume, np.full(len(crystals), 2))
+    heat = debye_heat_capacity(debye)
     columns = {"debye_temperature": debye, "gruneisen": gruneisen, "heat_capacity_cv_atom": heat}
     columns |= {"bulk_modulus_static": np.full(len(crystals), 50.0)}
     return dataset(crystals, kappa=kappa, **columns)
@@ -332,7 +332,7 @@ def test_processes_and_repetition_do_not_matter() -> None:
     first, second = clean(data), clean(data, workers=2)
     assert first.dataset.content_hash == second.dataset.content_hash
     assert first.rows == second.rows
-    again = clean(first.dataset)  # a clean data set stays clean, its flags stay
+    again = clean(first.dataset)  # a clean dataset stays clean, its flags stay
     assert again.dataset.content_hash == first.dataset.content_hash
     assert again.dataset.labels["flags"] == first.dataset.labels["flags"]
 

@@ -88,7 +88,7 @@ def test_concat() -> None:
     assert np.isnan(both.targets["bulk_modulus_vrh"]).tolist() == [False, True, False, True, True, True]
     assert both.part_sizes == (2, 1, 3)
     assert len(both.rejections) == 2
-    with pytest.raises(ValueError, match="no data sets"):
+    with pytest.raises(ValueError, match="no datasets"):
         concat([], "none")
 
 
@@ -210,7 +210,7 @@ def test_a_data_set_that_repeats_its_ids_keeps_the_rows() -> None:
 
 
 def test_folders_of_one_name_are_joined_too() -> None:
-    """Provenance says the name of a data set, and two folders may have one."""
+    """Provenance says the name of a dataset, and two folders may have one."""
     a, b = (Dataset("data", CRYSTALS, {t: np.full(3, 1.0)}, ("data",) * 3) for t in ("kappa", "gruneisen"))
     made = join([a, b], "data + data")
     assert len(made) == 3
@@ -222,5 +222,5 @@ def test_joined_with_nothing_in_common_they_are_put_together() -> None:
     made, expected = join([a, b], "both"), concat([a, b], "both")
     assert made.content_hash == expected.content_hash
     assert (made.ids, made.provenance, made.labels) == (expected.ids, expected.provenance, expected.labels)
-    with pytest.raises(ValueError, match="no data sets"):
+    with pytest.raises(ValueError, match="no datasets"):
         join([], "none")

@@ -141,11 +141,11 @@ def test_other_labels_and_rejections_come_along() -> None:
 
 
 def test_wrong_use() -> None:
-    with pytest.raises(DatasetError, match="no data sets"):
+    with pytest.raises(DatasetError, match="no datasets"):
         merge([])
     with pytest.raises(DatasetError, match="first: given twice"):
         merge([three()[0], three()[0]])
-    with pytest.raises(DatasetError, match="cannot prefer fourth: the data sets are first, second, third"):
+    with pytest.raises(DatasetError, match="cannot prefer fourth: the datasets are first, second, third"):
         merge(three(), prefer=["fourth"])
 
 

@@ -116,7 +116,7 @@ def test_describe() -> None:
 
 
 def test_describe_wants_different_names() -> None:
-    with pytest.raises(ValueError, match="two data sets are called simple"):
+    with pytest.raises(ValueError, match="two datasets are called simple"):
         describe([DATA, DATA])
 
 

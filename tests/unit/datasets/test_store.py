@@ -55,7 +55,7 @@ def datasets(draw: st.DrawFn) -> Dataset:
 
 
 def assert_same(found: Dataset, expected: Dataset) -> None:
-    """Compare two data sets to the bit; of NaNs there is one."""
+    """Compare two datasets to the bit; of NaNs there is one."""
     assert found.name == expected.name
     assert found.provenance == expected.provenance
     assert found.rejections == expected.rejections
@@ -168,7 +168,7 @@ def test_what_is_no_crystal_is_not_stored(tmp_path: Path) -> None:
 
 def test_a_table_is_not_hidden_and_a_file_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "id_prop.csv").write_text("NaCl,7.1\n")
-    with pytest.raises(DatasetError, match=r"holds a data set as id_prop\.csv.*name another folder"):
+    with pytest.raises(DatasetError, match=r"holds a dataset as id_prop\.csv.*name another folder"):
         write_dataset(salt(), tmp_path)
     with pytest.raises(DatasetError, match=r"cannot be written.*name another folder"):
         write_dataset(salt(), tmp_path / "id_prop.csv")
@@ -231,18 +231,18 @@ def crash_between_the_two(folder: Path) -> None:
         (flip_a_bit, PARQUET, "sha256 differs"),
         (crash_between_the_two, PARQUET, "the writing was interrupted"),
         (lambda folder: (folder / PARQUET).unlink(), PARQUET, "does not exist, though its card does"),
-        (exchange(b"PAR1 not really PAR1"), PARQUET, "not a stored data set"),
-        (exchange(b""), PARQUET, "not a stored data set"),
-        (foreign, PARQUET, "not a stored data set"),
-        (without_positions, PARQUET, "not a stored data set .*positions"),
+        (exchange(b"PAR1 not really PAR1"), PARQUET, "not a stored dataset"),
+        (exchange(b""), PARQUET, "not a stored dataset"),
+        (foreign, PARQUET, "not a stored dataset"),
+        (without_positions, PARQUET, "not a stored dataset .*positions"),
         (edit(rows=3), PARQUET, "other rows"),
         (edit(content_hash="0" * 64), PARQUET, "another content hash"),
         (lambda folder: (folder / CARD).unlink(), CARD, "does not exist"),
         (lambda folder: (folder / CARD).write_text('{"format": 1, "na'), CARD, "not readable JSON"),
         (lambda folder: (folder / CARD).write_bytes(b"\xff\xfe\x00{"), CARD, "not readable JSON"),
-        (lambda folder: (folder / CARD).write_text("[]"), CARD, "not the card of a data set"),
-        (lambda folder: (folder / CARD).write_text('{"kind": "model"}'), CARD, r"not the card of a data set \(format"),
-        (edit(rows="many"), CARD, r"not the card of a data set \(rows"),
+        (lambda folder: (folder / CARD).write_text("[]"), CARD, "not the card of a dataset"),
+        (lambda folder: (folder / CARD).write_text('{"kind": "model"}'), CARD, r"not the card of a dataset \(format"),
+        (edit(rows="many"), CARD, r"not the card of a dataset \(rows"),
         (edit(format=2, novelty=1), CARD, "format 2, this ParAIsite reads up to 1; update"),
     ],
 )

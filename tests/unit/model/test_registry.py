@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from paraisite import downloading
 from paraisite.model import registry as module
 from paraisite.model.registry import (
     DEFAULT,
@@ -23,6 +22,7 @@ from paraisite.model.registry import (
     locate,
     registry,
 )
+from paraisite.network import downloading
 
 CONTENT = bytes(range(256)) * 40
 

@@ -12,12 +12,12 @@ from ase.data import atomic_masses, atomic_numbers
 
 pytest.importorskip("phonopy", reason="phonons need the extra [phonons]")
 from paraisite.crystals import Crystal
-from paraisite.datasets.agl import K_B, slack_conductivity
 from paraisite.phonons.cells import PhononError
 from paraisite.phonons.elastic import KELVIN, _invariant_constants, _rotations, _strains, elastic_constants, moduli
 from paraisite.phonons.quick import cahill, diffuson, quick_look
 from paraisite.phonons.quick_result import calculate_quick
 from paraisite.phonons.settings import QuickSettings
+from paraisite.physics.debye import K_B, slack_conductivity
 
 ARGON = {"sigma": 3.4, "epsilon": 0.0104, "rc": 12.0, "ro": 11.0, "smooth": True}
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from paraisite.outputs import OutputError
+from paraisite.files.outputs import OutputError
+from paraisite.files.replacing import replacing
 from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS
 from paraisite.prediction.write import INTEGERS, TEXT, UNITS, check_output, column_names, open_writer
-from paraisite.replacing import replacing
 
 EXTENSIONS = [".csv", ".json", ".parquet"]
 

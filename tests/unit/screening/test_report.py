@@ -17,7 +17,7 @@ from predictions import prediction, write_predictions
 from pyarrow import parquet
 
 from paraisite.crystals import Crystal
-from paraisite.outputs import OutputExists
+from paraisite.files.outputs import OutputExists
 from paraisite.screening.report import census as census_module
 from paraisite.screening.report.census import COLUMNS, Census
 from paraisite.screening.report.scene import scene

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paraisite import arrow
 from paraisite.crystals import Crystal, read
+from paraisite.files import arrow
 from paraisite.graphs.store import METADATA
 from paraisite.screening import structures
 from paraisite.screening.structures import find_structures, write_cifs

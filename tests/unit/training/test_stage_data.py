@@ -109,7 +109,7 @@ def test_flagged_rows_leave_the_training_where_the_stage_says_so() -> None:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[str, str]:
-    """Two stored data sets that share two crystals; one doubts a row."""
+    """Two stored datasets that share two crystals; one doubts a row."""
     dft = Dataset(
         "dft",
         CRYSTALS[:3],

@@ -1,4 +1,4 @@
-"""`paraisite data check`: what a data set holds, and what is wrong with it."""
+"""`paraisite data check`: what a dataset holds, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLES = """Examples:
   paraisite data check my_dataset/
   paraisite data check l96 --mirror data/
 
-Reads everything: a named data set, a stored one (dataset.parquet), or a folder of id_prop.csv and CIFs. The exit status
+Reads everything: a named dataset, a stored one (dataset.parquet), or a folder of id_prop.csv and CIFs. The exit status
 is 1 if a row is rejected, a crystal is impossible, or the content is not that of its card or of the registry."""
 
 SHOWN = 10
@@ -35,16 +35,16 @@ SHOWN = 10
 
 @guarded
 def check(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name or folder.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's name or folder.")],
     mirror: MirrorOption = None,
 ) -> None:
-    """Check a data set: rows and rejected lines, units, content hash, crystals with equal formulas."""
+    """Check a dataset: rows and rejected lines, units, content hash, crystals with equal formulas."""
     from paraisite.datasets import DatasetError
     from paraisite.datasets.registry import find
 
     card = find(dataset)
     if card is None and not Path(dataset).expanduser().exists():
-        fail(f"{dataset}: neither a known data set nor a folder; see paraisite data list")
+        fail(f"{dataset}: neither a known dataset nor a folder; see paraisite data list")
     try:
         if card is not None and card.holds == "formulas":
             from paraisite.datasets.formulas import load_formulas
@@ -77,7 +77,7 @@ def check(
 
 
 def _impossible(data: Dataset) -> Iterator[Rejection]:
-    """Yield a rejection for each crystal that no reader would let pass; a stored data set may hold such."""
+    """Yield a rejection for each crystal that no reader would let pass; a stored dataset may hold such."""
     from paraisite.crystals import CrystalError, Rejection
     from paraisite.crystals.check import check as check_crystal
 
@@ -132,7 +132,7 @@ def _content(data: Dataset, folder: Path | None) -> tuple[str, bool]:
 
     stored = folder is not None and is_dataset_folder(folder)
     if folder is not None and stored and read_card(folder).content_hash != data.content_hash:
-        return "differs from that of card.json; make the data set again with the command that made it", True
+        return "differs from that of card.json; make the dataset again with the command that made it", True
     said = ["as card.json says"] if stored else []
     same = next((card.name for card in registry().values() if card.content_hash == data.content_hash), None)
     card = find(data.name)
@@ -141,5 +141,5 @@ def _content(data: Dataset, folder: Path | None) -> tuple[str, bool]:
     elif card is not None and not stored:
         return f"not the content of the registered {card.name}; fetch it again, or give your own another name", True
     else:
-        said.append("no registered data set has it")
+        said.append("no registered dataset has it")
     return "; ".join(said), False

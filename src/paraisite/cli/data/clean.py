@@ -32,7 +32,7 @@ rules.yml names what shall differ from the defaults (all of them: docs/cleaning.
   duplicates: {action: flag}
   units: {action: off}
 
-DIR gets the data set (dataset.parquet, card.json), cleaning.csv with a line for every row, and cleaning.json."""
+DIR gets the dataset (dataset.parquet, card.json), cleaning.csv with a line for every row, and cleaning.json."""
 
 WorkersOption = Annotated[
     int | None,
@@ -48,7 +48,7 @@ WorkersOption = Annotated[
 
 @guarded
 def clean(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name or folder.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's name or folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for what remains.")],
     keep_all: Annotated[bool, typer.Option("--keep-all", help="Drop and merge nothing, only flag it.")] = False,
     config: Annotated[

@@ -1,4 +1,4 @@
-"""`paraisite data describe`: a page of numbers and figures of one or more data sets."""
+"""`paraisite data describe`: a page of numbers and figures of one or more datasets."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ EXAMPLES = """Examples:
 
 Writes summary.md, summary.json and figures: kappa.png (distribution of κ), elements_NAME.png (periodic table),
 overlap.png (formulas and crystals in common) and shared_kappa.png (κ of crystals in common, with the line that
-takes the largest data set to the others)."""
+takes the largest dataset to the others)."""
 
 
 @guarded
 def describe(
-    datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="Names or folders of data sets.")],
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="Names or folders of datasets.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Where to write page and figures.")
     ],
     overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
-    """Describe data sets in numbers and figures, alone and side by side."""
+    """Describe datasets in numbers and figures, alone and side by side."""
     from paraisite.datasets.describe import describe as describe_datasets
     from paraisite.datasets.describe import markdown
-    from paraisite.outputs import refuse_existing
-    from paraisite.replacing import replacing
+    from paraisite.files.outputs import refuse_existing
+    from paraisite.files.replacing import replacing
 
     with wrong_usage():
         loaded = load_all(datasets, mirror)

@@ -1,4 +1,4 @@
-"""`paraisite data export`: a data set as files that other programs read."""
+"""`paraisite data export`: a dataset as files that other programs read."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Format(StrEnum):
 
 @guarded
 def export(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name or folder.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's name or folder.")],
     format: Annotated[
         Format,
         typer.Option(
@@ -79,7 +79,7 @@ def export(
     ] = False,
     mirror: MirrorOption = None,
 ) -> None:
-    """Write a data set for ASE, pymatgen, matgl, CGCNN, ALIGNN and others."""
+    """Write a dataset for ASE, pymatgen, matgl, CGCNN, ALIGNN and others."""
     if format is not Format.id_prop and (no_header or loose or file_names):
         fail("--no-header, --loose and --file-names belong to --format id_prop")
     with wrong_usage():

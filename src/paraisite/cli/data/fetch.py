@@ -25,14 +25,14 @@ set PARAISITE_UPSTREAM to an address that serves the files as HOST/PATH."""
 @guarded
 def fetch(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME…", help="Names of `paraisite data list`: data sets or weights.")
+        list[str], typer.Argument(metavar="NAME…", help="Names of `paraisite data list`: datasets or weights.")
     ],
     mirror: MirrorOption = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Make the data set anew, though it is in the cache already.")
+        bool, typer.Option("--force", help="Make the dataset anew, though it is in the cache already.")
     ] = False,
 ) -> None:
-    """Put named data sets into the cache, from their public source or a mirror, and print their folders."""
+    """Put named datasets into the cache, from their public source or a mirror, and print their folders."""
     from paraisite.datasets import fetch as datasets
     from paraisite.datasets.registry import find, registry
     from paraisite.model import registry as models
@@ -41,7 +41,7 @@ def fetch(
         weights = [name for name, entry in models.registry().items() if not entry.shipped]
         for name in names:
             if find(name) is None and name.lower() not in weights:
-                raise ValueError(f"{name}: no such data set; there are {', '.join([*registry(), *weights])}")
+                raise ValueError(f"{name}: no such dataset; there are {', '.join([*registry(), *weights])}")
     failed = False
     for name in names:
         try:

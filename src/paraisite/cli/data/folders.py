@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def check_output(folder: Path, overwrite: bool, inputs: Iterable[str] = ()) -> None:
-    """Raise a ValueError if a data set must not be written to a folder; `inputs` are the data sets that are read."""
+    """Raise a ValueError if a dataset must not be written to a folder; `inputs` are the datasets that are read."""
     from paraisite.datasets.registry import find
     from paraisite.datasets.store import dataset_folder, is_dataset_folder
-    from paraisite.outputs import refuse_folder
+    from paraisite.files.outputs import refuse_folder
 
     folder = folder.expanduser()
     if folder.resolve() in [dataset_folder(given).resolve() for given in inputs if find(given) is None]:
         raise ValueError(f"{folder}: is read itself; name another folder with -o")
-    refuse_folder(folder, "stored data set", is_dataset_folder, overwrite)
+    refuse_folder(folder, "stored dataset", is_dataset_folder, overwrite)
 
 
 MAX_LISTED, FIRST = 10, 5
@@ -32,7 +32,7 @@ MAX_LISTED, FIRST = 10, 5
 
 
 def load_dataset(given: str, mirror: Path | None) -> Dataset:
-    """Load a data set; say so where a folder of the current directory is called like a registered one."""
+    """Load a dataset; say so where a folder of the current directory is called like a registered one."""
     from paraisite.datasets.load import load
 
     note_namesake(given)
@@ -40,7 +40,7 @@ def load_dataset(given: str, mirror: Path | None) -> Dataset:
 
 
 def note_namesake(given: str) -> None:
-    """Say on standard error that a registered data set is meant and not the folder of that name."""
+    """Say on standard error that a registered dataset is meant and not the folder of that name."""
     from paraisite.datasets.registry import find
 
     if (card := find(given)) is not None and Path(given).is_dir():
@@ -66,7 +66,7 @@ def warnings(dataset: Dataset) -> Iterator[str]:
 
 
 def load_all(datasets: Sequence[str], mirror: Path | None) -> list[Dataset]:
-    """Load data sets; where several bear one name, those given as folders are called like their folders."""
+    """Load datasets; where several bear one name, those given as folders are called like their folders."""
     from paraisite.datasets.registry import find
     from paraisite.datasets.store import dataset_folder
 

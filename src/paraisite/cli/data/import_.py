@@ -1,4 +1,4 @@
-"""`paraisite data import`: a user's own files, and the study's pickles, as a data set."""
+"""`paraisite data import`: a user's own files, and the study's pickles, as a dataset."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def import_(
         typer.Argument(metavar="TARGETS", exists=True, help="Table (or second pickle) with the values."),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set to write.")
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the dataset to write.")
     ] = ...,  # type: ignore[assignment]  # typer's way to say that it must be given
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Name of the data set.", show_default="from INPUT")
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the dataset.", show_default="from INPUT")
     ] = None,
     id_column: Annotated[
         str | None, typer.Option("--id-column", metavar="NAME", help="Column of the ids.", show_default="id")
@@ -86,7 +86,7 @@ def import_(
     overwrite: OverwriteOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
-    """Make a data set of your own files, or of the study's pickles.
+    """Make a dataset of your own files, or of the study's pickles.
 
     What cannot be imported is listed, here and in DIR/card.json, with its place and what to do about it.
     """
@@ -130,7 +130,7 @@ def import_(
 
 
 def _describe(path: Path) -> dict[str, str | int]:
-    from paraisite.downloading import sha256
+    from paraisite.network.downloading import sha256
 
     if not path.is_file():
         return {"path": str(path)}

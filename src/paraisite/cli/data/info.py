@@ -25,11 +25,11 @@ EXAMPLES = """Examples:
 @guarded
 def info(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A name of `paraisite data list`, or the folder of a stored data set.")
+        str, typer.Argument(metavar="NAME", help="A name of `paraisite data list`, or the folder of a stored dataset.")
     ],
     mirror: MirrorOption = None,
 ) -> None:
-    """Show what is known of a named or stored data set: rows, units, licence, what to cite, where it comes from."""
+    """Show what is known of a named or stored dataset: rows, units, licence, what to cite, where it comes from."""
     from paraisite.datasets.registry import find, registry
     from paraisite.model.registry import registry as models
 
@@ -45,18 +45,18 @@ def info(
                 say(line)
             return
         if card is None:
-            raise ValueError(f"{name}: no such data set; there are {', '.join(registry())}")
+            raise ValueError(f"{name}: no such dataset; there are {', '.join(registry())}")
     for line in _lines(card, mirror):
         say(line)
 
 
 def _stored(given: str) -> Iterator[str]:
-    """What the card of a stored data set says."""
+    """What the card of a stored dataset says."""
     from paraisite.datasets.store import dataset_folder, is_dataset_folder, read_card
 
     folder = dataset_folder(given)
     if not is_dataset_folder(folder):
-        raise ValueError(f"{given}: holds no stored data set, which has a card; see paraisite data check {given}")
+        raise ValueError(f"{given}: holds no stored dataset, which has a card; see paraisite data check {given}")
     card = read_card(folder)
     yield f"{card.name}: {folder}"
     yield f"rows: {card.rows} crystals" + (f", {len(card.rejections)} rejected" if card.rejections else "")

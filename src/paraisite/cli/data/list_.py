@@ -15,7 +15,7 @@ EXAMPLES = """Examples:
 
 @guarded
 def list_(mirror: MirrorOption = None) -> None:
-    """List the data sets and weights that other verbs know by name, and which of them are on this machine."""
+    """List the datasets and weights that other verbs know by name, and which of them are on this machine."""
     from rich import box
     from rich.table import Table
 

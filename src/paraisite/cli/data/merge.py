@@ -1,4 +1,4 @@
-"""`paraisite data merge`: several data sets become one."""
+"""`paraisite data merge`: several datasets become one."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ EXAMPLES = """Examples:
   paraisite data merge l96 -o l96_moduli/ --join aflow_agl --join matcalc_elasticity
   paraisite data merge my_dataset/ -o more/ --join debye_temperatures.csv
 
-DIR gets the data set (dataset.parquet, card.json), merging.csv with a line for every row, and merging.json.
-Crystals are compared between data sets, not within one: `paraisite data clean` does that."""
+DIR gets the dataset (dataset.parquet, card.json), merging.csv with a line for every row, and merging.json.
+Crystals are compared between datasets, not within one: `paraisite data clean` does that."""
 
 
 class Policy(StrEnum):
-    """What happens to a crystal that several data sets hold."""
+    """What happens to a crystal that several datasets hold."""
 
     prefer = "prefer"
     median = "median"
@@ -48,7 +48,7 @@ class Same(StrEnum):
 
 @guarded
 def merge(
-    datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="Names or folders of data sets.")],
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="Names or folders of datasets.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the result.")],
     policy: Annotated[
         Policy,
@@ -74,7 +74,7 @@ def merge(
     overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
-    """Merge data sets, and say for every row where it went."""
+    """Merge datasets, and say for every row where it went."""
     with wrong_usage():
         from paraisite.datasets.merge import join as fill
         from paraisite.datasets.merge import merge as combine
@@ -143,13 +143,13 @@ def _last(given: str) -> str:
 
 
 def _counts(summary: dict[str, Any]) -> Table:
-    """What became of the rows of each data set."""
+    """What became of the rows of each dataset."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("data set", "kept", "merged", "dropped"):
-        table.add_column(heading, justify="left" if heading == "data set" else "right")
+    for heading in ("dataset", "kept", "merged", "dropped"):
+        table.add_column(heading, justify="left" if heading == "dataset" else "right")
     for dataset, found in summary["datasets"].items():
         table.add_row(cell(dataset), *(str(found[action]) for action in ("kept", "merged", "dropped")))
     return table

@@ -1,4 +1,4 @@
-"""`paraisite data query`: what a live source has on a question, as a data set."""
+"""`paraisite data query`: what a live source has on a question, as a dataset."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ EXAMPLES = """Examples:
   paraisite data query phonix -o phonix/
 
 \b
-What arrives is kept in DIR/.pages until the data set is complete: the same command goes on after an interruption.
+What arrives is kept in DIR/.pages until the dataset is complete: the same command goes on after an interruption.
 Exit status: 0 if all that was announced arrived; 1 if nothing did, or if what is written is not complete;
 2 on wrong usage."""
 
 app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Ask a live source and store its answer as a data set.",
+    help="Ask a live source and store its answer as a dataset.",
     epilog=EXAMPLES,
 )
 
-OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="New folder for the data set.")]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="New folder for the dataset.")]
 ElementsOption = Annotated[
     str, typer.Option("--elements", metavar="LIST", help="Elements that all must be there, separated by commas.")
 ]
@@ -51,7 +51,7 @@ PageSizeOption = Annotated[
     int, typer.Option("--page-size", metavar="N", min=1, max=10000, help="Entries asked for at once.")
 ]
 NameOption = Annotated[
-    str, typer.Option("--name", metavar="NAME", help="Name of the data set.", show_default="the source's")
+    str, typer.Option("--name", metavar="NAME", help="Name of the dataset.", show_default="the source's")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]
 
@@ -260,6 +260,7 @@ def _store(
         return "nothing came"
 
     arrived: list[Row] = []
+    incomplete = False
     try:
         with _progress(source, client, shown=not quiet and sys.stderr.isatty()) as watched:
             arrived.extend(watched(rows))
@@ -295,7 +296,7 @@ def _check_folder(folder: Path, pages: Path, origin: Mapping[str, Any], *, holds
         if before != json.loads(json.dumps(origin)):
             raise ValueError(f"{pages} holds the pages of another query; remove it, or name another folder")
     elif holds_dataset or (folder / "id_prop.csv").exists():
-        raise ValueError(f"{folder} holds a data set already; name another folder")
+        raise ValueError(f"{folder} holds a dataset already; name another folder")
 
 
 def _summarise(given: Sequence[Rejection], n: int, folder: Path) -> None:

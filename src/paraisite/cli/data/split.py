@@ -1,4 +1,4 @@
-"""`paraisite data split`: folds of a data set, saved beside it, with what training and validation share."""
+"""`paraisite data split`: folds of a dataset, saved beside it, with what training and validation share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXAMPLES = """Examples:
   paraisite data split mix --by kappa --above 10 --below 50
 
 The same data and options give the same split everywhere. A file NAME.json holds the validation rows of each fold
-(from 0, in the order of the data set; all other rows train), and the hash of the data it belongs to."""
+(from 0, in the order of the dataset; all other rows train), and the hash of the data it belongs to."""
 
 LEGEND = """\
 train, val.: rows, and their range of κ in W/m/K; then how many of the formulas, chemical systems, prototypes
@@ -51,7 +51,7 @@ class By(StrEnum):
 
 @guarded
 def split(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name or folder.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's name or folder.")],
     by: Annotated[
         By,
         typer.Option(
@@ -98,13 +98,13 @@ def split(
             "-o",
             metavar="DIR",
             file_okay=False,
-            help="Write NAME.json there; by default into splits/ of a data set's folder, and nothing for a name.",
+            help="Write NAME.json there; by default into splits/ of a dataset's folder, and nothing for a name.",
         ),
     ] = None,
     overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
-    """Split a data set into training and validation rows, and say what they share."""
+    """Split a dataset into training and validation rows, and say what they share."""
     with wrong_usage():
         parameters: dict[str, Any] = {
             "folds": folds,
@@ -139,7 +139,7 @@ def split(
 
 
 def _folder(dataset: str) -> Path | None:
-    """Return where splits of a data set that was given as a folder are kept; None for one given by name."""
+    """Return where splits of a dataset that was given as a folder are kept; None for one given by name."""
     from paraisite.datasets.registry import find
     from paraisite.datasets.saved_split import FOLDER
 

@@ -1,11 +1,11 @@
 """Live sources: what databases answer, as crystals, labelled rows and rejections. Nothing is asked unless called."""
 
 from paraisite.datasets.sources.aflux import query_aflow
-from paraisite.datasets.sources.http import Client, SourceError
 from paraisite.datasets.sources.materials_project import query_mp
 from paraisite.datasets.sources.optimade import query_optimade
 from paraisite.datasets.sources.phonix import query_phonix
 from paraisite.datasets.sources.rows import Labelled, Shortfall, collect
+from paraisite.network.http import Client, SourceError
 
 __all__ = [
     "Client",

@@ -20,7 +20,6 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import NUMBERS
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.datasets.dataset import KAPPA
-from paraisite.datasets.sources.http import Client, check_address
 from paraisite.datasets.sources.rows import (
     Labelled,
     Shortfall,
@@ -30,6 +29,7 @@ from paraisite.datasets.sources.rows import (
     number,
 )
 from paraisite.datasets.table import DatasetError
+from paraisite.network.http import Client, check_address
 
 SERVER = "https://aflow.org/API/aflux/"
 
@@ -83,7 +83,7 @@ def query_aflow(
     Yields
     ------
     Labelled or Rejection
-        Ids are those of the data set `aflow_agl`, the last part of the entry's address. If fewer entries arrive than
+        Ids are those of the dataset `aflow_agl`, the last part of the entry's address. If fewer entries arrive than
         were announced, the last row is a `Shortfall`.
 
     Raises

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.pymatgen_json import read_record
 from paraisite.crystals.rejection import Rejection
-from paraisite.datasets.sources.http import Client, SourceError, check_address, shorten
 from paraisite.datasets.sources.rows import check_elements, crystal_or_rejection
 from paraisite.datasets.table import DatasetError
+from paraisite.network.http import Client, SourceError, check_address, shorten
 
 KEY = "MP_API_KEY"
 ENDPOINT = "https://api.materialsproject.org/"

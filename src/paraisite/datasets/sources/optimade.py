@@ -19,9 +19,9 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import species_number
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Disorder, Sites, order, unknown_element
-from paraisite.datasets.sources.http import Client, SourceError, check_address, shorten
 from paraisite.datasets.sources.rows import Shortfall, check_elements, crystal_or_rejection
 from paraisite.datasets.table import DatasetError
+from paraisite.network.http import Client, SourceError, check_address, shorten
 
 DASHBOARD = "https://www.optimade.org/providers-dashboard/"
 FIELDS = "lattice_vectors,cartesian_site_positions,species,species_at_sites,dimension_types,structure_features"

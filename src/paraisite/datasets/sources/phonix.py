@@ -23,9 +23,9 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import NUMBERS, species_number
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.datasets.dataset import KAPPA
-from paraisite.datasets.sources.http import Client, SourceError, check_address, shorten
 from paraisite.datasets.sources.rows import Labelled, check_elements, conductivity, crystal_or_rejection, number
 from paraisite.datasets.table import DatasetError
+from paraisite.network.http import Client, SourceError, check_address, shorten
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile

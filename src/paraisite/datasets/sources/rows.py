@@ -61,7 +61,7 @@ def crystal_or_rejection(make: Callable[[], Crystal], *, id: str, source: str) -
 
 
 def collect(rows: Iterable[Row], name: str) -> Dataset:
-    """Make a data set of what a query yields; a target that a row lacks is NaN, a label empty.
+    """Make a dataset of what a query yields; a target that a row lacks is NaN, a label empty.
 
     Raises
     ------

@@ -11,11 +11,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
 
+from paraisite.processes.spawning import THREADS, deaf, environment
 from paraisite.screening.engines import EngineError, WorkError, cores
 from paraisite.screening.engines.tasks import Task, Tasks
 from paraisite.screening.part import Part
 from paraisite.screening.work import Work, Worker
-from paraisite.spawning import THREADS, deaf, environment
 
 MAX_DEATHS = 10
 """Processes that may die one after the other without a part being done in between."""

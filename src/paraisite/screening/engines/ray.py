@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paraisite.processes.spawning import THREADS
 from paraisite.screening.engines import EngineError, WorkError, cores
 from paraisite.screening.engines.processes import MAX_DEATHS
 from paraisite.screening.engines.tasks import Task, Tasks
 from paraisite.screening.part import Part
 from paraisite.screening.raw import File, Stored, Zipped
 from paraisite.screening.work import Work, Worker
-from paraisite.spawning import THREADS
 from paraisite.versions import versions
 
 PATIENCE = 600.0

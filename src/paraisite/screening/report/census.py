@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
-from paraisite import arrow
 from paraisite.crystals.elements import NUMBERS, SYMBOLS
+from paraisite.files import arrow
 from paraisite.prediction.prediction import Prediction
 from paraisite.prediction.table import Summary
 from paraisite.screening.shortlist import Wish, elements_of, probability

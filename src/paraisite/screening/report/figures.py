@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paraisite.drawing import COLOURS, INK, blank, quiet, save
-from paraisite.evaluation.periodic_table import periodic_table
+from paraisite.plots.drawing import COLOURS, INK, blank, quiet, save
+from paraisite.plots.periodic_table import periodic_table
 from paraisite.screening.report.census import EDGES, Census
 from paraisite.screening.shortlist import Wish
 

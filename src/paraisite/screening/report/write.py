@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from paraisite import arrow
-from paraisite.downloading import sha256
-from paraisite.outputs import refuse_folder
-from paraisite.replacing import naming
+from paraisite.files import arrow
+from paraisite.files.outputs import refuse_folder
+from paraisite.files.replacing import naming
+from paraisite.network.downloading import sha256
 from paraisite.screening.report import figures
 from paraisite.screening.report.census import COLUMNS, Census
 from paraisite.screening.report.page import Figure, page

@@ -12,7 +12,7 @@ import lightning.pytorch as pl
 import numpy as np
 from lightning.pytorch.callbacks import Callback
 
-from paraisite.evaluation import metrics
+from paraisite import metrics
 from paraisite.graphs import GraphBatch
 from paraisite.model.descriptors import blocks
 from paraisite.model.kernel import KernelHead
@@ -25,7 +25,7 @@ from paraisite.training.run import begin_stage, of_every_fold, train_stage
 from paraisite.training.stage_data import StageSet
 
 METRICS = ("male", "mape", "median_ape")
-"""Errors that a search can make small, from `paraisite.evaluation.metrics`."""
+"""Errors that a search can make small, from `paraisite.metrics`."""
 
 REPORTS = 20
 """Reports of a training, at equal parts of its schedule, so that trainings of different length compare."""

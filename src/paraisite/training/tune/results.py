@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from paraisite.csv_cells import CsvWriter
-from paraisite.drawing import COLOURS, FAINT, INK, blank, quiet, save
-from paraisite.replacing import replacing
+from paraisite.files.csv_cells import CsvWriter
+from paraisite.files.replacing import replacing
+from paraisite.plots.drawing import COLOURS, FAINT, INK, blank, quiet, save
 from paraisite.training.recipe import Recipe
 from paraisite.training.tune.fit import REPORTS
 from paraisite.training.tune.search import Outcome, Search

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paraisite.datasets import Dataset, Split, split_hash
-from paraisite.evaluation.metrics import scores
-from paraisite.locking import locked
+from paraisite.files.locking import locked
+from paraisite.files.replacing import replacing
+from paraisite.metrics import scores
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.registry import locate
-from paraisite.replacing import replacing
 from paraisite.training.recipe import Recipe, RecipeError, SplitConfig
 from paraisite.training.replicas import Replicas, plan
 from paraisite.training.run import completed, plan_folds, saved_split_of, start_digest

@@ -1,0 +1,1 @@
+"""The network: downloads that resume, and clients of live sources."""

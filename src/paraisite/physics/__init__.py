@@ -1,0 +1,1 @@
+"""Formulas of lattice dynamics that need no calculation: Debye, Slack."""

@@ -1,0 +1,1 @@
+"""Processes: how workers are started and interrupted."""
