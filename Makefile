@@ -13,19 +13,36 @@ endif
 SECONDS ?= 60
 JOBS ?= 1
 
+# neighbours stay together, so that what the tests of a file share is made once
+PYTEST_OPTIONS := -n 2 --dist worksteal -q
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo phonons test lint format types check fuzz bench clean
+.PHONY: help demo phonons test test-slow test-all coverage lint format types check fuzz bench clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 demo: .venv/.core ## predict the example crystals with the shipped model
 	@$(BIN)/paraisite demo
 
 phonons: .venv/.phonons ## what `paraisite verify` needs: phono3py and the potentials nequix (on the CPU) and TensorNet
 
-test: .venv/.dev ## all tests (two at a time, one thread each)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
+test: .venv/.dev ## the tests that are done within minutes (two at a time, one thread each)
+	$(PYTEST) -m "not slow"
+
+test-slow: .venv/.dev ## the others: killed and interrupted runs, Ray, whole phonon calculations, the wheel
+	$(PYTEST) -m slow
+
+test-all: .venv/.dev ## both
+	$(PYTEST)
+
+coverage: .venv/.dev ## the share of lines that all tests run, and which they do not, in htmlcov/
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest $(PYTEST_OPTIONS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage html -q
+	$(BIN)/coverage report
 
 lint: .venv/.dev ## ruff: rules and format; import-linter: no room imports from above
 	$(BIN)/ruff check .

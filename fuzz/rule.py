@@ -26,6 +26,7 @@ from paraisite.crystals.budget import allowed
 from paraisite.crystals.elements import SYMBOLS
 from paraisite.crystals.files import DAMAGED
 from paraisite.crystals.read import checked
+from paraisite.processes.limits import TimeExceeded
 
 SECONDS = 10.0
 """Processor time that one input may take; all of them are small. The program itself stops after 30 s."""
@@ -110,7 +111,7 @@ def judge(check: Callable[[bytes, Path], None], errors: tuple[type[Exception], .
             SEEN.active = False
         took, before, SEEN.peak = time.perf_counter() - start, SEEN.peak, _peak()
     for caught in SEEN.errors:
-        if isinstance(caught, (MemoryError, guard.TimeExceeded)):
+        if isinstance(caught, (MemoryError, TimeExceeded)):
             broken(f"{'memory' if isinstance(caught, MemoryError) else 'time'}: {_place(caught)}")
         if not isinstance(caught, (RecursionError, *DAMAGED)):
             SEEN.unforeseen.setdefault(_place(caught), str(caught)[:200])
@@ -127,7 +128,7 @@ def _processor_time(check: Callable[[bytes, Path], None], data: bytes) -> float:
     """Time of a check on a machine that may be busy with something else; asking for it each time is too slow."""
     with _scratch() as folder:
         start = time.process_time()
-        with suppress(Exception, guard.TimeExceeded):
+        with suppress(Exception, TimeExceeded):
             check(data, folder)
         return time.process_time() - start
 

@@ -21,7 +21,8 @@ from typing import Any
 
 from fuzz.rule import broken, items
 from paraisite.crystals import Crystal, Rejection
-from paraisite.crystals.files import sniff, to_text
+from paraisite.crystals.files import to_text
+from paraisite.crystals.formats import sniff
 from paraisite.crystals.read import read, read_member
 
 CUT = b"\n%%%\n"

@@ -16,7 +16,8 @@ if os.environ.get("CI"):
     settings.load_profile("checks")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "tests"))  # for serving
+sys.path.insert(0, str(REPOSITORY / "tests"))  # for serving and contracts
+pytest.register_assert_rewrite("contracts")
 from serving import FileServer  # noqa: E402
 
 RECURSION_LIMIT = sys.getrecursionlimit()

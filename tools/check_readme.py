@@ -33,9 +33,12 @@ from make_verify import compounds, convergence, examples, pipeline, verified
 from make_verify import pictures as verify_figures
 from markdown_table import table
 
+from paraisite.targets import TARGETS
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 PAGES = (ROOT / "README.md", ROOT / "src/paraisite/model/pretrained/kappa/README.md", *ROOT.glob("docs/*.md"))
+CARD = json.loads((ROOT / "src/paraisite/model/pretrained/kappa/card.json").read_text(encoding="utf-8"))
 BLOCK = re.compile(r"<!-- begin (?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- end (?P=name) -->", re.DOTALL)
 
 SEEDS = range(1, 6)
@@ -125,6 +128,19 @@ def demo() -> str:
     return "```text\n" + (RESULTS / "demo.txt").read_text().rstrip() + "\n```\n"
 
 
+def properties() -> str:
+    """What the default model predicts, as `paraisite.targets` knows it."""
+    names = CARD["kappa"]["config"]["targets"]
+    shares = [target.share for target in TARGETS.values() if target.name in names and target.share]
+    predicted = {*names, *(part for share in shares for part in (share.part, share.rest)), "formation_energy"}
+    rows = [
+        [f"`{t.name}`", f"`{t.column}`", t.unit, f"{t.temperature:g} K" if t.temperature else "", t.description]
+        for t in TARGETS.values()
+        if t.name in predicted - {"kappa"}
+    ]
+    return table(["property", "column", "unit", "at", "meaning"], rows)
+
+
 def noise() -> str:
     """How predictions change with noise on the positions."""
     rows = [[f"{sigma} Å", *(f"{value:.3f}" for value in found.values())] for sigma, found in read("noise").items()]
@@ -155,6 +171,7 @@ BLOCKS = {
     "kappa-classes": kappa_classes,
     "kappa-properties": kappa_properties,
     "noise": noise,
+    "properties": properties,
     "published": published_table,
     "few-values": few_table,
     "learning-curve": learning_curve,

@@ -42,7 +42,7 @@ KEPT_PIPELINE = (
     "n_fc2_supercell", "cpu_seconds", "reason",
 )  # fmt: skip
 PIPELINE = RESULTS / "pipeline.csv"
-ORDER = ("nequix-mp-1-pft", "nequix-oam-1-pft", "tensornet-matpes-pbe-v2025.1", "quick")
+ORDER = ("nequix-oam-1-pft", "nequix-mp-1-pft", "tensornet-matpes-pbe-v2025.1", "quick")
 PBE = 0.84
 """kappa(PBE) / kappa(L96), median over 92 compounds: what a potential trained on PBE is expected to give."""
 

@@ -6,4 +6,4 @@ Importing the package imports neither torch nor any file-format library; each ro
 >>> Predictor.from_pretrained().predict(crystals)       # doctest: +SKIP
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

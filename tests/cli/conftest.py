@@ -40,7 +40,9 @@ def start() -> Callable[..., subprocess.Popen[str]]:
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         command = [sys.executable, "-m", "paraisite.cli.main", *(str(arg) for arg in args)]
         # a shell that runs the tests in the background has its children ignore Ctrl-C
-        heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+        heed: dict[str, object] = {}
+        if sys.platform != "win32":
+            heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
         return subprocess.Popen(command, text=True, **(pipes | heed | options))  # type: ignore[call-overload,no-any-return]
 
     return run

@@ -102,7 +102,7 @@ def test_terms_are_handed_on(invoke: Invoke, folder: Path, tmp_path: Path) -> No
 
 
 def test_wrong_use(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
-    assert "is read itself" in invoke("data", "clean", folder, "-o", folder, code=2).stderr
+    assert "is also an input" in invoke("data", "clean", folder, "-o", folder, code=2).stderr
     (tmp_path / "file").write_text("")
     assert "is a file" in invoke("data", "clean", folder, "-o", tmp_path / "file", code=2).stderr
     shutil.copytree(folder, tmp_path / "full")

@@ -53,7 +53,7 @@ def test_what_is_left_out_or_changed_is_said(invoke: Invoke, tiny_dataset: Path,
     result = invoke("data", "export", stored, "--format", "id_prop", "-o", tmp_path / "out")
     assert "2 crystals" in result.stdout
     assert "left out: 1 rows without a value" in result.stderr
-    assert "changed: 1 ids that cannot be file names, or stand on several rows: LiF -> LiF-2\n" in result.stderr
+    assert "renamed: 1 ids that are not valid file names or not unique: LiF -> LiF-2\n" in result.stderr
 
 
 def test_wrong_usage(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None:

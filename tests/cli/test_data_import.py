@@ -32,7 +32,7 @@ def cells(folder: Path) -> list[list[str]]:
 
 def test_a_folder_with_a_table(invoke: Invoke, own: Path, tmp_path: Path) -> None:
     result = invoke("data", "import", own, "-o", tmp_path / "out")
-    assert f"imported 36 rows as own, 0 not: {tmp_path / 'out'}" in result.stderr
+    assert f'imported 36 rows (0 rejected) into dataset "own": {tmp_path / "out"}' in result.stderr
     assert "kappa: 36 values" in result.stderr
     found, expected = load(tmp_path / "out"), load(own)
     assert found.content_hash == expected.content_hash
@@ -79,7 +79,7 @@ def test_what_cannot_be_imported_is_listed(invoke: Invoke, own: Path, tmp_path: 
     (own / "NaF.cif").write_text("data_x\n_cell_length_a 1\n")
     (own / "extra.cif").write_text((own / "KCl.cif").read_text())
     result = invoke("data", "import", own, "-o", tmp_path / "out")
-    assert "imported 34 rows as own, 6 not" in result.stderr
+    assert "imported 34 rows (6 rejected)" in result.stderr
     told = {line.split(": ", 2)[1].removeprefix(str(own) + "/"): line for line in result.stderr.split("\n")[:6]}
     line = {row[0]: number for number, row in enumerate(cells(own), start=2)}
     assert told.keys() == {
@@ -190,7 +190,7 @@ def test_crystals_without_values(invoke: Invoke, own: Path, tmp_path: Path) -> N
     result = invoke("data", "import", own, "-o", tmp_path / "out", code=1)
     assert "no conductivities; the files carry no numbers beside their crystals. Give a table" in result.stderr
     result = invoke("data", "import", own, "--kappa-column", "-", "-o", tmp_path / "bare")
-    assert "imported 36 rows as own, 0 not" in result.stderr
+    assert "imported 36 rows (0 rejected)" in result.stderr
     assert read_dataset(tmp_path / "bare").targets == {}
     (tmp_path / "empty").mkdir()
     result = invoke("data", "import", tmp_path / "empty", "-o", tmp_path / "out", code=1)
@@ -220,10 +220,10 @@ def test_what_is_there_is_not_overwritten(invoke: Invoke, own: Path, tmp_path: P
     result = invoke("data", "import", own, "-o", out, "--unit", "W/cm/K", code=2)
     assert "holds a stored dataset already; --overwrite replaces it" in result.stderr
     assert (out / "dataset.parquet").read_bytes() == before
-    result = invoke("data", "import", own, "-o", out, "--unit", "W/cm/K", "--force", "--quiet")
+    result = invoke("data", "import", own, "-o", out, "--unit", "W/cm/K", "--overwrite", "--quiet")
     assert result.stderr == ""
     assert read_dataset(out).kappa.tolist() == (load(own).kappa * 100).tolist()
-    result = invoke("data", "import", own, "-o", own, "--force", code=2)
+    result = invoke("data", "import", own, "-o", own, "--overwrite", code=2)
     assert "is not empty and holds no stored dataset" in result.stderr
     result = invoke("data", "import", out, "-o", tmp_path / "again", code=1)
     assert "is a stored dataset already" in result.stderr
@@ -304,7 +304,7 @@ def pickles(own: Path, tmp_path: Path) -> tuple[Path, Path]:
 def test_pickles(invoke: Invoke, own: Path, tmp_path: Path) -> None:
     structures, values = pickles(own, tmp_path)
     result = invoke("data", "import", structures, values, "-o", tmp_path / "out")
-    assert f"imported 36 rows as own, 0 not: {tmp_path / 'out'}" in result.stderr
+    assert f'imported 36 rows (0 rejected) into dataset "own": {tmp_path / "out"}' in result.stderr
     data, expected = read_dataset(tmp_path / "out"), load(own)
     assert data.kappa.tolist() == expected.kappa.tolist()
     assert data.formulas == expected.formulas
@@ -345,7 +345,7 @@ def test_the_study_s_own(invoke: Invoke, mirror: Path, tmp_path: Path, study: st
     result = invoke(
         "data", "import", legacy / f"structures_{study}.pkl", legacy / f"{study}.pkl", "-o", tmp_path / "out"
     )  # fmt: skip
-    assert f"imported {n} rows as {study}, 0 not" in result.stderr
+    assert f'imported {n} rows (0 rejected) into dataset "{study}"' in result.stderr
     data, expected = read_dataset(tmp_path / "out"), load(name, mirror)
     assert data.ids == expected.ids
     assert data.kappa.tolist() == expected.kappa.tolist()
@@ -362,7 +362,7 @@ def test_rows_of_other_temperatures_are_left_out(invoke: Invoke, own: Path, tmp_
     (own / "id_prop.csv").write_text("\n".join([f"id,kappa,{column}", *lines]))
     result = invoke("data", "import", own, "-o", tmp_path / "out")
     assert "note: 36 rows of other temperatures than 300 K are left out" in result.stderr
-    assert "imported 36 rows as own, 0 not" in result.stderr
+    assert "imported 36 rows (0 rejected)" in result.stderr
     data = read_dataset(tmp_path / "out")
     assert data.kappa.tolist() == [float(row[1]) for row in rows]
     assert list(data.targets) == ["kappa"]

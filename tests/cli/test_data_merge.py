@@ -27,7 +27,7 @@ def other(tiny_dataset: Path, tmp_path: Path) -> Path:
 
 def test_prefer(invoke: Invoke, tiny_dataset: Path, other: Path, tmp_path: Path) -> None:
     result = invoke("data", "merge", tiny_dataset, other, "-o", tmp_path / "both")
-    assert "42 rows, 6 crystals in several sets, 36 rows remain" in result.stdout
+    assert "42 rows, 6 crystals in several datasets, 36 rows remain" in result.stdout
     merged = read_dataset(tmp_path / "both")
     assert merged.name == "both"
     assert merged.kappa.tolist() == load(tiny_dataset).kappa.tolist()
@@ -45,7 +45,7 @@ def test_median_and_keep_all(invoke: Invoke, tiny_dataset: Path, other: Path, tm
     kappa = load(tiny_dataset).kappa
     assert read_dataset(tmp_path / "median").kappa == pytest.approx(np.append(kappa[:6] * 2, kappa[6:]))
     result = invoke("data", "merge", tiny_dataset, other, "-o", tmp_path / "all", "--policy", "keep-all")
-    assert "note: 6 ids stood in two sets" in result.stdout
+    assert "note: 6 ids occur in two datasets" in result.stdout
     assert len(read_dataset(tmp_path / "all")) == 42
 
 
@@ -58,8 +58,8 @@ def test_join(invoke: Invoke, tiny_dataset: Path, other: Path, tmp_path: Path) -
     table = tmp_path / "more.csv"
     table.write_text("id,shear_modulus_vrh\nNaCl,15\nnone,3\n")
     result = invoke("data", "merge", tiny_dataset, "-o", tmp_path / "out", "--join", other, "--join", table)
-    assert "by crystal: debye_temperature 6; 0 of its rows match nothing" in result.stdout
-    assert "by id: shear_modulus_vrh 1; 1 of its rows match nothing" in result.stdout
+    assert "by crystal: debye_temperature 6; 0 of its rows match no crystal" in result.stdout
+    assert "by id: shear_modulus_vrh 1; 1 of its rows match no crystal" in result.stdout
     joined = read_dataset(tmp_path / "out")
     assert np.isfinite(joined.targets["debye_temperature"]).sum() == 6
     assert joined.targets["shear_modulus_vrh"][joined.ids.index("NaCl")] == 15
@@ -70,7 +70,7 @@ def test_join(invoke: Invoke, tiny_dataset: Path, other: Path, tmp_path: Path) -
 def test_a_set_and_what_was_made_of_it(invoke: Invoke, other: Path, tmp_path: Path) -> None:
     invoke("data", "clean", other, "-o", tmp_path / "cleaned")  # is called other, too
     result = invoke("data", "merge", other, tmp_path / "cleaned", "-o", tmp_path / "out", "--prefer", "cleaned")
-    assert "12 rows, 6 crystals in several sets, 6 rows remain" in result.stdout
+    assert "12 rows, 6 crystals in several datasets, 6 rows remain" in result.stdout
     assert json.loads((tmp_path / "out" / "merging.json").read_text())["prefer"] == ["cleaned", "other"]
 
 
@@ -89,16 +89,16 @@ def test_licences_and_units(invoke: Invoke, other: Path, tmp_path: Path) -> None
 def test_wrong_use(invoke: Invoke, tiny_dataset: Path, other: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     complaint = invoke("data", "merge", tiny_dataset, other, "-o", out, "--prefer", "l96", code=2).stderr
-    assert "--prefer l96: the sets given are rocksalts, other" in complaint
+    assert "--prefer l96: the datasets given are rocksalts, other" in complaint
     elsewhere = tmp_path / "elsewhere" / "other"
     assert f"--prefer {elsewhere}: " in invoke(
         "data", "merge", tiny_dataset, other, "-o", out, "--prefer", elsewhere, code=2
     ).stderr  # fmt: skip
     (tmp_path / "x.csv").write_text("id,gap\nmp-1,1\nmp-2,2\n")
     complaint = invoke("data", "merge", tiny_dataset, "-o", out, "--join", tmp_path / "x.csv", code=2).stderr
-    assert "nothing could be joined: none of its 2 ids is one of the result, which look like LiF, LiCl" in complaint
+    assert "no value could be joined: none of its 2 ids is one of the result, which look like LiF, LiCl" in complaint
     assert "given twice" in invoke("data", "merge", other, other, "-o", out, code=2).stderr
-    assert "is read itself" in invoke("data", "merge", tiny_dataset, other, "-o", other, code=2).stderr
+    assert "is also an input" in invoke("data", "merge", tiny_dataset, other, "-o", other, code=2).stderr
     assert "none.csv" in invoke("data", "merge", other, "-o", out, "--join", tmp_path / "none.csv", code=2).stderr
     assert not out.exists()
     assert "Examples:" in invoke("data", "merge", "--help").stdout
@@ -107,7 +107,7 @@ def test_wrong_use(invoke: Invoke, tiny_dataset: Path, other: Path, tmp_path: Pa
 @pytest.mark.data
 def test_mix(invoke: Invoke, mirror: Path, tmp_path: Path) -> None:
     result = invoke("data", "merge", "l96", "HH143", "-o", tmp_path / "mix", "--mirror", mirror, "--prefer", "Dataset1")
-    assert "238 rows, 0 crystals in several sets, 238 rows remain" in result.stdout
+    assert "238 rows, 0 crystals in several datasets, 238 rows remain" in result.stdout
     mix = read_dataset(tmp_path / "mix")
     assert mix.content_hash == load("mix", mirror).content_hash
     assert set(mix.labels["fidelity"]) == {"DFT"}

@@ -68,7 +68,7 @@ def test_an_interrupted_query_goes_on(start: Callable[..., subprocess.Popen[str]
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 130, errors
-        assert "the same command goes on" in errors
+        assert "repeat the command" in errors
         assert not (tmp_path / "d" / "dataset.parquet").exists()
         assert len(list((tmp_path / "d" / ".pages").glob("*.json"))) == 4  # three pages and the query
         before = len(server.asked)
@@ -109,7 +109,7 @@ def test_one_of_two_providers_fails(invoke: Invoke, tmp_path: Path) -> None:
         result = invoke(*command, code=1)
         assert "12 crystals, 1 rejected" in result.stderr
         assert "gone fishing" in result.stderr
-        assert "not complete" in result.stderr
+        assert "incomplete" in result.stderr
         assert len(read_dataset(tmp_path / "d")) == 12
         well.append(True)
         asked = server.count
@@ -134,7 +134,7 @@ def test_a_page_for_people(invoke: Invoke, tmp_path: Path) -> None:
     assert "asked: http://127" in result.stderr
     assert "AFLOW is moving house" in result.stderr
     assert "check the address" in result.stderr
-    assert "(nothing came)" in result.stderr
+    assert "(no entry arrived)" in result.stderr
     assert not (tmp_path / "d").exists()
 
 

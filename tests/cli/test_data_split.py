@@ -65,7 +65,7 @@ def test_stored_data_keep_their_splits(invoke: Invoke, folder: Path, tmp_path: P
 def test_elements_and_what_is_skipped(invoke: Invoke, folder: Path) -> None:
     out = invoke("data", "split", folder, "--by", "element", "--min-rows", "5").stdout
     assert [row[:3] for row in lines(out)] == [[symbol, "27", "9"] for symbol in ("Br", "Cl", "F", "I")]
-    assert "skipped, for fewer than 5 rows with or without them: Ba (4), Ca (4), Cd (4)" in out
+    assert "skipped (fewer than 5 rows with or without the element): Ba (4), Ca (4), Cd (4)" in out
     chosen = invoke("data", "split", folder, "--by", "element", "--elements", "i, Br", "--min-rows", "5").stdout
     assert [row[0] for row in lines(chosen)] == ["I", "Br"]
 
@@ -96,8 +96,8 @@ def test_another_split_of_the_name_is_not_overwritten(invoke: Invoke, folder: Pa
     [
         (["--by", "kappa", "--folds", "3"], "does not use folds"),
         (["--by", "paper", "--runs", "1-x"], "neither a number nor a range"),
-        (["--by", "paper", "--runs", "9-1"], "is no range"),
-        (["--by", "element", "--elements", "O,Xx"], "'Xx' is no element"),
+        (["--by", "paper", "--runs", "9-1"], "is not a valid range"),
+        (["--by", "element", "--elements", "O,Xx"], "'Xx' is not an element"),
         (["--by", "element", "--elements", "O"], "no crystal contains O"),
         (["--by", "prototype"], "1 groups: no folds"),
         (["--by", "kappa", "--quantile", "2"], "between 0 and 0.5"),
@@ -117,7 +117,7 @@ def test_no_such_data(invoke: Invoke, tmp_path: Path) -> None:
 @pytest.mark.data
 def test_a_named_data_set_is_only_shown(invoke: Invoke, mirror: Path, tmp_path: Path) -> None:
     result = invoke("data", "split", "mix", "--by", "paper", "--mirror", mirror)
-    assert "not written: say where with -o DIR" in result.stderr
+    assert "not written; give a folder with -o DIR" in result.stderr
     assert [row[5] for row in lines(result.stdout)] == [
         f"{shared}/{whole}"
         for shared, whole in ((5, 48), (12, 48), (10, 48), (8, 45), (9, 47), (11, 48), (8, 46), (10, 47), (12, 48))

@@ -42,10 +42,10 @@ def test_info_shows_the_card(invoke: Invoke, tiny_checkpoint: Path) -> None:
     for said in (
         "name: tiny",
         "limits: Lattice part",
-        "networks: 4, in 2 folds",
+        "members: 4, in 2 folds",
         "properties, as columns: bulk_modulus_GPa",
         "elements: 89, H to Pu, without Po, At, Rn, Fr, Ra",
-        "calibrated on 36 rows",
+        "calibrated on 36 held-out rows",
         "held-out predictions: yes, for 36 formulas",
         f"data: rocksalts (content {card['datasets']['rocksalts'][:12]})",
         "stage 1, first:",

@@ -25,7 +25,7 @@ DESIGN = (
     "nearest_known status reason"
 ).split()
 """The columns of the design's table, in its order."""
-EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples" / "crystals").glob("*.cif"))
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "src/paraisite/examples/crystals").glob("*.cif"))
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -262,7 +262,7 @@ def test_older_output_survives_an_interruption(
 
 
 def test_broken_pipe_is_silent(start: Start, tiny_checkpoint: Path, crystals: list[Path]) -> None:
-    process = start("predict", *crystals * 200, "--model", tiny_checkpoint, "--quiet")  # more than a pipe holds
+    process = start("predict", *crystals * 150, "--model", tiny_checkpoint, "--quiet")  # more than a pipe holds
     assert process.stdout is not None
     assert process.stdout.readline().startswith("id,")
     process.stdout.close()

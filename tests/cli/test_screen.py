@@ -172,6 +172,7 @@ def _parts(out: Path) -> int:
     return len(list(out.with_name(f".{out.name}.parts").glob("part-*.parquet")))
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on(start: Start, invoke: Invoke, made: Path, tiny_checkpoint: Path) -> None:
     out = made.with_name("out.parquet")
     command = ("screen", made, "-o", out, "--model", tiny_checkpoint, "--workers", 2, "--part-size", 16)
@@ -193,7 +194,8 @@ def test_ctrl_c_says_how_to_go_on(start: Start, invoke: Invoke, made: Path, tiny
     assert [row["id"] for row in rows_of(out)] == [f"{i:05d}" for i in range(1500)]
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [3, 6])
 def test_killed_at_random_and_gone_on_with(
     kills: int, start: Start, invoke: Invoke, made: Path, tiny_checkpoint: Path
 ) -> None:

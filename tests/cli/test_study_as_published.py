@@ -14,10 +14,10 @@ Invoke = Callable[..., Result]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--without", "foreign_scaler"], "give that too"),
+        (["--without", "foreign_scaler"], "requires --as-published"),
         (["--as-published", "--without", "scalers"], "switch 'scalers'"),
         (["--as-published", "--steps", "III-kernel"], "step 'III-kernel'"),
-        (["--as-published", "--split", "formula"], "its own splits"),
+        (["--as-published", "--split", "formula"], "cannot be used with --as-published"),
         (["--as-published", "--set", "members=2"], "one network a run"),
     ],
 )

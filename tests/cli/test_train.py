@@ -92,6 +92,7 @@ def test_cuda_without_a_device_is_wrong_usage(invoke: Invoke, tiny_recipe: Path,
     assert "--device cpu" in err
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_says_how_to_go_on(
     start: Callable[..., subprocess.Popen[str]], tiny_recipe: Path, tmp_path: Path
 ) -> None:

@@ -108,6 +108,7 @@ def test_steps_of_the_study_become_recipes(mirror: Path) -> None:
     assert _of_study("I:l96", []).initial == "none"
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_says_how_to_go_on(
     start: Callable[..., subprocess.Popen[str]], invoke: Invoke, tiny_recipe: Path, space: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from ase.build import bulk
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 for package in ("phonopy", "phono3py", "symfc"):
     pytest.importorskip(package, reason="lattice dynamics needs the extra [phonons]")
@@ -23,13 +24,31 @@ Invoke = Callable[..., Result]
 EMT = ("--potential", "ase.calculators.emt:EMT", "--mesh", 5, "--no-predict", "--no-figures", "--supercell", "2x2x2")
 
 
+def write_metals() -> None:
+    for symbol, a in (("Al", 4.05), ("Cu", 3.6)):
+        bulk(symbol, "fcc", a).write(f"{symbol}.cif")
+
+
 @pytest.fixture
 def metals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Aluminium and copper, in the working folder."""
     monkeypatch.chdir(tmp_path)
-    for symbol, a in (("Al", 4.05), ("Cu", 3.6)):
-        bulk(symbol, "fcc", a).write(f"{symbol}.cif")
+    write_metals()
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def done_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder `verified` of ``verify Cu.cif Al.cif`` with the settings of EMT; to be copied."""
+    from paraisite.cli.main import app
+
+    folder = tmp_path_factory.mktemp("metals")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_metals()
+        done = CliRunner().invoke(app, ["verify", "Cu.cif", "Al.cif", *map(str, EMT)])
+    assert done.exit_code == 0, done.output
+    return folder / "verified"
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -52,7 +71,8 @@ def timeless(folder: Path) -> dict[str, Any]:
 
 def test_crystals_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
     Path("bad.cif").write_text("hello\n")
-    done = invoke("verify", "Al.cif", "bad.cif", "Cu.cif", "--potential", "ase.calculators.emt:EMT", "--mesh", "5")
+    args = ("verify", "Al.cif", "bad.cif", "Cu.cif", "--potential", "ase.calculators.emt:EMT", "--supercell", "2x2x2")
+    done = invoke(*args, "--mesh", 5)
     assert "[3/3]" in done.stderr
     rows = table(metals / "verified")
     assert [row["id"] for row in rows] == ["Al", "bad", "Cu"]
@@ -68,8 +88,7 @@ def test_crystals_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
 
     again = invoke("verify", "Al.cif", code=2)
     assert "go on with --resume" in again.stderr
-    resumed = invoke("verify", "Al.cif", "bad.cif", "Cu.cif", "--potential", "ase.calculators.emt:EMT", "--mesh", "5",
-                     "--resume")  # fmt: skip
+    resumed = invoke(*args, "--mesh", 5, "--resume")
     assert "2 of 3 done already" in resumed.stderr
     assert "bad.cif: not read: not a readable CIF" in resumed.stderr
     assert "2 ok, 1 failed; written: verified/summary.csv" in resumed.stderr
@@ -77,7 +96,7 @@ def test_crystals_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
     other = invoke("verify", "Al.cif", "--potential", "ase.calculators.lj:LennardJones", "--resume", code=2)
     assert "with other settings" in other.stderr
 
-    finer = invoke("verify", "Al.cif", "--potential", "ase.calculators.emt:EMT", "--mesh", "7", "--resume")
+    finer = invoke("verify", "Al.cif", *args[4:], "--mesh", 7, "--resume")
     assert "relaxation" not in finer.stderr
     assert "supercells" not in finer.stderr
     aluminium, *others = table(metals / "verified")
@@ -85,10 +104,11 @@ def test_crystals_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
     assert others == rows[1:]  # of crystals that were not named this time
 
 
+@pytest.mark.slow
 def test_the_best_rows_of_a_screening(invoke: Invoke, metals: Path) -> None:
     invoke("screen", "Al.cif", "Cu.cif", "-o", "screened.parquet", "--workers", "0")
     assert (
-        "--model means nothing with --from"
+        "--model has no effect with --from"
         in invoke("verify", "--from", "screened.parquet", "--model", "kappa", *EMT[:4], code=2).stderr
     )
     invoke("verify", "--from", "screened.parquet", "--top", "1", "--where", '"Al" in elements', *EMT[:4])
@@ -124,9 +144,14 @@ class Bad(EMT):
     ("what", "options", "said"),
     [
         ("raise RuntimeError('no copper')", (), "RuntimeError: no copper"),
-        ("os.kill(os.getpid(), 9)", (), "ended with signal 9"),
-        ("time.sleep(60)", ("--max-hours", 0.002), "stopped after"),
-        ("self.hoard = np.ones(400_000_000); time.sleep(60)", ("--max-memory", 2), "GB of memory"),
+        pytest.param("os.kill(os.getpid(), 9)", (), "ended with signal 9", marks=pytest.mark.slow),
+        pytest.param("time.sleep(60)", ("--max-hours", 0.002), "stopped after", marks=pytest.mark.slow),
+        pytest.param(
+            "self.hoard = np.ones(400_000_000); time.sleep(60)",
+            ("--max-memory", 2),
+            "GB of memory",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_failure_costs_one_row(
@@ -147,9 +172,9 @@ def test_a_failure_costs_one_row(
 
 
 @pytest.mark.parametrize("name", ["result.json", "input.json", "stages/relax.json", "summary.csv"])
-def test_damage_costs_no_more_than_what_is_damaged(invoke: Invoke, metals: Path, name: str) -> None:
+def test_damage_costs_no_more_than_what_is_damaged(invoke: Invoke, metals: Path, done_before: Path, name: str) -> None:
     args = ("verify", "Cu.cif", "Al.cif", *EMT)
-    invoke(*args)
+    shutil.copytree(done_before, metals / "verified")
     before = table(metals / "verified")
     path = metals / "verified" / name if name == "summary.csv" else metals / "verified" / "Cu" / name
     path.write_bytes(path.read_bytes()[:-40])
@@ -194,6 +219,7 @@ class Leaving(EMT):
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_ends_with_nothing_to_do_costs_no_row(metals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from paraisite.crystals import read
     from paraisite.phonons.run import run
@@ -227,6 +253,7 @@ class Hoarding(EMT):
 """
 
 
+@pytest.mark.slow
 def test_what_a_potential_keeps_of_each_crystal_does_not_add_up(invoke: Invoke, metals: Path) -> None:
     Path("hoarding.py").write_text(HOARDING)
     bulk("Ag", "fcc", 4.1).write("Ag.cif")
@@ -259,12 +286,12 @@ def test_killed_and_resumed_it_ends_the_same(
     ("args", "said"),
     [
         ((), "name crystals to verify"),
-        (("Al.cif", "--where", "n_sites < 3"), "--where chooses rows of a table: name one with --from"),
-        (("Al.cif", "--top", "3"), "--top chooses rows of a table: name one with --from"),
-        (("Al.cif", "--above", "3"), "--above chooses rows of a table: name one with --from"),
-        (("Al.cif", "--retry"), "--retry goes on with a folder: say --resume too"),
-        (("Al.cif", "--reference", "--snapshots", "4"), "--snapshots means nothing to --reference"),
-        (("Al.cif", "--supercell", "2x2x2", "--max-atoms", "99"), "--max-atoms bounds a supercell that is chosen"),
+        (("Al.cif", "--where", "n_sites < 3"), "--where requires --from"),
+        (("Al.cif", "--top", "3"), "--top requires --from"),
+        (("Al.cif", "--above", "3"), "--above requires --from"),
+        (("Al.cif", "--retry"), "--retry requires --resume"),
+        (("Al.cif", "--reference", "--snapshots", "4"), "--snapshots has no effect with --reference"),
+        (("Al.cif", "--supercell", "2x2x2", "--max-atoms", "99"), "--max-atoms has no effect with --supercell"),
         (("Al.cif", "--fc3-cutoff", "0"), "0 is not a number above 0"),
         (("Al.cif", "--max-hours", "inf"), "inf is not a number above 0"),
         (("Al.cif", "--temperatures", "300,nan"), "--temperatures 300,nan: write FIRST:LAST:STEP"),
@@ -274,7 +301,7 @@ def test_killed_and_resumed_it_ends_the_same(
         (("Al.cif", "--supercell", "0"), "--supercell 0: write auto"),
         (("Al.cif", "--fc2-supercell", "0"), "--fc2-supercell 0: write auto"),
         (("Al.cif", "--snapshots", "5"), "give an even number"),
-        (("Al.cif", "--supercell", "2x2x2", "--max-fc2-atoms", "99"), "here one is given"),
+        (("Al.cif", "--supercell", "2x2x2", "--max-fc2-atoms", "99"), "--max-fc2-atoms has no effect with --supercell"),
         (("Al.cif", "--temperatures", "9:1:1"), "write FIRST:LAST:STEP"),
         (("Al.cif", "--temperatures", "0"), "above 0 K"),
         (("Al.cif", "--potential", "no-such"), "no such potential"),
@@ -369,6 +396,7 @@ def test_profiles_do_not_mix(
         assert not Path("verified/summary.csv").exists()
 
 
+@pytest.mark.slow
 def test_quick_looks_go_on_after_kills(
     invoke: Invoke, start: Callable[..., subprocess.Popen[str]], metals: Path
 ) -> None:
@@ -432,7 +460,7 @@ def test_quick_takes_its_own_potential(invoke: Invoke, metals: Path, monkeypatch
 )
 def test_quick_refuses_what_it_would_leave_out(invoke: Invoke, metals: Path, option: tuple[str, ...]) -> None:
     """Even where the value is the default."""
-    assert f"{option[0]} means nothing to --quick" in invoke("verify", "Al.cif", *QUICK, *option, code=2).stderr
+    assert f"{option[0]} has no effect with --quick" in invoke("verify", "Al.cif", *QUICK, *option, code=2).stderr
     assert not Path("verified").exists()
 
 

@@ -23,15 +23,18 @@ EXAMPLES = """Examples:
   paraisite demo
   paraisite demo --model runs/step3/model"""
 
+EXAMPLE_FOLDER = Path(__file__).parents[1] / "examples"
+"""Crystals, and what was measured for them."""
+
 FACTOR = 3.0
 """How far from the reference a prediction may be."""
 
 
 @guarded
 def demo(model: ModelOption = None) -> None:
-    """Predict the example crystals, and compare with reference values.
+    """Predict the example crystals and compare them with reference values.
 
-    A model in folds of formulas predicts twice: with all networks, and with those that never saw the crystal's formula.
+    Models with folds of formulas predict twice: with all members, and with those not trained on the formula.
     """
     from rich import box
     from rich.table import Table
@@ -43,15 +46,14 @@ def demo(model: ModelOption = None) -> None:
         from paraisite.prediction import Predictor
         from paraisite.prediction.table import interval, short
 
-        folder = _examples()
-        with (folder / "references.csv").open(newline="", encoding="utf-8") as file:
+        with (EXAMPLE_FOLDER / "references.csv").open(newline="", encoding="utf-8") as file:
             references = {line["id"]: float(line["kappa_W_mK"]) for line in csv.DictReader(file)}
         predictor = Predictor.from_pretrained(model or DEFAULT)
-    crystals = list(read([folder / "crystals" / f"{id}.cif" for id in references]))
-    found = {"all networks": predictor.predict(crystals)}
+    crystals = list(read([EXAMPLE_FOLDER / "crystals" / f"{id}.cif" for id in references]))
+    found = {"all members": predictor.predict(crystals)}
     if predictor.card.holds_formulas_out:
-        found["networks that never saw the formula"] = predictor.predict(crystals, held_out=True)
-    rows = found["all networks"]
+        found["members not trained on the formula"] = predictor.predict(crystals, held_out=True)
+    rows = found["all members"]
 
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title="Lattice thermal conductivity at 300 K (W/m/K)"
@@ -59,7 +61,7 @@ def demo(model: ModelOption = None) -> None:
     table.add_column("crystal")
     table.add_column("reference", justify="right", no_wrap=True)
     table.add_column("trained on", no_wrap=True)
-    for heading in ("predicted", "formula never seen")[: len(found)]:
+    for heading in ("predicted", "formula held out")[: len(found)]:
         table.add_column(heading, no_wrap=True)
         table.add_column("factor", justify="right")
         table.add_column("agrees")
@@ -72,23 +74,11 @@ def demo(model: ModelOption = None) -> None:
     for who, predicted in found.items():
         near, inside = (_count(predicted, references, agreement) for agreement in ("yes", "inside"))
         say(
-            f"{who}: {near + inside} of {len(predicted)} lie within a factor of {FACTOR:g} of the reference ({near}) "
-            f"or have it in the interval ({inside} more)"
+            f"{who}: {near + inside} of {len(predicted)} agree with the reference: {near} within a factor of "
+            f"{FACTOR:g}, {inside} more within the interval"
         )
     if not any(row.kappa_W_mK for row in rows):
         raise typer.Exit(FAILED)
-
-
-def _examples() -> Path:
-    """Folder of the examples: of the current directory, else of the checkout that the package stands in."""
-    import paraisite
-
-    places = [Path("examples"), Path(paraisite.__file__).resolve().parents[2] / "examples"]
-    for folder in places:
-        if (folder / "references.csv").is_file() and (folder / "crystals").is_dir():
-            return folder
-    looked = " nor in ".join(str(place.resolve()) for place in places)
-    raise ValueError(f"no example crystals in {looked}; run this verb in a clone of the repository")
 
 
 def _factor(row: Prediction, reference: float) -> float | None:

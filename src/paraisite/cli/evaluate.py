@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,12 +37,14 @@ A dataset is a name (phonix, l96, hh143, mix, aflow_agl), a folder that `paraisi
 (id, kappa in W/m/K) and CIFs."""
 
 
+COMMON = ("split", "level", "output", "overwrite", "mirror")
+
 FILES = ("metrics.json", "predictions.csv", "parity.png")
 """What a folder of scores holds."""
 
 
 class Split(StrEnum):
-    """Rows that count, and networks that speak."""
+    """Rows scored and members used."""
 
     all = "all"
     unseen = "unseen"
@@ -58,7 +59,8 @@ def evaluate(
         Split,
         typer.Option(
             "--split",
-            help="Score all rows, or those with unseen formulas, or all by networks that never saw the formula.",
+            help="Rows scored and members used. unseen: rows whose formula is not in training; held-out: all rows, "
+            "each by members not trained on its formula.",
         ),
     ] = Split.all,
     level: LevelOption = 0.9,
@@ -70,7 +72,7 @@ def evaluate(
     device: DeviceOption = Device.cpu,
     mirror: MirrorOption = None,
 ) -> None:
-    """Score a model on labelled data, and say which rows it was trained on."""
+    """Score a model on labelled data and list the rows it was trained on."""
     load_libraries()
     with wrong_usage():
         check_level(level)
@@ -105,14 +107,13 @@ def evaluate(
 
 def _write(found: Evaluation, folder: Path) -> None:
     from paraisite.evaluation.evaluate import COLUMNS
-    from paraisite.files.replacing import replacing
+    from paraisite.files.writing import write_json
     from paraisite.prediction.write import column_names, open_writer
 
     with open_writer(folder / "predictions.csv", (*column_names(), *COLUMNS)) as writer:
         for row in found.rows:
             writer.write(row.row())
-    with replacing(folder / "metrics.json") as aside:
-        aside.write_text(json.dumps(found.summary(), indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "metrics.json", found.summary())
     written = ["metrics.json", "predictions.csv"]
     if find_spec("matplotlib") is not None:
         from paraisite.evaluation.figures import parity
@@ -120,5 +121,5 @@ def _write(found: Evaluation, folder: Path) -> None:
         parity(found, folder / "parity.png")
         written.append("parity.png")
     else:
-        say("no parity.png: matplotlib is missing; pip install 'paraisite[train]'", err=True)
+        say("no parity.png: matplotlib is not installed; run pip install 'paraisite[plots]'", err=True)
     say(f"written: {', '.join(str(folder / name) for name in written)}", err=True)

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from paraisite.cli import data, demo, evaluate, models, pack, predict, report, screen, study, train, tune, verify
-from paraisite.cli.errors import guarded
+from paraisite.cli.errors import INTERRUPTED, guarded
+from paraisite.cli.verb import Verb, verb
 
 EXAMPLES = """Examples:
 
@@ -56,15 +57,15 @@ def paraisite(
     """Crystal structures in, lattice thermal conductivity at 300 K out, with an interval."""
 
 
-app.command(epilog=demo.EXAMPLES)(demo.demo)
-app.command(epilog=predict.EXAMPLES)(predict.predict)
-app.command(epilog=screen.EXAMPLES)(screen.screen)
-app.command(epilog=pack.EXAMPLES)(pack.pack)
-app.command(epilog=report.EXAMPLES)(report.report)
-app.command(epilog=verify.EXAMPLES)(verify.verify)
-app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
-app.command(epilog=train.EXAMPLES)(train.train)
-app.command(epilog=tune.EXAMPLES)(tune.tune)
+app.command(epilog=demo.EXAMPLES, cls=Verb)(demo.demo)
+app.command(epilog=predict.EXAMPLES, cls=verb(*predict.COMMON))(predict.predict)
+app.command(epilog=screen.EXAMPLES, cls=verb(*screen.COMMON))(screen.screen)
+app.command(epilog=pack.EXAMPLES, cls=Verb)(pack.pack)
+app.command(epilog=report.EXAMPLES, cls=verb(*report.COMMON))(report.report)
+app.command(epilog=verify.EXAMPLES, cls=verb(*verify.COMMON))(verify.verify)
+app.command(epilog=evaluate.EXAMPLES, cls=verb(*evaluate.COMMON))(evaluate.evaluate)
+app.command(epilog=train.EXAMPLES, cls=verb(*train.COMMON))(train.train)
+app.command(epilog=tune.EXAMPLES, cls=Verb)(tune.tune)
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
@@ -98,6 +99,8 @@ def main() -> None:
         guarded(app)()  # what the verbs' own guards do not see: help and versions, to a full disk
     except typer.Exit as end:
         sys.exit(end.exit_code)
+    except KeyboardInterrupt:  # in the few lines that no guard covers
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paraisite.cli.console import console, say
-from paraisite.cli.downloads import download_bar
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
 from paraisite.cli.options import MirrorOption, tell_replaced
+from paraisite.cli.progress import progress_bar
 from paraisite.cli.scores import LEGEND, card_scores, scores_table
 
 if TYPE_CHECKING:
@@ -40,22 +40,22 @@ app = typer.Typer(
 )
 @guarded
 def list_(mirror: MirrorOption = None) -> None:
-    """List the models that `predict --model` and recipes know by name."""
+    """List the models that `predict --model` and recipes accept by name."""
     from rich import box
     from rich.table import Table
 
     from paraisite.model.registry import registry
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("name", "here", "what it is", "licence"):
-        made.add_column(heading, no_wrap=heading in ("name", "here"))
+    for heading in ("name", "installed", "description", "licence"):
+        made.add_column(heading, no_wrap=heading in ("name", "installed"))
     for name, entry in registry().items():
         place = _place(name, mirror)
         made.add_row(name, "no" if place is None else "ships" if entry.shipped else "yes", entry.title, entry.licence)
         for old, replaced in entry.replaces.items():
             made.add_row(old, "replaced", f"gives {name}; the old model: git checkout {replaced.commit}")
     console().print(made)
-    say("what is not here: paraisite models fetch NAME")
+    say("to install one: paraisite models fetch NAME")
 
 
 @app.command(
@@ -70,7 +70,7 @@ def info(
     name: Annotated[str, typer.Argument(metavar="NAME|DIR", help="A model's name or folder.", callback=tell_replaced)],
     mirror: MirrorOption = None,
 ) -> None:
-    """Show a model's card: data, protocol, scores, limits, elements, and how it was trained."""
+    """Show the card of a model: data, protocol, scores, limits, elements and training."""
     from paraisite.model.registry import current, locate, registry
 
     key = current(name)
@@ -122,14 +122,14 @@ def fetch(
         str, typer.Argument(metavar="NAME", help="A name of `paraisite models list`.", callback=tell_replaced)
     ],
 ) -> None:
-    """Download a model that does not ship, verify it, and print its folder."""
+    """Download a registered model, verify it, and print its folder."""
     from paraisite.model import registry
 
     with wrong_usage():
         if registry.current(name) not in registry.registry():
             raise ValueError(f"{name}: no such model; there are {', '.join(registry.registry())}")
     try:
-        with download_bar() as progress:
+        with progress_bar("bytes", names=(), kept=True) as progress:
             folder = registry.fetch(name, progress=progress)
         say(str(folder))
     except registry.ModelError as error:
@@ -157,11 +157,11 @@ def _card_lines(card: Card) -> Iterator[str]:
         yield f"licence: {card.licence}"
     yield f"limits: {card.limits or 'not stated'}"
     members = card.kappa.config.members
-    yield f"networks: {members}, in {len(card.folds)} folds" if card.folds else f"networks: {members}"
-    from paraisite.prediction import PROPERTY_COLUMNS
+    yield f"members: {members}, in {len(card.folds)} folds" if card.folds else f"members: {members}"
+    from paraisite.targets import column
 
     targets = (card.properties or card.kappa).config.targets
-    properties = [PROPERTY_COLUMNS.get(target, target) for target in targets if target != "kappa"]
+    properties = [column(target) for target in targets if target != "kappa"]
     yield f"properties, as columns: {', '.join(properties) or 'none'}"
     elements = card.kappa.config.encoder.elements
     missing = [SYMBOLS[z] for z in range(1, max(elements) + 1) if z not in elements]
@@ -170,7 +170,7 @@ def _card_lines(card: Card) -> Iterator[str]:
     if card.calibration is not None:
         n = len(card.calibration.score)
         highest = int(1000 * n / (n + 1)) / 1000
-        yield f"intervals: calibrated on {n} rows that the networks did not see; levels up to {highest}"
+        yield f"intervals: calibrated on {n} held-out rows; levels up to {highest}"
     else:
         yield "intervals: none, the model is not calibrated"
     n = sum(fold >= 0 for fold in card.formula_fold.values())
@@ -192,7 +192,7 @@ def _recipe_lines(recipe: Mapping[str, Any]) -> Iterator[str]:
         named = stage["dataset"]
         data = named if isinstance(named, str) else " + ".join(named)
         if stage.get("fit") == "kernel":
-            yield f"stage {i}, {stage['name']}: {data}, Gaussian processes on the networks as they are"
+            yield f"stage {i}, {stage['name']}: {data}, Gaussian processes on the members as they are"
             continue
         frozen = f", frozen {', '.join(stage['freeze'])}" if stage.get("freeze") else ""
         yield (
@@ -217,8 +217,8 @@ def _further_scores(metrics: Mapping[str, Any]) -> Iterator[str]:
             for name, found in over_folds.items()
         ]
         yield f"mean (std) over folds: {', '.join(parts)}"
-    from paraisite.prediction import PROPERTY_COLUMNS
+    from paraisite.targets import column
 
     for name, found in metrics.get("properties", {}).items():
         error = f"mean absolute error {found['mae']:.4g}, median APE {found['median_ape']:.3f}, {found['n']} rows"
-        yield f"{PROPERTY_COLUMNS.get(name, name)}: {error}"
+        yield f"{column(name)}: {error}"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 class Device(StrEnum):
-    """Where networks run."""
+    """Where the model runs."""
 
     cpu = "cpu"
     cuda = "cuda"
@@ -25,7 +25,7 @@ class Disorder(StrEnum):
 
 
 class Ranking(StrEnum):
-    """What comes first."""
+    """Ranking criteria."""
 
     expected = "expected"
     probability = "probability"
@@ -43,10 +43,8 @@ def tell_replaced(name: str | None) -> str | None:
     return name
 
 
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
-LevelOption = Annotated[
-    float, typer.Option("--level", metavar="FRACTION", help="Share of true values that the intervals shall cover.")
-]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Device of the model.")]
+LevelOption = Annotated[float, typer.Option("--level", metavar="FRACTION", help="Nominal coverage of the interval.")]
 MirrorOption = Annotated[
     Path | None,
     typer.Option(
@@ -54,7 +52,7 @@ MirrorOption = Annotated[
         metavar="DIR",
         exists=True,
         file_okay=False,
-        help="Folder that holds datasets and weights; by default PARAISITE_MIRROR.",
+        help="Folder of datasets and weights, used instead of the network; by default PARAISITE_MIRROR.",
     ),
 ]
 ModelOption = Annotated[
@@ -64,36 +62,47 @@ ModelOption = Annotated[
     ),
 ]
 PropertiesOption = Annotated[
-    str, typer.Option("--properties", metavar="LIST", help="Further properties, separated by commas.")
+    str, typer.Option("--properties", metavar="LIST", help="Further properties to predict, separated by commas.")
 ]
 DisorderOption = Annotated[
-    Disorder, typer.Option("--disorder", help="Reject disordered crystals, or take each site's main species.")
+    Disorder, typer.Option("--disorder", help="Reject disordered crystals, or use the majority species of each site.")
 ]
 RankOption = Annotated[
     Ranking,
     typer.Option(
         "--rank",
-        help="First the best kappa, the most probable within the bounds, the best end of the interval, or the least "
-        "certain.",
+        help="Ranking criterion: expected kappa, probability within the bounds, optimistic end of the interval, or "
+        "largest uncertainty.",
     ),
 ]
 PerSystemOption = Annotated[
-    int | None, typer.Option("--per-system", metavar="N", min=1, help="Candidates at most of one set of elements.")
+    int | None, typer.Option("--per-system", metavar="N", min=1, help="Maximum number per chemical system.")
 ]
 WhereOption = Annotated[
     str, typer.Option("--where", metavar="EXPR", help="Condition on columns: 'n_elements <= 3 and applicability > 0.1'")
 ]
 
-
-OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", "--force", help="Replace the output that exists already; else it is refused.")
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Read settings from a YAML file; options override it."),
 ]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing output.")]
 
 
 def check_level(level: float) -> None:
-    """Raise a ValueError where `--level` is no share."""
+    """Raise a ValueError where `--level` cannot be a coverage."""
     if not 0 < level < 1:
-        raise ValueError(f"--level {level:g}: choose a share between 0 and 1, such as 0.9")
+        raise ValueError(f"--level {level:g}: choose a fraction between 0 and 1, such as 0.9")
+
+
+def given(ctx: typer.Context) -> dict[str, Any]:
+    """Return the parameters that the command line or the environment sets, without those left at their defaults."""
+    found = {}
+    for name, value in ctx.params.items():
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+            found[name] = value.value if isinstance(value, Enum) else value
+    return found
 
 
 def listed(text: str) -> tuple[str, ...]:

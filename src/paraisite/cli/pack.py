@@ -11,7 +11,6 @@ from paraisite.cli.console import say
 from paraisite.cli.errors import FAILED, guarded, wrong_usage
 from paraisite.cli.options import Disorder, DisorderOption, OverwriteOption
 from paraisite.cli.screen import (
-    Engine,
     EngineOption,
     FilterOption,
     InputsArgument,
@@ -36,7 +35,7 @@ EXAMPLES = """Examples:
   paraisite screen graphs.parquet -o out.parquet
 
 \b
-Exit status: 0 if a crystal was packed; 1 if none was, or if the work broke off; 2 on wrong usage."""
+Exit status: 0 if a crystal was packed; 1 if none was, or if the work stopped early; 2 on wrong usage."""
 
 
 @guarded
@@ -48,24 +47,24 @@ def pack(
     mp: MpOption = None,
     limit: LimitOption = None,
     cutoff: Annotated[
-        float, typer.Option("--cutoff", metavar="Å", min=0.5, max=20, help="Neighbours are closer than this, in Å.")
+        float, typer.Option("--cutoff", metavar="Å", min=0.5, max=20, help="Neighbour cutoff in Å.")
     ] = 4.0,
     tolerance: Annotated[
-        float, typer.Option("--tolerance", metavar="Å", min=0, max=0.5, help="Distances count as equal within this.")
+        float, typer.Option("--tolerance", metavar="Å", min=0, max=0.5, help="Tolerance for equal distances in Å.")
     ] = 1e-3,
     disorder: DisorderOption = Disorder.reject,
     workers: WorkersOption = None,
-    engine: EngineOption = Engine.processes,
+    engine: EngineOption = "processes",
     ray_address: RayAddressOption = None,
     part_size: PartSizeOption = 512,
     resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Build the graphs of crystals once and keep them, with the crystals, for `paraisite screen`.
+    """Build the graphs of crystals once and store them, with the crystals, for `paraisite screen`.
 
-    The defaults of --cutoff and --tolerance are those of the models that ship. A model that wants other graphs builds
-    them from the crystals in the store.
+    The defaults of --cutoff and --tolerance are those of the shipped models. Models that need other graphs build them
+    from the crystals in the store.
     """
     with wrong_usage():
         check_places(inputs, output, resume=resume, overwrite=overwrite)
@@ -75,7 +74,7 @@ def pack(
 
         sources = sources_of(inputs, optimade, filter, mp, limit, disorder)
         work = Packing(cutoff, tolerance, disorder.value)
-    options = {"workers": workers, "engine": engine.value, "part_size": part_size, "address": ray_address}
+    options = {"workers": workers, "engine": engine, "part_size": part_size, "address": ray_address}
     with carried_out(sources, output, quiet, resume=resume, overwrite=overwrite, **options) as how:
         run(sources, output, work, how)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +24,7 @@ from paraisite.cli.options import (
     check_level,
     listed,
 )
+from paraisite.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from paraisite.prediction import Prediction
@@ -40,6 +40,8 @@ EXAMPLES = """Examples:
 \b
 Exit status: 0 if something was predicted; 1 if nothing was or, with --strict, if anything was rejected;
 2 on wrong usage."""
+
+COMMON = ("output", "model", "properties", "level", "overwrite", "quiet")
 
 PAGE = 500
 """Rows laid out together on a terminal."""
@@ -62,16 +64,16 @@ def predict(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is rejected.")] = False,
     disorder: DisorderOption = Disorder.reject,
     held_out: Annotated[
-        bool, typer.Option("--held-out", help="Use only networks that were not trained on the crystal's formula.")
+        bool, typer.Option("--held-out", help="Use only ensemble members not trained on this formula.")
     ] = False,
     overwrite: OverwriteOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Hide the progress bar and the summary.")] = False,
     mirror: MirrorOption = None,
 ) -> None:
-    """Predict lattice thermal conductivities, one row for each structure found.
+    """Predict lattice thermal conductivities, one row per structure.
 
     Reads CIF, POSCAR, extended XYZ, ASE databases and pymatgen's JSON; archives and folders of them. Without -o, a
-    table is printed on a terminal, and CSV to anything else.
+    terminal shows a table; pipes and files receive CSV.
     """
     load_libraries()
     with wrong_usage():
@@ -98,10 +100,13 @@ def predict(
 
     def stream() -> Iterator[Prediction]:
         crystals = read(inputs, disorder=disorder.value)
-        with _progress(inputs, count, shown=not quiet and sys.stderr.isatty()) as advance:
-            for row in predictor.stream(crystals, level=level, properties=names, held_out=held_out):
+        total = count(inputs) if not quiet and sys.stderr.isatty() else None
+        with progress_bar("crystals", shown=not quiet) as show:
+            show("", 0, total)
+            rows = predictor.stream(crystals, level=level, properties=names, held_out=held_out)
+            for done, row in enumerate(rows, start=1):
                 summary.add(row)
-                advance()
+                show("", done, total)
                 yield row
 
     columns = column_names(names)
@@ -126,19 +131,3 @@ def predict(
             say(f"written: {output}", err=True)
     if not summary.predicted or (strict and summary.rejected):
         raise typer.Exit(FAILED)
-
-
-@contextmanager
-def _progress(
-    inputs: list[str], count: Callable[[list[str]], int | None], *, shown: bool
-) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error while rows go by, and give what moves it on."""
-    if not shown:
-        yield lambda: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), "crystals", TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=count(inputs))
-        yield lambda: bar.advance(task)

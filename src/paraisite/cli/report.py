@@ -20,19 +20,20 @@ EXAMPLES = """Examples:
   paraisite report out.parquet --below 1 --rank probability --per-system 1 --where "'Pb' not in elements" -o report/
   paraisite verify report/cifs/ -o verified/
 
-DIR gets index.html (one file, for any browser, without a network), shortlist.csv and a CIF of each candidate in
-cifs/."""
+DIR receives index.html (one file, works offline), shortlist.csv and a CIF of each candidate in cifs/."""
 
 
-BelowOption = Annotated[float | None, typer.Option("--below", metavar="KAPPA", help="Wanted is less (W/m/K).")]
-AboveOption = Annotated[float | None, typer.Option("--above", metavar="KAPPA", help="Wanted is more (W/m/K).")]
-TopOption = Annotated[int, typer.Option("--top", metavar="N", min=1, help="Candidates at most.")]
+COMMON = ("output", "below", "above", "top", "rank", "overwrite")
+
+BelowOption = Annotated[float | None, typer.Option("--below", metavar="KAPPA", help="Upper limit on kappa (W/m/K).")]
+AboveOption = Annotated[float | None, typer.Option("--above", metavar="KAPPA", help="Lower limit on kappa (W/m/K).")]
+TopOption = Annotated[int, typer.Option("--top", metavar="N", min=1, help="Maximum number of candidates.")]
 
 
 @guarded
 def report(
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="Predictions in Parquet.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the report.")],
     below: BelowOption = None,
     above: AboveOption = None,
     rank: RankOption = Ranking.expected,
@@ -44,17 +45,17 @@ def report(
         typer.Option(
             "--structures",
             metavar="SOURCE",
-            help="Files, folder, archive or graph store where crystals are that moved since; may be repeated.",
+            help="New location of structures that were moved: file, folder, archive or graph store; may be repeated.",
         ),
     ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Choose candidates of a table that `screen` or `predict` wrote, and make a page of it.
+    """Select candidates from a table of `screen` or `predict`, and write a page about them.
 
-    Low conductivities are wanted, or high ones if only --above is given.
+    Low conductivities come first; with --above alone, high ones do.
     """
     if find_spec("matplotlib") is None:
-        fail("a report needs matplotlib: pip install 'paraisite[train]'")
+        fail("the figures of a report need matplotlib: pip install 'paraisite[plots]'")
     with wrong_usage():
         from paraisite.screening.report.write import write_report
         from paraisite.screening.shortlist import Wish, condition
@@ -64,8 +65,8 @@ def report(
     if made.not_found:
         n = len(made.not_found)
         say(
-            f"warning: {n} of {made.table.num_rows} crystals are no longer where they were read, {made.not_found[0]} "
-            "for one; say where they are: --structures SOURCE",
+            f"warning: {n} of {made.table.num_rows} structures were not found, such as {made.not_found[0]}; give their "
+            "new location with --structures SOURCE",
             err=True,
         )
     say(f"{made.table.num_rows} candidates: {made.page}", err=True)

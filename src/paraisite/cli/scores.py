@@ -23,7 +23,7 @@ SCORES = {
 """Heading and format of each score."""
 
 LEGEND = (
-    "Of kappa in W/m/K. MAPE, median APE: relative errors; MALE: mean absolute log10 error (0.30 is a factor of 2); "
+    "kappa in W/m/K. MAPE, median APE: relative errors; MALE: mean absolute log10 error (0.30 is a factor of 2); "
     "width: median of upper over lower bound; interval score in log10 kappa, lower is better."
 )
 

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,10 +27,15 @@ from paraisite.cli.options import (
     PropertiesOption,
     Ranking,
     RankOption,
+    SettingsOption,
     WhereOption,
     check_level,
+    given,
     listed,
 )
+from paraisite.cli.progress import progress_bar
+from paraisite.files.printable import counted
+from paraisite.screening.engines import ENGINES, known
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,8 +53,10 @@ EXAMPLES = """Examples:
   paraisite screen --optimade https://optimade.materialsproject.org --filter 'nelements=2' -o binaries.parquet
 
 \b
-What is done is kept in .OUT.parts until all of it is: the same command with --resume goes on after any end.
-Exit status: 0 if something was predicted; 1 if nothing was, or if the work broke off; 2 on wrong usage."""
+Finished parts are kept in .OUT.parts; after an interruption, repeat the command with --resume.
+Exit status: 0 if something was predicted; 1 if nothing was, or if the work stopped early; 2 on wrong usage."""
+
+COMMON = ("output", "below", "above", "top", "where", "rank", "model", "resume", "overwrite", "settings", "quiet")
 
 SHOWN = 20
 """Rows of a shortlist that are printed."""
@@ -59,54 +65,59 @@ EVERY = 60.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
-class Engine(StrEnum):
-    """What spreads the work."""
-
-    processes = "processes"
-    ray = "ray"
+def _engine(name: str) -> str:
+    try:
+        return known(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 InputsArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="SOURCE...", help="Files, folders, archives, quoted patterns, graph stores (.parquet)."),
 ]
-OptimadeOption = Annotated[
-    str | None, typer.Option("--optimade", metavar="URL", help="Take the structures of a provider of OPTIMADE.")
-]
-FilterOption = Annotated[str, typer.Option("--filter", metavar="TEXT", help="Condition in OPTIMADE's language.")]
+OptimadeOption = Annotated[str | None, typer.Option("--optimade", metavar="URL", help="URL of an OPTIMADE provider.")]
+FilterOption = Annotated[str, typer.Option("--filter", metavar="TEXT", help="Filter of the OPTIMADE query.")]
 MpOption = Annotated[
     str | None,
-    typer.Option("--mp", metavar="QUERY", help="Take the Materials Project's: 'elements=Mg,O stable max_sites=20'."),
+    typer.Option("--mp", metavar="QUERY", help="Query of the Materials Project: 'elements=Mg,O stable max_sites=20'."),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="Take at most N entries of a database.")
+    int | None, typer.Option("--limit", metavar="N", min=1, help="Maximum number of database entries.")
 ]
 WorkersOption = Annotated[
     int | None,
     typer.Option(
-        "--workers", metavar="N", min=0, help="Worker processes; 0 works in this one.", show_default="one for each core"
+        "--workers", metavar="N", min=0, help="Worker processes; 0: no extra process.", show_default="one per core"
     ),
 ]
-EngineOption = Annotated[Engine, typer.Option("--engine", help="Processes of this machine, or Ray for many.")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar=f"[{'|'.join(ENGINES)}]",
+        parser=_engine,
+        help="Execution backend: processes of this machine, or Ray for several machines.",
+    ),
+]
 RayAddressOption = Annotated[
     str | None,
     typer.Option(
         "--ray-address",
         metavar="auto|HOST:PORT",
         envvar="RAY_ADDRESS",
-        help="Ray cluster that this machine is part of.",
-        show_default="this machine alone",
+        help="Address of the Ray cluster.",
+        show_default="this machine only",
     ),
 ]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with what the same command began.")]
-PartSizeOption = Annotated[
-    int, typer.Option("--part-size", metavar="N", min=1, help="Inputs that are worked on and kept together.")
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run of the same command.")]
+PartSizeOption = Annotated[int, typer.Option("--part-size", metavar="N", min=1, help="Inputs per part.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Hide progress and summary.")]
 
 
 @guarded
 def screen(
+    ctx: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.parquet", help="Table to write.")],
     inputs: InputsArgument = None,
     optimade: OptimadeOption = None,
@@ -114,11 +125,13 @@ def screen(
     mp: MpOption = None,
     limit: LimitOption = None,
     below: Annotated[
-        float | None, typer.Option("--below", metavar="K", help="Shortlist conductivities below K W/m/K.")
+        float | None, typer.Option("--below", metavar="K", help="Shortlist: upper limit on kappa (W/m/K).")
     ] = None,
-    above: Annotated[float | None, typer.Option("--above", metavar="K", help="Shortlist those above K W/m/K.")] = None,
+    above: Annotated[
+        float | None, typer.Option("--above", metavar="K", help="Shortlist: lower limit on kappa (W/m/K).")
+    ] = None,
     top: Annotated[
-        int | None, typer.Option("--top", metavar="N", min=1, help="Shortlist at most N rows; 100 by default.")
+        int | None, typer.Option("--top", metavar="N", min=1, help="Shortlist: maximum number of rows; 100 by default.")
     ] = None,
     where: WhereOption = "",
     rank: RankOption = Ranking.expected,
@@ -128,64 +141,60 @@ def screen(
     level: LevelOption = 0.9,
     device: DeviceOption = Device.cpu,
     disorder: DisorderOption = Disorder.reject,
-    exact: Annotated[bool, typer.Option("--exact", help="Take the plain, slower path through the networks.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Disable inference optimisations.")] = False,
     workers: WorkersOption = None,
-    engine: EngineOption = Engine.processes,
+    engine: EngineOption = "processes",
     ray_address: RayAddressOption = None,
     part_size: PartSizeOption = 512,
     resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
+    settings: SettingsOption = None,
     mirror: MirrorOption = None,
 ) -> None:
-    """Predict all crystals of large sources into one Parquet file, and make a shortlist of them.
+    """Predict all crystals of large sources into one Parquet file, and write a shortlist.
 
-    OUT.parquet holds a row for each input, in order, rejections included, with the columns of `paraisite predict`. With
-    --below, --above, --top, --where or --per-system, the rows that meet all of these stand in OUT.shortlist.csv, best
-    first. A finished OUT.parquet given with --resume only gets a shortlist. A table or shortlist that exists already is
-    refused, or replaced with --overwrite.
+    OUT.parquet holds one row per input, in order, rejections included, with the columns of `paraisite predict`.
+    --below, --above, --top, --where and --per-system select rows for OUT.shortlist.csv, best first. With --resume, a
+    finished OUT.parquet only gets a new shortlist. Existing files are replaced only with --overwrite.
     """
     with wrong_usage():
         check_level(level)
         check_places(inputs, output, resume=resume, overwrite=overwrite)
 
         from paraisite.files.outputs import refuse_existing
-        from paraisite.model.registry import DEFAULT
+        from paraisite.files.settings import read_settings
         from paraisite.prediction.table import Summary
-        from paraisite.prediction.write import column_names
-        from paraisite.screening.predicting import Screening
         from paraisite.screening.run import screen as run
-        from paraisite.screening.shortlist import TOP, Wish, keeping, shortlist, write_csv
+        from paraisite.screening.settings import ScreenSettings
+        from paraisite.screening.shortlist import shortlist, write_csv
 
-        names = listed(properties)
-        wished = any(option is not None for option in (below, above, top, where or None, per_system))
-        keep = keeping(where, column_names(names))
-        wish = Wish(below, above, rank.value, TOP if top is None else top, per_system, keep)
-        chosen = output.with_name(f"{output.stem}.shortlist.csv")
-        if wished:
-            refuse_existing(chosen, overwrite or resume)  # resumed, it may be the very same: `write_csv` looks
-        sources = sources_of(inputs, optimade, filter, mp, limit, disorder)
-        work = Screening(
-            model or DEFAULT,
-            str(mirror) if mirror else None,
-            device.value,
-            level,
-            names,
-            disorder.value,
-            exact,
-        )
-    options = {"workers": workers, "engine": engine.value, "part_size": part_size, "address": ray_address}
+        named = {name: value for name, value in given(ctx).items() if name in ScreenSettings.model_fields}
+        if "properties" in named:
+            named["properties"] = listed(properties)
+        chosen = ScreenSettings(**(read_settings(settings, ScreenSettings) if settings is not None else {}) | named)
+        wish, shortlisted = chosen.wish(), output.with_name(f"{output.stem}.shortlist.csv")
+        if wish is not None:
+            refuse_existing(shortlisted, overwrite or resume)  # resumed, it may be the very same: `write_csv` looks
+        sources = sources_of(inputs, optimade, filter, mp, limit, Disorder(chosen.disorder))
+        work = chosen.work(str(mirror) if mirror else None)
+    options = {
+        "workers": chosen.workers,
+        "engine": chosen.engine,
+        "part_size": chosen.part_size,
+        "address": chosen.ray_address,
+    }
     with carried_out(sources, output, quiet, resume=resume, overwrite=overwrite, **options) as how:
         run(sources, output, work, how)
 
     summary = Summary()
     _count(output, summary)
-    if wished:
+    if wish is not None:
         with wrong_usage():
             found = shortlist(output, wish)
-            write_csv(found, chosen, overwrite=overwrite)
+            write_csv(found, shortlisted, overwrite=overwrite)
         if not quiet:
-            _show(found, chosen, names, level)
+            _show(found, shortlisted, chosen.properties, chosen.level)
     if not quiet:
         for line in summary.lines():
             show(line, err=True)
@@ -195,15 +204,15 @@ def screen(
 
 
 def check_places(inputs: Sequence[str] | None, output: Path, *, resume: bool, overwrite: bool) -> None:
-    """Raise a ValueError where a table cannot be written, or not be gone on with."""
+    """Raise a ValueError where a table cannot be written or resumed."""
     from paraisite.prediction.write import check_output
 
     if output.suffix.lower() != ".parquet":
-        raise ValueError(f"{output}: what grows with any input is Parquet; give a name that ends in .parquet")
+        raise ValueError(f"{output}: the output is a Parquet file; give a name that ends in .parquet")
     if resume and overwrite:
-        raise ValueError("--resume goes on with what is there, --overwrite begins anew; give one of them")
+        raise ValueError("--resume continues the existing run, --overwrite replaces it; give one of them")
     if resume and "-" in (inputs or ()):
-        raise ValueError("standard input comes only once, so that --resume cannot go on with it; save it to a file")
+        raise ValueError("--resume cannot read standard input a second time; save it to a file")
     check_output(output)
 
 
@@ -231,11 +240,11 @@ def sources_of(
         asked = {"filter": filter, "providers": [optimade], "limit": limit, "disorder": disorder.value}
         sources.append(Query("optimade", asked, say()))
     elif filter:
-        raise ValueError("--filter is for a provider; name one with --optimade")
+        raise ValueError("--filter requires --optimade")
     if mp is not None:
         sources.append(Query("mp", parse_mp(mp) | {"limit": limit}, say()))
     elif limit is not None and optimade is None:
-        raise ValueError("--limit is for databases; name one with --optimade or --mp")
+        raise ValueError("--limit requires --optimade or --mp")
     if not sources:
         raise ValueError("nothing to read: name files, folders, archives or stores, or give --optimade or --mp")
     return sources
@@ -248,7 +257,7 @@ def say(quiet: bool = False) -> Callable[[str], None]:
 
 @contextmanager
 def carried_out(sources: Sequence[Source], output: Path, quiet: bool, **options: Any) -> Iterator[How]:
-    """Show how far the work is, and say at its early end how to go on; the options are those of `How`."""
+    """Show progress, and say after an early end how to resume; the options are those of `How`."""
     from paraisite.screening.engines import EngineError
     from paraisite.screening.run import How
     from paraisite.screening.sources import SourceEnded
@@ -257,8 +266,8 @@ def carried_out(sources: Sequence[Source], output: Path, quiet: bool, **options:
     folder = unfinished_folder(output)
 
     def kept() -> str:
-        what = f"what is done is kept in {folder}: the same command with --resume goes on"
-        return what if folder.exists() else "nothing was done yet"
+        what = f"finished parts are kept in {folder}; repeat the command with --resume"
+        return what if folder.exists() else "no part was finished"
 
     try:
         with _progress(sources, shown=not quiet) as tell:
@@ -276,32 +285,25 @@ def _progress(sources: Sequence[Source], *, shown: bool) -> Iterator[Callable[[i
     if not shown:
         yield lambda n, before: None
         return
-    expected = _Expected(sources)
-    pace = _Pace()
-    if not sys.stderr.isatty():
-        said = time.monotonic()
+    expected, pace = _Expected(sources), _Pace()
+    every = 0.0 if sys.stderr.isatty() else EVERY
+    said = time.monotonic()
 
-        def line(n: int, before: bool) -> None:
-            nonlocal said
-            pace.add(n, before)
-            if time.monotonic() - said > EVERY:
-                said = time.monotonic()
-                total = expected()
-                show(f"{pace.done}{f' of {total}' if total else ''} crystals, {pace.text(total)}", err=True)
+    def line(what: str, done: int, total: int | None, note: str) -> None:
+        show(f"{done}{f' of {total}' if total else ''} crystals{note}", err=True)
 
-        yield line
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), "crystals", TextColumn("{task.fields[pace]}"))
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=expected(), pace="starting")
+    with progress_bar("crystals", otherwise=line, elapsed=True) as bar:
 
         def advance(n: int, before: bool) -> None:
+            nonlocal said
             pace.add(n, before)
-            total = expected()
-            bar.update(task, completed=pace.done, total=total, pace=pace.text(total))
+            if time.monotonic() - said >= every:
+                said = time.monotonic()
+                total = expected()
+                bar("", pace.done, total, f", {pace.text(total)}")
 
+        if not every:
+            bar("", 0, expected(), ", starting")
         yield advance
 
 
@@ -367,10 +369,11 @@ def _count(path: Path, summary: Summary) -> None:
 
 def _show(found: pa.Table, path: Path, properties: tuple[str, ...], level: float) -> None:
     """Print the first rows of a shortlist that was written."""
-    from paraisite.prediction import COLUMNS, PROPERTY_COLUMNS, Prediction
+    from paraisite.prediction import COLUMNS, Prediction
     from paraisite.prediction.table import table
+    from paraisite.targets import column
 
-    extra = [PROPERTY_COLUMNS.get(name, name) for name in properties]
+    extra = [column(name) for name in properties]
 
     def prediction(row: dict[str, Any]) -> Prediction:
         return Prediction(**{name: row[name] for name in COLUMNS}, properties={name: row[name] for name in extra})
@@ -379,4 +382,4 @@ def _show(found: pa.Table, path: Path, properties: tuple[str, ...], level: float
     if rows:
         console().print(table(rows, properties, level=level))
     more = f", the first {SHOWN} are shown" if found.num_rows > SHOWN else ""
-    show(f"shortlist: {found.num_rows} crystals in {path}{more}", err=True)
+    show(f"shortlist: {counted(found.num_rows, 'crystal')} in {path}{more}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +12,10 @@ import typer
 from paraisite.cli.console import say
 from paraisite.cli.errors import FAILED, fail, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import Device, DeviceOption, MirrorOption, OverwriteOption
+from paraisite.cli.verb import Verb
 from paraisite.files.outputs import refuse_existing
-from paraisite.files.replacing import replacing
+from paraisite.files.printable import counted
+from paraisite.files.writing import write_json, write_text
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -37,7 +38,7 @@ class Variant(StrEnum):
 
 
 class Format(StrEnum):
-    """Of the table."""
+    """Output formats of the table."""
 
     md = "md"
     csv = "csv"
@@ -46,6 +47,7 @@ class Format(StrEnum):
 
 
 @app.command(
+    cls=Verb,
     epilog="""Examples:
 
 \b
@@ -71,7 +73,7 @@ def run(
         typer.Option(
             "--steps",
             metavar="LIST",
-            help="Of I, II, III, III-kernel and III-combined; I, II and III with --as-published.",
+            help="Steps to run: I, II, III, III-kernel, III-combined; with --as-published I, II, III.",
             show_default="all",
         ),
     ] = "",
@@ -81,7 +83,9 @@ def run(
     runs: Annotated[str, typer.Option("--runs", metavar="LIST", help="Runs, such as 1-9 or 1,3,5.")] = "1-9",
     agl: Annotated[
         str,
-        typer.Option("--agl", metavar="LIST", help="AGL rows that train: all, or no_overlap with a scored formula."),
+        typer.Option(
+            "--agl", metavar="LIST", help="AGL rows used in training: all, or no_overlap (without scored formulas)."
+        ),
     ] = "all,no_overlap",
     split: Annotated[
         str, typer.Option("--split", metavar="KIND", help="paper (the study's), formula or prototype.")
@@ -91,15 +95,15 @@ def run(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as members=1 or small.epochs=50."),
     ] = None,
     settings_file: Annotated[
-        Path | None, typer.Option("--settings", metavar="FILE", help="Settings in YAML, in place of the shipped ones.")
+        Path | None, typer.Option("--settings", metavar="FILE", help="YAML file that replaces the shipped settings.")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Trainings at a time, one thread each.")] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder that holds results.")] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Number of worker processes, one thread each.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     as_published: Annotated[
-        bool, typer.Option("--as-published", help="As the study's own code does it, quirks and all.")
+        bool, typer.Option("--as-published", help="Reproduce the original code, including its quirks.")
     ] = False,
     without: Annotated[
-        str | None, typer.Option("--without", metavar="LIST", help="Quirks of --as-published to turn off.")
+        str | None, typer.Option("--without", metavar="LIST", help="Quirks of --as-published to disable.")
     ] = None,
     device: DeviceOption = Device.cpu,
     mirror: MirrorOption = None,
@@ -108,12 +112,12 @@ def run(
     load_libraries()
     if as_published:
         if (agl, split, workers) != ("all,no_overlap", "paper", 1):
-            fail("--as-published has no --agl, --split or --workers: the study has all rows and its own splits")
+            fail("--agl, --split and --workers cannot be used with --as-published, which has its own rows and splits")
         _as_published(output, steps, train, runs, without, changes, settings_file, resume, device, mirror)
         return
     with wrong_usage():
         if without is not None:
-            raise ValueError("--without turns off a quirk of --as-published; give that too")
+            raise ValueError("--without requires --as-published")
         from paraisite.study.plan import STEPS, trainings
         from paraisite.study.run import claim, run_study
         from paraisite.study.settings import load_settings
@@ -134,7 +138,8 @@ def run(
     )
     if failed:
         fail("; ".join(failed), FAILED)
-    say(f"{len(asked)} trainings of {len(numbers)} runs are in {output}; table: paraisite study report {output}")
+    done = f"{counted(len(asked), 'training')} of {counted(len(numbers), 'run')}"
+    say(f"{done} written to {output}; table: paraisite study report {output}")
 
 
 def _as_published(
@@ -170,6 +175,7 @@ def _as_published(
 
 
 @app.command(
+    cls=Verb,
     epilog="""Examples:
 
 \b
@@ -184,14 +190,16 @@ def baselines(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results.")] = Path(
         "study"
     ),
-    names: Annotated[str | None, typer.Option("--names", metavar="LIST", help="Which; all when not given.")] = None,
+    names: Annotated[
+        str | None, typer.Option("--names", metavar="LIST", help="Baselines to fit.", show_default="all")
+    ] = None,
     runs: Annotated[str, typer.Option("--runs", metavar="LIST", help="Runs, such as 1-9 or 1,3,5.")] = "1-9",
     split: Annotated[
         str, typer.Option("--split", metavar="KIND", help="paper (the study's), formula or prototype.")
     ] = "paper",
     mirror: MirrorOption = None,
 ) -> None:
-    """Fit the baselines on the same folds; results that are there already are kept."""
+    """Fit the baselines on the same folds; existing results are kept."""
     load_libraries()
     with wrong_usage():
         from paraisite.study.baselines import BASELINES, run_baselines
@@ -207,10 +215,11 @@ def baselines(
         numbers = _numbers(runs)
         study = Study(output, load_settings(), mirror=mirror, split=split)
     run_baselines(study, numbers, output, asked, lambda line: say(line, err=True))
-    say(f"{len(asked)} baselines are in {output}; table: paraisite study report {output}")
+    say(f"{counted(len(asked), 'baseline')} written to {output}; table: paraisite study report {output}")
 
 
 @app.command(
+    cls=Verb,
     epilog="""Examples:
 
 \b
@@ -240,8 +249,7 @@ def crabnet(
         settings = load_settings(changes=changes)
         claim(output, settings, resume=True)
     found = run_crabnet(output, settings, mirror=mirror, device=device.value, say=lambda line: say(line, err=True))
-    with replacing(output / "crabnet.json") as aside:
-        aside.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_json(output / "crabnet.json", found)
     rows = found["rows"]
     say(f"test part: {rows['test_formulas']} formulas, {len(found['fallback']['formulas'])} without a crystal")
     say(f"mean absolute error {found['mae_W_mK']:.3f} W/m/K, of log10 {found['male']:.3f}", nl=False)
@@ -249,6 +257,7 @@ def crabnet(
 
 
 @app.command(
+    cls=Verb,
     epilog="""Examples:
 
 \b
@@ -261,12 +270,12 @@ def report(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", exists=True, help="Results of `study run`, or a file of --format runs.")
     ],
-    form: Annotated[Format, typer.Option("--format", help="Of the table; runs: a line for every run.")] = Format.md,
-    own: Annotated[bool, typer.Option("--own", help="Only what is tested on the dataset it was trained on.")] = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="Output format; runs: one line per run.")] = Format.md,
+    own: Annotated[bool, typer.Option("--own", help="Only trainings tested on their own dataset.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Output file.")] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Print the table: step, trained_on, tested_on, protocol, runs, and each metric's mean and std."""
+    """Print the table of scores: mean and standard deviation of each metric over the runs."""
     from paraisite.study.table import FORMATS, gains, load_cells
 
     with wrong_usage():
@@ -278,8 +287,7 @@ def report(
     if output is None:
         say(text, nl=False)
     else:
-        with replacing(output) as aside:
-            aside.write_text(text, encoding="utf-8")
+        write_text(output, text)
         say(f"written: {output}", err=True)
     if form is Format.md:
         for found in gains(made):
@@ -293,6 +301,7 @@ def report(
 
 
 @app.command(
+    cls=Verb,
     epilog="""Examples:
 
 \b
@@ -313,7 +322,7 @@ def figures(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the figures.")] = Path(
         "figures"
     ),
-    agl: Annotated[Variant, typer.Option("--agl", help="Which AGL rows trained.")] = Variant.no_overlap,
+    agl: Annotated[Variant, typer.Option("--agl", help="AGL rows used in training.")] = Variant.no_overlap,
     split: Annotated[
         str, typer.Option("--split", metavar="KIND", help="paper (the study's), formula or prototype.")
     ] = "paper",
@@ -322,7 +331,7 @@ def figures(
 ) -> None:
     """Draw the study's figures."""
     if find_spec("matplotlib") is None:
-        fail("figures need matplotlib: pip install 'paraisite[train]'")
+        fail("figures need matplotlib: pip install 'paraisite[plots]'")
     with wrong_usage():
         from paraisite.study.figures import load_source, pictures
 
@@ -334,7 +343,7 @@ def figures(
         say(f"written: {picture.save(output)}", err=True)
     for what, there in (("predictions", source.predictions), ("learning curves", source.curves)):
         if not there:
-            say(f"no {what} with {path}: nothing is drawn of them", err=True)
+            say(f"{path} has no {what}; their figures are omitted", err=True)
 
 
 def _names(text: str) -> list[str]:

@@ -26,10 +26,10 @@ EXAMPLES = """Examples:
 \b
   paraisite train --list
   paraisite train step3 --mirror data/
-  paraisite train step3 --members 4 --set stages.0.epochs=60 --out runs/longer
+  paraisite train step3 --members 4 --set stages.0.epochs=60 --output runs/longer
   paraisite train my_recipe.yml --device cuda --logger csv --logger tensorboard
 
-A recipe for own data, here for few values (for many: epochs: 50 in place of fit: kernel):
+A recipe for your own data, for few values (for many, replace fit: kernel by epochs: 50):
 
 \b
   name: mine
@@ -39,7 +39,10 @@ A recipe for own data, here for few values (for many: epochs: 50 in place of fit
     - {name: mine, dataset: my_dataset/, fit: kernel}
 
 Relative paths in a recipe start from the current directory; docs/recipes.md has every key.
-The same command again goes on where an interrupted training stopped."""
+To resume an interrupted training, repeat the command."""
+
+
+COMMON = ("output", "members", "device", "mirror", "list_")
 
 
 @guarded
@@ -49,24 +52,24 @@ def train(
     ] = "",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; a dot goes down, a number picks a stage."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as stages.0.epochs=60."),
     ] = None,
     mirror: MirrorOption = None,
-    out: Annotated[
+    output: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.", show_default="runs/<recipe's name>"),
+        typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.", show_default="runs/<recipe's name>"),
     ] = None,
     device: DeviceOption = Device.auto,
-    members: Annotated[int | None, typer.Option("--members", min=1, help="Networks for each fold.")] = None,
+    members: Annotated[int | None, typer.Option("--members", min=1, help="Ensemble members per fold.")] = None,
     logger: Annotated[
         list[str] | None,
         typer.Option("--logger", metavar="NAME", help="csv, tensorboard or mlflow.", show_default="csv"),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the shipped recipes and exit.")] = False,
 ) -> None:
-    """Train a model by a recipe; what is done already is not done again.
+    """Train a model from a recipe; finished stages are kept.
 
-    The folder of the run receives model/ (for `predict --model`), metrics.json, out_of_fold.csv and rejections.csv.
+    The output folder receives model/ (for `predict --model`), metrics.json, out_of_fold.csv and rejections.csv.
     """
     load_libraries()
     with wrong_usage():
@@ -84,7 +87,7 @@ def train(
             )
         changes = [*(settings or []), *([f"members={members}"] if members is not None else [])]
         loaded = with_current_start(load_recipe(recipe, changes))
-        folder = out or Path("runs") / loaded.name
+        folder = output or Path("runs") / loaded.name
 
         import torch
 
@@ -108,7 +111,7 @@ def train(
         )
     except KeyboardInterrupt:
         command = shlex.join(["paraisite", *sys.argv[1:]])
-        fail(f"interrupted; the same command goes on from the last saved state:\n  {command}", INTERRUPTED)
+        fail(f"interrupted; to resume, repeat the command:\n  {command}", INTERRUPTED)
     except (RecipeError, DatasetError, ModelError, CheckpointError) as error:
         fail(str(error))
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

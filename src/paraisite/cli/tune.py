@@ -28,13 +28,13 @@ EXAMPLES = """Examples:
   paraisite tune --study-step II:hh143 --outer-folds 3 --mirror data/ -o tuned/
   paraisite train tuned/best.yml
 
-The recipe's own split says which rows are held out. The search is given the other rows only, and compares recipes on
-inner folds of them; then the recipe as it was and the best one found are each trained on all of them, and scored on the
-held-out rows. The same command again goes on where an interrupted search stopped; docs/tune.md has the rest."""
+The split of the recipe defines the held-out rows. The search uses the other rows only and compares recipes on inner
+folds of them; the original and the best recipe are then trained on all of these rows and scored on the held-out rows.
+To resume an interrupted search, repeat the command. Details: docs/tune.md."""
 
 
 class Metric(StrEnum):
-    """What a search makes small."""
+    """Metrics that a search can minimise."""
 
     male = "male"
     mape = "mape"
@@ -51,41 +51,41 @@ def tune(
         typer.Option(
             "--study-step",
             metavar="STEP:DATASET",
-            help="A training of the study in place of a recipe, such as II:hh143; its runs are the outer folds.",
+            help="Training of the study instead of a recipe, such as II:hh143; its runs are the outer folds.",
             show_default=False,
         ),
     ] = "",
-    trials: Annotated[int, typer.Option("--trials", min=1, help="Recipes to try in each outer fold, in all.")] = 40,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Recipes to try in each outer fold.")] = 40,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="S", min=0, help="Seconds after which no trial begins.", show_default=False),
+        typer.Option("--timeout", metavar="S", min=0, help="Time limit of the search, in seconds.", show_default=False),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; such a key is not searched."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe and exclude it from the search."),
     ] = None,
     space_file: Annotated[
         Path | None,
         typer.Option(
             "--space",
             metavar="FILE",
-            help="YAML: keys of a recipe with a list of choices or a range.",
+            help="YAML file: recipe keys with a list of choices or a range.",
             show_default="widths, depth, dropout, attachment, freezing, rates, loss, epochs, auxiliary weights",
         ),
     ] = None,
     outer_folds: Annotated[
-        int, typer.Option("--outer-folds", min=1, help="Folds of the recipe's split that get a search of their own.")
+        int, typer.Option("--outer-folds", min=1, help="Number of outer folds, each with its own search.")
     ] = 1,
-    inner_folds: Annotated[int, typer.Option("--inner-folds", min=2, help="Folds that a search scores.")] = 4,
-    metric: Annotated[Metric, typer.Option("--metric", help="Error to make small.")] = Metric.male,
-    out: Annotated[
+    inner_folds: Annotated[int, typer.Option("--inner-folds", min=2, help="Number of inner folds.")] = 4,
+    metric: Annotated[Metric, typer.Option("--metric", help="Metric to minimise.")] = Metric.male,
+    output: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder of the search.", show_default="runs/tune-<recipe>"),
+        typer.Option("--output", "-o", metavar="DIR", help="Folder of the search.", show_default="runs/tune-<recipe>"),
     ] = None,
     device: DeviceOption = Device.auto,
     mirror: MirrorOption = None,
 ) -> None:
-    """Search for a better recipe, and score it on rows that the search never had.
+    """Search for a better recipe and score it on held-out rows.
 
     The folder receives best.yml (for `paraisite train`), trials.csv, tune.json, history.png and, from ten complete
     trials, importance.png.
@@ -121,7 +121,7 @@ def tune(
         complete, known_formulas = completed_recipe(loaded, mirror)
         space, left_out = load_space(complete, space_file, [change.partition("=")[0] for change in changes])
         how = Plan(trials, timeout, outer_folds, inner_folds, metric.value)
-        folder = out or Path("runs") / f"tune-{loaded.name}"
+        folder = output or Path("runs") / f"tune-{loaded.name}"
         search = Search(space, folder, how, mirror=mirror, device=device.value, say=_say)
     for line in left_out:
         _say(f"not searched: {line}")
@@ -132,20 +132,20 @@ def tune(
         outcomes = search.run()
     except KeyboardInterrupt:
         command = shlex.join(["paraisite", *sys.argv[1:]])
-        fail(f"interrupted; the same command goes on with the trials that are done:\n  {command}", INTERRUPTED)
+        fail(f"interrupted; to resume, repeat the command:\n  {command}", INTERRUPTED)
     except (RecipeError, DatasetError, ModelError, CheckpointError) as error:
         fail(str(error))
     result = write_results(search, outcomes)
     table = {}
     for fold in result["folds"]:
         for name in ("as_it_was", "best"):
-            table[f"fold {fold['fold']}, {'recipe as it was' if name == 'as_it_was' else 'best'}"] = fold["outer"][name]
-    say("scores on the outer folds, whose rows the search never had:")
+            table[f"fold {fold['fold']}, {'original recipe' if name == 'as_it_was' else 'best'}"] = fold["outer"][name]
+    say("scores on the outer folds, whose rows were held out from the search:")
     console().print(scores_table(table))
     say(LEGEND)
     best = result["folds"][result["chosen_fold"] - 1]
     say(f"best of fold {best['fold']}: {metric.value} {best['inner']['best']:.4f} in the search, ", nl=False)
-    say(f"{best['inner']['as_it_was']:.4f} as it was", nl=False)
+    say(f"{best['inner']['as_it_was']:.4f} for the original recipe", nl=False)
     found = best["best_trial"] > 1
     say(":" if found else "; nothing better was found")
     if found:

@@ -12,7 +12,16 @@ import typer
 
 from paraisite.cli.console import say
 from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
-from paraisite.cli.options import Device, DeviceOption, MirrorOption, PerSystemOption, WhereOption, tell_replaced
+from paraisite.cli.options import (
+    Device,
+    DeviceOption,
+    MirrorOption,
+    PerSystemOption,
+    SettingsOption,
+    WhereOption,
+    given,
+    tell_replaced,
+)
 
 EXAMPLES = """Examples:
 
@@ -23,22 +32,35 @@ EXAMPLES = """Examples:
   paraisite verify crystal.cif --quick -o quick/
   paraisite verify crystal.cif --potential ase.calculators.emt:EMT --reference --mesh 19 -o emt/
 
-Each crystal gets a folder of its own (input and relaxed structure, force constants that phonopy and phono3py read,
-kappa-*.hdf5, bands, result.json, figures), and a row of summary.csv. The same command with --resume goes on where an
-interrupted one stopped; docs/verify.md has the rest.
+Each crystal gets a folder (input and relaxed structure, force constants for phonopy and phono3py, kappa-*.hdf5, bands,
+result.json, figures) and a row of summary.csv. To resume an interrupted run, repeat the command with --resume.
+Details: docs/verify.md.
 
-With --quick there is result.json and a row only: velocities of sound, Debye temperature, Grüneisen parameter, heat
-capacity, minimum conductivities, and Slack's estimate, which ranks better than it measures.
+--quick writes only result.json and the row: sound velocities, Debye temperature, Grüneisen parameter, heat capacity,
+minimum conductivities and the Slack estimate, which ranks crystals but has large errors.
 
 \b
 Exit status: 0 if something has a result or is shown to be unstable; 1 if everything failed; 2 on wrong usage."""
 
 
+COMMON = (
+    "output", "table", "top", "where", "quick", "potential", "temperatures", "max_hours", "workers", "resume",
+    "settings", "quiet",
+)  # fmt: skip
+
 FULL_ONLY = (
     "temperatures", "mesh", "supercell", "max_atoms", "length", "fc2_supercell", "max_fc2_atoms", "reference",
     "snapshots", "fc3_cutoff", "lbte", "coherence", "isotopes", "born", "force", "seed",
 )  # fmt: skip
-"""Parameters that mean nothing to a quick look."""
+"""Parameters that --quick does not use."""
+
+FIELDS = {
+    "max_atoms": "max_supercell_atoms",
+    "max_fc2_atoms": "max_fc2_supercell_atoms",
+    "length": "supercell_length",
+    "max_memory": "max_memory_GB",
+}
+"""Fields of the settings that their options call otherwise."""
 
 
 def _positive(value: float | None) -> float | None:
@@ -61,173 +83,187 @@ def verify(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder of the results; one that holds some is refused without --resume.",
+            help="Folder of the results; existing results require --resume.",
         ),
     ] = Path("verified"),
     table: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="FILE", exists=True, dir_okay=False, help="Take the best rows of a screen's FILE.parquet."
+            "--from",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Verify the best rows of a table of `paraisite screen`.",
         ),
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, help="Rows to take with --from.")] = 10,
+    top: Annotated[int, typer.Option("--top", min=1, help="With --from: maximum number of rows.")] = 10,
     above: Annotated[
-        float | None, typer.Option("--above", help="With --from: look for kappa above this, the highest first.")
+        float | None, typer.Option("--above", help="With --from: lower limit on kappa; highest first.")
     ] = None,
     where: WhereOption = "",
     per_system: PerSystemOption = None,
     sample: Annotated[
-        int | None, typer.Option("--sample", metavar="N", min=1, help="N of the inputs at most, evenly drawn.")
+        int | None, typer.Option("--sample", metavar="N", min=1, help="Use at most N inputs, evenly spaced.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Sound, heat and Slack's estimate only: seconds, no supercells.")
+        bool, typer.Option("--quick", help="Sound velocities, heat capacity and Slack estimate only (seconds).")
     ] = False,
     potential: Annotated[
         str | None,
         typer.Option(
             "--potential",
             metavar="NAME|MODULE:FACTORY",
-            help="A registered potential, or what makes an ASE calculator.",
-            show_default="nequix-mp-1-pft; tensornet-matpes with --quick",
+            help="Registered potential, or Python factory of an ASE calculator.",
+            show_default="nequix-oam-1-pft; tensornet-matpes with --quick",
         ),
     ] = None,
     temperatures: Annotated[
-        str, typer.Option("--temperatures", metavar="FIRST:LAST:STEP|LIST", help="In K; 300 is always among them.")
+        str,
+        typer.Option(
+            "--temperatures", metavar="FIRST:LAST:STEP|LIST", help="Temperatures in K; 300 is always included."
+        ),
     ] = "100:1000:100",
     mesh: Annotated[
-        str, typer.Option("--mesh", metavar="auto|N|NxNxN", help="Wave vectors along each axis; auto converges.")
+        str,
+        typer.Option(
+            "--mesh", metavar="auto|N|NxNxN", help="Wave vectors along each axis; auto: until kappa converges."
+        ),
     ] = "auto",
     supercell: Annotated[
-        str, typer.Option("--supercell", metavar="auto|NxNxN", help="Multiples of the conventional cell.")
+        str, typer.Option("--supercell", metavar="auto|NxNxN", help="Supercell for fc3, in conventional cells.")
     ] = "auto",
-    max_atoms: Annotated[int | None, typer.Option("--max-atoms", min=1, help="Of a supercell.", show_default="100")] = (
-        None
-    ),
+    max_atoms: Annotated[
+        int | None,
+        typer.Option("--max-atoms", min=1, help="Maximum number of atoms per supercell (fc3).", show_default="100"),
+    ] = (None),
     fc2_supercell: Annotated[
         str,
-        typer.Option("--fc2-supercell", metavar="auto|NxNxN", help="Of the second order; auto: 20 Å, or --supercell."),
+        typer.Option(
+            "--fc2-supercell", metavar="auto|NxNxN", help="Supercell for the second-order force constants (fc2)."
+        ),
     ] = "auto",
     max_fc2_atoms: Annotated[
         int | None,
-        typer.Option("--max-fc2-atoms", min=1, help="Of one of the second order.", show_default="350"),
+        typer.Option("--max-fc2-atoms", min=1, help="Maximum number of atoms per supercell (fc2).", show_default="350"),
     ] = None,
     length: Annotated[
         float | None,
         typer.Option(
             "--supercell-length",
             metavar="ANGSTROM",
-            help="Enough for a supercell.",
+            help="Target diameter of the inscribed sphere (fc3).",
             show_default="12",
             callback=_positive,
         ),
     ] = None,
     reference: Annotated[
-        bool, typer.Option("--reference", help="Finite displacements instead of random snapshots.")
+        bool, typer.Option("--reference", help="Use finite displacements instead of random snapshots.")
     ] = False,
     snapshots: Annotated[
-        int | None, typer.Option("--snapshots", min=2, help="Random snapshots; an even number, half are opposites.")
+        int | None, typer.Option("--snapshots", min=2, help="Number of random snapshots (even).")
     ] = None,
     fc3_cutoff: Annotated[
         float | None,
         typer.Option(
-            "--fc3-cutoff", metavar="ANGSTROM", help="Range of third-order force constants.", callback=_positive
+            "--fc3-cutoff",
+            metavar="ANGSTROM",
+            help="Cutoff distance of the third-order force constants.",
+            callback=_positive,
         ),
     ] = None,
     lbte: Annotated[
-        bool, typer.Option("--lbte", help="Solve the linearised Boltzmann equation, not its relaxation-time form.")
+        bool,
+        typer.Option(
+            "--lbte", help="Solve the linearised Boltzmann equation instead of the relaxation-time approximation."
+        ),
     ] = False,
     coherence: Annotated[
-        bool, typer.Option("--coherence/--no-coherence", help="The coherence term of the Wigner transport equation.")
+        bool,
+        typer.Option("--coherence/--no-coherence", help="Include the coherence term of the Wigner transport equation."),
     ] = True,
-    isotopes: Annotated[bool, typer.Option("--isotopes", help="Scattering by the natural isotopes.")] = False,
+    isotopes: Annotated[
+        bool, typer.Option("--isotopes", help="Include isotope scattering (natural abundances).")
+    ] = False,
     born: Annotated[
         Path | None,
         typer.Option(
-            "--born", metavar="FILE|DIR", exists=True, help="Born charges (phonopy's BORN); a folder has ID.BORN."
+            "--born",
+            metavar="FILE|DIR",
+            exists=True,
+            help="Born charges: a BORN file of phonopy, or a folder of ID.BORN.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="A conductivity in spite of imaginary modes.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of the random snapshots.")] = 0,
-    max_hours: Annotated[float, typer.Option("--max-hours", help="Bound for one crystal.", callback=_positive)] = 1.0,
+    force: Annotated[bool, typer.Option("--force", help="Compute kappa despite imaginary modes.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed for the displacements.")] = 0,
+    max_hours: Annotated[float, typer.Option("--max-hours", help="Time limit per crystal.", callback=_positive)] = 1.0,
     max_memory: Annotated[
-        float, typer.Option("--max-memory", metavar="GB", help="Bound for one crystal.", callback=_positive)
+        float, typer.Option("--max-memory", metavar="GB", help="Memory limit per crystal.", callback=_positive)
     ] = 10.0,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Crystals at a time.")] = 1,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Of each worker.")] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what DIR holds.")] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="With --resume: try failed crystals again.")] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Number of worker processes.")] = 1,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads per worker.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in DIR.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="With --resume: repeat failed crystals.")] = False,
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
             metavar="NAME|DIR",
-            help="Model to compare with: its networks that never saw the formula, if it has such.",
+            help="Model to compare with; members not trained on the formula are used where possible.",
             show_default="kappa",
             callback=tell_replaced,
         ),
     ] = None,
-    no_predict: Annotated[bool, typer.Option("--no-predict", help="Compare with no prediction.")] = False,
+    no_predict: Annotated[bool, typer.Option("--no-predict", help="Omit the comparison with predictions.")] = False,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures.")] = True,
+    settings: SettingsOption = None,
     device: DeviceOption = Device.cpu,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Hide progress.")] = False,
     mirror: MirrorOption = None,
 ) -> None:
-    """Compute lattice thermal conductivities with an interatomic potential and phono3py, beside predicted ones."""
+    """Compute lattice thermal conductivities with an interatomic potential and phono3py, next to predictions."""
     load_libraries()
     with wrong_usage():
+        from paraisite.files.settings import read_settings
         from paraisite.model.registry import DEFAULT
         from paraisite.phonons.potentials import full_name
-        from paraisite.phonons.settings import DEFAULT_POTENTIAL, QUICK_POTENTIAL, QuickSettings, Settings
+        from paraisite.phonons.settings import QuickSettings, Settings
         from paraisite.phonons.subject import shortlisted, subjects
         from paraisite.phonons.verify import Verification, missing_packages
 
         missing_packages()
         if not inputs and table is None:
             raise ValueError("name crystals to verify, a dataset, or a table with --from")
-        for given, parameters, reason in (
-            (quick, FULL_ONLY, "means nothing to --quick, which computes no conductivity; leave it out"),
-            (table is None, ("top", "above", "where", "per_system"), "chooses rows of a table: name one with --from"),
-            (table is not None, ("sample",), "draws from inputs; with --from use --top"),
-            (table is not None, ("model", "no_predict"), "means nothing with --from, whose table holds predictions"),
-            (supercell != "auto", ("max_atoms", "length"), "bounds a supercell that is chosen; here one is given"),
+        for unused, parameters, reason in (
+            (quick, FULL_ONLY, "has no effect with --quick; leave it out"),
+            (table is None, ("top", "above", "where", "per_system"), "requires --from"),
+            (table is not None, ("sample",), "cannot be used with --from; use --top"),
+            (
+                table is not None,
+                ("model", "no_predict"),
+                "has no effect with --from, whose table holds the predictions",
+            ),
+            (supercell != "auto", ("max_atoms", "length"), "has no effect with --supercell; leave one out"),
             (
                 supercell != "auto" or fc2_supercell != "auto",
                 ("max_fc2_atoms",),
-                "bounds one that is chosen; here one is given",
+                "has no effect with --supercell or --fc2-supercell; leave one out",
             ),
-            (reference, ("snapshots", "seed"), "means nothing to --reference, which takes no random snapshots"),
-            (not resume, ("retry",), "goes on with a folder: say --resume too"),
+            (reference, ("snapshots", "seed"), "has no effect with --reference, which displaces atoms one by one"),
+            (not resume, ("retry",), "requires --resume"),
         ):
-            if given:
+            if unused:
                 _refuse(ctx, parameters, reason)
         if snapshots is not None and snapshots % 2:
             raise ValueError(
-                f"--snapshots {snapshots}: half of them are the opposites of the others; give an even number"
+                f"--snapshots {snapshots}: snapshots come in pairs of opposite displacements; give an even number"
             )
-        name = full_name(potential or (QUICK_POTENTIAL if quick else DEFAULT_POTENTIAL))
-        bounds = {"max_hours": max_hours, "max_memory_GB": max_memory}
-        chosen: dict[str, Any] = {
-            "temperatures": _temperatures(temperatures),
-            "reference": reference,
-            "snapshots": snapshots,
-            "fc3_cutoff": fc3_cutoff,
-            "lbte": lbte,
-            "coherence": coherence,
-            "isotopes": isotopes,
-            "force": force,
-            "seed": seed,
-            "mesh": _multiples(mesh, "--mesh"),
-            "supercell": _multiples(supercell, "--supercell"),
-            "fc2_supercell": _multiples(fc2_supercell, "--fc2-supercell"),
-        }
-        bounds_of_size = {
-            "max_supercell_atoms": max_atoms,
-            "max_fc2_supercell_atoms": max_fc2_atoms,
-            "supercell_length": length,
-        }
-        chosen |= {name: value for name, value in bounds_of_size.items() if value is not None}
-        settings: Settings | QuickSettings
-        settings = QuickSettings(potential=name, **bounds) if quick else Settings(potential=name, **bounds, **chosen)
+        kind: type[Settings | QuickSettings] = QuickSettings if quick else Settings
+        chosen: dict[str, Any] = read_settings(settings, kind, PARSERS) if settings is not None else {}
+        for parameter, value in given(ctx).items():
+            if (field := FIELDS.get(parameter, parameter)) in kind.model_fields:
+                parse = PARSERS.get(field)
+                chosen[field] = parse(value, f"--{field.replace('_', '-')}") if parse is not None else value
+        chosen["potential"] = full_name(chosen.get("potential", kind.model_fields["potential"].default))
         if table is not None:
             from paraisite.screening.shortlist import Wish, condition
 
@@ -236,12 +272,12 @@ def verify(
         else:
             found = subjects(inputs or (), mirror, None if no_predict else model or DEFAULT, sample)
         if not found:
-            nothing = f"no row of {table} is wanted" if table is not None else "the inputs hold no crystal"
-            raise ValueError(f"there is nothing to verify: {nothing}")
+            nothing = f"no row of {table} meets the conditions" if table is not None else "the inputs hold no crystal"
+            raise ValueError(f"nothing to verify: {nothing}")
         verification = Verification(
             found,
             output,
-            settings,
+            kind(**chosen),
             mirror=mirror,
             device=device.value,
             born=born,
@@ -269,7 +305,7 @@ def _refuse(ctx: typer.Context, parameters: Sequence[str], reason: str) -> None:
             raise ValueError(f"{parameter.opts[0]} {reason}")
 
 
-def _temperatures(text: str) -> tuple[float, ...]:
+def _temperatures(text: str, place: str) -> tuple[float, ...]:
     """Parse ``FIRST:LAST:STEP`` or a list."""
     try:
         if ":" not in text:
@@ -282,10 +318,10 @@ def _temperatures(text: str) -> tuple[float, ...]:
             raise ValueError
         return tuple(first + i * step for i in range(int((last - first) / step + 1e-9) + 1))
     except ValueError:
-        raise ValueError(f"--temperatures {text}: write FIRST:LAST:STEP, such as 100:1000:100, or 300,600") from None
+        raise ValueError(f"{place} {text}: write FIRST:LAST:STEP, such as 100:1000:100, or 300,600") from None
 
 
-def _multiples(text: str, option: str) -> tuple[int, int, int] | None:
+def _multiples(text: str, place: str) -> tuple[int, int, int] | None:
     """Parse ``auto``, ``N`` or ``NxNxN``."""
     if text == "auto":
         return None
@@ -293,4 +329,13 @@ def _multiples(text: str, option: str) -> tuple[int, int, int] | None:
     if len(parts) in (1, 3) and all(part.isdecimal() and int(part) > 0 for part in parts):
         a, b, c = (int(part) for part in (parts * 3 if len(parts) == 1 else parts))
         return a, b, c
-    raise ValueError(f"{option} {text}: write auto, a number such as 11, or three such as 11x11x7")
+    raise ValueError(f"{place} {text}: write auto, a number such as 11, or three such as 11x11x7")
+
+
+PARSERS = {
+    "temperatures": _temperatures,
+    "mesh": _multiples,
+    "supercell": _multiples,
+    "fc2_supercell": _multiples,
+}
+"""For settings that may be written as text."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from paraisite.crystals.budget import largest
-from paraisite.crystals.files import ARCHIVES, DAMAGED, MAX_FILE_BYTES, MAX_JSON_BYTES, open_regular, split_name
+from paraisite.crystals.files import DAMAGED, MAX_FILE_BYTES, open_regular
+from paraisite.crystals.formats import FORMATS, split_name
 from paraisite.crystals.rejection import Rejection
 from paraisite.crystals.zip_index import ZipMember
 
@@ -139,14 +140,16 @@ def is_wanted(name: str) -> bool:
 
 
 def _limit(name: str, packed: int | None) -> int:
-    most = MAX_JSON_BYTES if split_name(name)[1] == "json" else MAX_FILE_BYTES
+    kind = split_name(name)[1]
+    most = FORMATS[kind].max_bytes if kind else MAX_FILE_BYTES
     return most if packed is None else min(most, largest(packed))
 
 
 def _objection(name: str, size: int, packed: int | None) -> str:
     if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or name[1:2] == ":":
         return "the member's name leaves the archive; rename it to a plain relative name"
-    if split_name(name)[1] in ARCHIVES:
+    kind = split_name(name)[1]
+    if kind and FORMATS[kind].takes == "archive":
         return "an archive inside an archive is not read; unpack it and give it by itself"
     if size > (limit := _limit(name, packed)):
         return f"{size >> 20} MiB unpacked is more than the limit of {limit >> 20} MiB; split the file"

@@ -60,10 +60,13 @@ class _Database:
     def _rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of an answer; the clock runs for each anew."""
         self._end = time.monotonic() + SECONDS
-        answer = self._connection.execute(sql)
-        while (row := answer.fetchone()) is not None:
-            yield row
-            self._end = time.monotonic() + SECONDS
+        try:
+            answer = self._connection.execute(sql)
+            while (row := answer.fetchone()) is not None:
+                yield row
+                self._end = time.monotonic() + SECONDS
+        except MemoryError:  # of a damaged length
+            raise sqlite3.DataError("a value is too large") from None
 
     def count(self) -> int:
         """Rows of the table of systems; none where it is missing, or computed: a view without an end, say."""
@@ -110,6 +113,19 @@ def read_db(path: Path, *, id: str, source: str) -> Iterator[Crystal | Rejection
                 yield guarded(label, place, _of_row, row, label, place)
     except sqlite3.Error as error:
         yield Rejection(id, source, f"the database cannot be read to its end ({error}); copy or write it again")
+
+
+def values_db(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the id of each row, and what stands under its key-value pairs and data.
+
+    Raises
+    ------
+    sqlite3.Error
+        If the file is damaged.
+    """
+    with closing(_Database(path)) as database:
+        for row in database.rows() if database.count() else ():
+            yield row["id"], {**_texts(row.get("data")), **_texts(row.get("key_value_pairs"))}
 
 
 def _of_row(row: Mapping[str, Any], id: str, source: str) -> Crystal:

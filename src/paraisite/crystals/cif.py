@@ -93,6 +93,7 @@ def _crystal(tags: Tags, id: str, source: str, disorder: Disorder) -> Crystal:
     formula = formula_content(tags.text("_chemical_formula_sum"))
     sites = asymmetric_unit(tags, frozenset(formula))
     sites.notes[:0] = [*tags.notes, *notes]
+    hydrogen_mass = sites.hydrogen_mass
     found = symmetry(tags, unit_cell)
     multiplicities = [cif.as_number(m) for m in tags.column("_atom_site_symmetry_multiplicity")] if found.named else []
     sites = expand(sites, found, cell, Content(formula, tags.number("_cell_formula_units_z"), multiplicities))
@@ -103,7 +104,7 @@ def _crystal(tags: Tags, id: str, source: str, disorder: Disorder) -> Crystal:
     sites.notes += contradictions(tags, unit_cell.volume, numbers, whole=whole)
     if found.group == UNSTATED:
         sites.notes.append("the file states no symmetry and was read as P 1; if atoms are missing, add its space group")
-    return Crystal(cell, numbers, positions, id, source, tuple(sites.notes))
+    return Crystal(cell, numbers, positions, id, source, tuple(sites.notes), hydrogen_mass)
 
 
 def _unusual(tags: Tags) -> list[str]:

@@ -12,7 +12,8 @@ from gemmi import cif
 
 from paraisite.crystals.check import MAX_SITES
 from paraisite.crystals.cif_tags import COORDINATES, Tags
-from paraisite.crystals.elements import SYMBOLS, is_isotope, label_number, mixture, species_number
+from paraisite.crystals.elements import SYMBOLS, label_number, mixture, species_number
+from paraisite.crystals.isotopes import heavy_hydrogen
 from paraisite.crystals.rejection import CrystalError
 from paraisite.crystals.sites import Sites, first_bad, unknown_element
 
@@ -55,7 +56,7 @@ def asymmetric_unit(tags: Tags, elements: frozenset[int]) -> Sites:
         raise CrystalError(f"{names[site]} has {COORDINATES[axis]} = {given}, not a number; correct or remove the site")
     plain = {symbol: species_number(cif.as_string(symbol)) for symbol in set(types)}
     species: list[dict[int, float]] = []
-    heavy: list[str] = []
+    hydrogen: list[tuple[str, str]] = []
     simple = bool(types) and min(plain.values()) > 1 and not isinstance(keep, list)
     if simple:  # nearly always
         species = [{plain[symbol]: occupancy} for symbol, occupancy in zip(types, occupancies, strict=True)]
@@ -73,17 +74,16 @@ def asymmetric_unit(tags: Tags, elements: frozenset[int]) -> Sites:
                 both = " and ".join(SYMBOLS[z] for z in shares)
                 raise CrystalError(f"{names[i]} is shared by {both}; give each a line with its occupancy")
             species.append({z: share * occupancies[i] for z, share in shares.items()})
-            if shares.keys() == {1} and is_isotope(symbol or label):
-                heavy.append(names[i])
-    if heavy:
-        others = f" and {len(heavy) - 1} more" if len(heavy) > 1 else ""
-        notes.append(f"{heavy[0]}{others} is deuterium or tritium and was read as H, whose isotopes the model ignores")
+            if 1 in shares:
+                hydrogen.append((names[i], symbol or label))
+    heavy, mass = heavy_hydrogen(hydrogen)
+    notes += heavy
     if isinstance(keep, list):
         names, labels = [names[i] for i in keep], [labels[i] for i in keep if labels]
     if labels and (wet := _hydrated(labels, species)):
         notes.append(f"the label {wet} stands for water or hydroxyl, but no hydrogen has a site: atoms may be missing")
     whole = set(occupancies) == {1.0} and (simple or all(share == 1 for s in species for share in s.values()))
-    return Sites(positions, species, names, notes, whole)
+    return Sites(positions, species, names, notes, whole, mass)
 
 
 class _Names(Sequence[str]):

@@ -36,6 +36,8 @@ class Crystal:
         Path (and member, block or index) the crystal was read from.
     notes : tuple of str
         What a reader changed or assumed, e.g. the majority species taken on a disordered site.
+    hydrogen_mass : float or None
+        Atomic mass of hydrogen in u, where all of it is deuterium or all of it tritium; for phonons.
     """
 
     cell: np.ndarray
@@ -44,6 +46,7 @@ class Crystal:
     id: str = ""
     source: str = ""
     notes: tuple[str, ...] = field(default=())
+    hydrogen_mass: float | None = None
 
     @property
     def n_sites(self) -> int:
@@ -166,4 +169,7 @@ class Crystal:
         """Return the same crystal as a periodic `ase.Atoms`."""
         from ase import Atoms
 
-        return Atoms(numbers=self.numbers, cell=self.cell, scaled_positions=self.positions, pbc=True)
+        atoms = Atoms(numbers=self.numbers, cell=self.cell, scaled_positions=self.positions, pbc=True)
+        if self.hydrogen_mass is not None:
+            atoms.arrays["masses"] = np.where(self.numbers == 1, self.hydrogen_mass, atoms.get_masses())
+        return atoms

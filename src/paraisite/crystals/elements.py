@@ -129,11 +129,6 @@ def mixture(text: str) -> dict[int, float]:
     return shares
 
 
-def is_isotope(symbol: str) -> bool:
-    """Tell whether the name of a species or a label of hydrogen means deuterium or tritium."""
-    return re.match(r"\s*(?:[DT](?![a-z])|[23]H)", symbol) is not None
-
-
 def _number(symbol: str) -> int:
     return 1 if symbol == "D" else NUMBERS.get(symbol, 0)
 

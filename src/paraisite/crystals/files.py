@@ -1,47 +1,12 @@
-"""What a file is: format by content and name, stems, and bytes to text."""
+"""Files: opened with care, within limits, and their bytes as text."""
 
 from __future__ import annotations
 
 import lzma
 import os
-import re
 import stat
 import zlib
-from functools import lru_cache
-from typing import IO, Literal
-
-Format = Literal["cif", "poscar", "xyz", "json", "jsonl", "db", "zip", "tar", "gz"]
-
-SUFFIXES: dict[str, Format] = {
-    ".cif": "cif",
-    ".mcif": "cif",
-    ".poscar": "poscar",
-    ".contcar": "poscar",
-    ".vasp": "poscar",
-    ".xyz": "xyz",
-    ".extxyz": "xyz",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".db": "db",
-    ".zip": "zip",
-    ".tar": "tar",
-    ".tgz": "tar",
-    ".tar.gz": "tar",
-    ".tar.bz2": "tar",
-    ".tar.xz": "tar",
-}
-"""Format by extension. Any of them may be followed by one of `PACKED`."""
-
-PACKED = (".gz", ".bz2", ".xz")
-"""Suffixes of packed files."""
-
-_BY_LENGTH = sorted(SUFFIXES, key=len, reverse=True)
-
-ARCHIVES = ("zip", "tar")
-
-_CRYSTAL = "|".join(re.escape(suffix) for suffix, kind in SUFFIXES.items() if kind in ("cif", "poscar", "xyz", "json"))
-_CRYSTAL_SUFFIX = re.compile(rf"({_CRYSTAL})({'|'.join(map(re.escape, PACKED))})?$", re.IGNORECASE)
+from typing import IO
 
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What reading or unpacking a damaged file raises."""
@@ -54,58 +19,6 @@ MAX_JSON_BYTES = 512 << 20
 
 HEAD_BYTES = 1 << 16
 """How much of a file the format is sniffed from."""
-
-KNOWN = "CIF, POSCAR, extended XYZ, pymatgen JSON or JSON Lines, ASE database, .zip, .tar(.gz)"
-
-
-@lru_cache(maxsize=256)
-def split_name(name: str) -> tuple[str, Format | None]:
-    """Stem and format of a file name; the format is None where the name does not tell.
-
-    >>> split_name("data/mp-149.cif.gz")
-    ('mp-149', 'cif')
-    """
-    base = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    lower = base.lower()
-    if lower.endswith(PACKED) and not lower.endswith(tuple(f".tar{packed}" for packed in PACKED)):
-        base = base[: base.rindex(".")]
-        lower = lower[: len(base)]
-    for suffix in _BY_LENGTH:
-        if lower.endswith(suffix) and len(base) > len(suffix):
-            return base[: -len(suffix)], SUFFIXES[suffix]
-    if base.startswith(("POSCAR", "CONTCAR")):
-        return base, "poscar"
-    return base.rsplit(".", 1)[0] or base, None
-
-
-def without_suffix(name: str) -> str:
-    """Name without the suffix of a file of one or several crystals, such as ``.cif``, ``.vasp`` or ``.cif.gz``."""
-    match = _CRYSTAL_SUFFIX.search(name)
-    return name[: match.start()] if match and match.start() else name
-
-
-def sniff(head: bytes) -> Format | None:
-    """Format that the first bytes of a file show beyond doubt, else None."""
-    if head.startswith(b"\x1f\x8b"):
-        return "gz"
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "zip"
-    if head.startswith(b"SQLite format 3\0"):
-        return "db"
-    if head[257:262] == b"ustar":
-        return "tar"
-    text = to_text(head)
-    lines = text.splitlines()
-    # before the others: its first line may say anything
-    if len(lines) >= 7 and _numbers(lines[1]) in (1, 3) and all(_numbers(line) == 3 for line in lines[2:5]):
-        return "poscar"
-    if text.lstrip()[:1] in ("{", "["):
-        return "json"
-    if re.search(r"^\s*data_\S*\s*$", text, re.MULTILINE | re.IGNORECASE):
-        return "cif"
-    if len(lines) >= 2 and lines[0].strip().isdigit() and re.search(r"lattice|properties", lines[1], re.IGNORECASE):
-        return "xyz"
-    return None
 
 
 def to_text(data: bytes) -> str:
@@ -149,15 +62,3 @@ def is_readable(path: str | os.PathLike[str], mode: int) -> bool:
 def is_binary(data: bytes) -> bool:
     """Whether the bytes are no text: they hold a NUL."""
     return b"\0" in data[:HEAD_BYTES]
-
-
-def _numbers(line: str) -> int:
-    """Count of numbers at the start of a line, up to three."""
-    n = 0
-    for word in line.split()[:3]:
-        try:
-            float(word)
-        except ValueError:
-            break
-        n += 1
-    return n

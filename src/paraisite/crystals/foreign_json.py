@@ -11,7 +11,7 @@ import numpy as np
 from paraisite.crystals.check import MAX_SITES, check_periodic
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import species_number
-from paraisite.crystals.isotopes import isotope_note
+from paraisite.crystals.isotopes import heavy_hydrogen
 from paraisite.crystals.rejection import CrystalError
 from paraisite.crystals.sites import Disorder, Sites, order, unknown_element
 
@@ -176,8 +176,9 @@ def _ordered(
         raise CrystalError("the structure has no sites; give at least one atom")
     sites = Sites(positions, species, names)
     numbers, positions = order(sites, disorder)
-    notes = (isotope_note(f"site {i}", symbol) for i, symbol in enumerate(symbols, start=1))
-    return Crystal(cell, numbers, positions, id, source, (*sites.notes, *filter(None, notes)))
+    hydrogen = [(f"site {i} ({symbol})", symbol) for i, symbol in enumerate(symbols, 1) if species_number(symbol) == 1]
+    heavy, mass = heavy_hydrogen(hydrogen)
+    return Crystal(cell, numbers, positions, id, source, (*sites.notes, *heavy), mass)
 
 
 def record_id(record: Mapping[str, Any]) -> str:

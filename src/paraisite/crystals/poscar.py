@@ -10,7 +10,7 @@ import numpy as np
 from paraisite.crystals.check import MAX_SITES
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import NUMBERS, SYMBOLS, species_number
-from paraisite.crystals.isotopes import isotope_note
+from paraisite.crystals.isotopes import heavy_hydrogen
 from paraisite.crystals.rejection import CrystalError
 
 _FORM = "it needs a scale, three lattice vectors, element names, their counts and as many coordinate lines"
@@ -64,7 +64,8 @@ def read_poscar(text: str, id: str, source: str) -> Crystal:
         )
     if mode + 1 + n < len(lines) and _is_site(lines[mode + 1 + n]):
         notes.append(f"line {mode + 2 + n} and what follows were left out, as line {at + 1} counts {n} atoms")
-    notes += [note for name in names[: len(counts)] if (note := isotope_note("line 6", name))]
+    heavy, mass = heavy_hydrogen([(f"line {at} ({s})", s) for s in names[: len(counts)] if species_number(s) == 1])
+    notes += heavy
     cell, scale = _cell(lines)
     positions = np.array([_floats(line, mode + 2 + i) for i, line in enumerate(coordinates)]).reshape(n, 3)
     if lines[mode].strip()[:1] in ("c", "C", "k", "K"):
@@ -72,7 +73,7 @@ def read_poscar(text: str, id: str, source: str) -> Crystal:
             raise CrystalError("the cell has no volume; correct the lattice vectors")
         positions = np.linalg.solve(cell.T, (positions * scale).T).T
     numbers = np.repeat(np.array([species_number(s) for s in symbols], dtype=np.int64), counts)
-    return Crystal(cell, numbers, positions, id, source, tuple(notes))
+    return Crystal(cell, numbers, positions, id, source, tuple(notes), mass)
 
 
 def _line_of_counts(lines: Sequence[str]) -> int | None:

@@ -16,7 +16,7 @@ from paraisite.crystals.elements import species_number
 from paraisite.crystals.files import MAX_FILE_BYTES
 from paraisite.crystals.foreign_json import array, foreign_reader, listed, number, record_id
 from paraisite.crystals.guard import guarded
-from paraisite.crystals.isotopes import isotope_note
+from paraisite.crystals.isotopes import heavy_hydrogen
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Disorder, Sites, order, unknown_element
 
@@ -264,7 +264,7 @@ def _pymatgen(structure: Mapping[str, Any], id: str, source: str, disorder: Diso
         raise CrystalError(f"{len(entries)} sites are more than the limit of {MAX_SITES}; give the primitive cell")
     species: list[dict[int, float]] = []
     names: list[str] = []
-    notes: list[str] = []
+    hydrogen: list[tuple[str, str]] = []
     try:
         for i, entry in enumerate(entries, start=1):
             parts = entry["species"]
@@ -275,8 +275,8 @@ def _pymatgen(structure: Mapping[str, Any], id: str, source: str, disorder: Diso
                 symbol = str(part["element"])
                 if not (z := species_number(symbol)):
                     raise unknown_element(names[-1], symbol)
-                if z == 1 and (note := isotope_note(f"site {i}", symbol)):
-                    notes.append(note)
+                if z == 1:
+                    hydrogen.append((names[-1], symbol))
                 content[z] = content.get(z, 0.0) + float(part["occu"])
             species.append(content)
     except CrystalError:
@@ -284,9 +284,10 @@ def _pymatgen(structure: Mapping[str, Any], id: str, source: str, disorder: Diso
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
         raise _site_error(len(species) + 1, entries[len(species)]) from None
     positions = _positions([entry.get("abc") for entry in entries])
-    sites = Sites(positions, species, names, notes)
+    heavy, mass = heavy_hydrogen(hydrogen)
+    sites = Sites(positions, species, names, heavy)
     numbers, positions = order(sites, disorder)
-    return Crystal(cell, numbers, positions, id, source, tuple(sites.notes))
+    return Crystal(cell, numbers, positions, id, source, tuple(sites.notes), mass)
 
 
 def _site_error(i: int, entry: Any) -> CrystalError:

@@ -16,14 +16,18 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from paraisite.crystals import files
-from paraisite.crystals.archive import Bounded, Member, is_wanted, read_tar, read_zip
+from paraisite.crystals.archive import Bounded, Member, is_wanted, read_tar
 from paraisite.crystals.budget import largest
 from paraisite.crystals.check import check, summary
 from paraisite.crystals.crystal import Crystal
-from paraisite.crystals.guard import SECONDS, TimeExceeded, arm, cause, explain, guarded, rearm
+from paraisite.crystals.formats import FORMATS, Format, Opened, is_archive, recognise, sniff, split_name, titles
+from paraisite.crystals.guard import SECONDS, cause, explain
+from paraisite.crystals.known_formats import NESTED
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Disorder
+from paraisite.crystals.streams import Prefixed
 from paraisite.crystals.vacuum import check_vacuum
+from paraisite.processes.limits import TimeExceeded, arm, rearm
 
 _UNPACKERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
@@ -31,10 +35,8 @@ _UNPACKERS: dict[bytes, Callable[..., Any]] = {
     b"\xfd7zXZ": lzma.LZMAFile,
 }
 
-MAX_NESTED = 200
+MAXNESTED = 200
 """How deep folders may be nested."""
-
-_NESTED = "an archive inside an archive is not read; unpack it and give it by itself"
 
 Item = Crystal | Rejection
 
@@ -85,28 +87,22 @@ def count(inputs: Iterable[str | Path]) -> int | None:
 
 
 def _count_file(path: Path) -> int | None:
-    kind = files.split_name(path.name)[1]
+    kind = split_name(path.name)[1]
+    if str(path) == "-":
+        return None
+    if kind is None:
+        return 1
+    counter = FORMATS[kind].count
     try:
-        if str(path) == "-" or kind in ("json", "jsonl", "xyz", "tar"):
-            return None
-        if kind == "zip":
-            with files.open_regular(path) as file, zipfile.ZipFile(file) as archive:
-                names = [n for n in archive.namelist() if not n.endswith("/") and is_wanted(n)]
-            many = any(files.split_name(name)[1] in ("json", "jsonl", "xyz") for name in names)
-            return None if many else max(len(names), 1)
-        if kind == "db":
-            from paraisite.crystals.ase_db import count_db
-
-            return max(count_db(path), 1)
+        return None if counter is None else counter(path)
     except (OSError, zipfile.BadZipFile, sqlite3.Error):
-        pass
-    return 1
+        return 1
 
 
 def paths(item: str) -> Iterator[Path | Rejection]:
     """Files that an input stands for, in order; ``-`` stays as it is."""
     path = Path(item)
-    id = files.split_name(item)[0]
+    id = split_name(item)[0]
     try:
         if item == "-":
             yield path
@@ -131,7 +127,7 @@ def paths(item: str) -> Iterator[Path | Rejection]:
     except (OSError, ValueError) as error:
         yield Rejection(id, item, f"the path cannot be used ({cause(error)}); check it and its permissions")
     except RecursionError:  # of glob
-        yield Rejection(id, item, f"folders are nested more than {MAX_NESTED} deep; give a folder further inside")
+        yield Rejection(id, item, f"folders are nested more than {MAXNESTED} deep; give a folder further inside")
 
 
 def _walk(folder: Path) -> Iterator[Path | Rejection]:
@@ -160,19 +156,19 @@ def _walk(folder: Path) -> Iterator[Path | Rejection]:
         for entry in entries:
             inner = path / entry.name
             if os.path.isdir(entry):  # it raises nothing where permission is missing
-                if depth == MAX_NESTED:
-                    reason = f"folders are nested more than {MAX_NESTED} deep; give a folder further inside"
+                if depth == MAXNESTED:
+                    reason = f"folders are nested more than {MAXNESTED} deep; give a folder further inside"
                     left.append(Rejection(entry.name, str(inner), reason))
                 elif not entry.name.startswith("."):
                     left.append((inner, depth + 1))
             elif is_wanted(entry.name):
                 left.append(inner if os.path.isfile(entry) or not os.path.exists(entry) else _special(inner))
     if not found:
-        yield Rejection(folder.name, str(folder), f"the folder holds no crystal file; known formats: {files.KNOWN}")
+        yield Rejection(folder.name, str(folder), f"the folder holds no crystal file; known formats: {titles()}")
 
 
 def _special(path: Path) -> Rejection:
-    return Rejection(files.split_name(str(path))[0], str(path), f"{files.SPECIAL}; give a regular file")
+    return Rejection(split_name(str(path))[0], str(path), f"{files.SPECIAL}; give a regular file")
 
 
 def _read_input(item: str, disorder: Disorder, vacuum: bool) -> Iterator[Item]:
@@ -181,7 +177,7 @@ def _read_input(item: str, disorder: Disorder, vacuum: bool) -> Iterator[Item]:
             yield path
             continue
         source = str(path)
-        id = "stdin" if source == "-" else files.split_name(path.name)[0]
+        id = "stdin" if source == "-" else split_name(path.name)[0]
         found = _read_stdin(disorder) if source == "-" else _read_path(path, disorder)
         for crystal in _to_the_end(found, id, source, "the file"):
             yield checked(crystal, vacuum=vacuum)
@@ -225,7 +221,7 @@ def _read_stdin(disorder: Disorder) -> Iterator[Item]:
 
 def _read_path(path: Path, disorder: Disorder) -> Iterator[Item]:
     with files.open_regular(path) as file:
-        yield from _read_stream(file, path.name, files.split_name(path.name)[0], str(path), disorder, path)
+        yield from _read_stream(file, path.name, split_name(path.name)[0], str(path), disorder, path)
 
 
 def _read_stream(
@@ -238,70 +234,49 @@ def _read_stream(
     packed: int | None = None,
 ) -> Iterator[Item]:
     """Read a binary stream: a file (`path` given), an archive member (of `packed` bytes) or standard input."""
-    raw = _Prefixed(file)
-    stream: _Prefixed = raw
+    raw = Prefixed(file)
+    stream: Prefixed = raw
     head = raw.head
     for magic, unpack in _UNPACKERS.items():
         if head.startswith(magic):
-            stream, path = _Prefixed(cast("IO[bytes]", Bounded(unpack(raw), lambda: raw.consumed))), None
+            stream, path = Prefixed(cast("IO[bytes]", Bounded(unpack(raw), lambda: raw.consumed))), None
             head = stream.head
     if not head:
         yield Rejection(id, source, "the file is empty; write it again")
         return
-    named = files.split_name(name)[1]
-    kind = files.sniff(head) or named
-    if kind == "json" and named == "jsonl":
-        kind = "jsonl"
+    format = recognise(head, name)
 
     def bytes_read() -> int:
         return raw.consumed if packed is None else packed
 
-    if kind in files.ARCHIVES:
-        yield from _read_archive(kind, raw, stream, id, source, disorder)
-    elif kind == "db":
-        yield from _read_db(head, path, id, source)
-    elif kind is None:
-        yield Rejection(id, source, f"the format is not recognised; known formats: {files.KNOWN}")
+    opened = Opened(id, source, disorder, path, raw, stream, bytes_read)
+    if format is None:
+        yield Rejection(id, source, f"the format is not recognised; known formats: {titles()}")
+    elif format.takes == "archive":
+        yield from _read_archive(format, opened)
+    elif format.takes == "file":
+        yield from format.read(opened)
     elif files.is_binary(head):
         yield Rejection(id, source, "the file holds binary data, not text; write it again (as UTF-8)")
-    elif kind in ("xyz", "jsonl"):
-        lines = _lines(stream)
-        if kind == "xyz":
-            from paraisite.crystals.xyz import read_xyz
-
-            yield from read_xyz(lines, id=id, source=source)
-        else:
-            from paraisite.crystals.pymatgen_json import read_jsonl
-
-            yield from read_jsonl(lines, id=id, source=source, disorder=disorder, bytes_read=bytes_read)
+    elif format.takes == "lines":
+        yield from format.read(_lines(stream), opened)
     else:
-        most = files.MAX_JSON_BYTES if kind == "json" else files.MAX_FILE_BYTES
+        most = format.max_bytes
         text = _text(stream, most, bytes_read)
         if text is None:
-            remedy = "write JSON Lines (.jsonl)" if kind == "json" else "split it"
             limit = (
                 f"{most >> 20} MiB, or unpacks to more than memory is there for"
                 if stream is not raw
                 else f"{most >> 20} MiB"
             )
-            yield Rejection(id, source, f"the file is larger than {limit}; {remedy}")
+            yield Rejection(id, source, f"the file is larger than {limit}; {format.remedy}")
         elif not text.strip():
             yield Rejection(id, source, "the file is empty; write it again")
-        elif kind == "cif":
-            from paraisite.crystals.cif import read_cif
-
-            yield from read_cif(text, id=id, source=source, disorder=disorder)
-        elif kind == "poscar":
-            from paraisite.crystals.poscar import read_poscar
-
-            yield guarded(id, source, read_poscar, text, id, source)
         else:
-            from paraisite.crystals.pymatgen_json import read_json
-
-            yield from read_json(text, id=id, source=source, disorder=disorder, bytes_read=bytes_read())
+            yield from format.read(text, opened)
 
 
-def _text(stream: _Prefixed, most: int, bytes_read: Callable[[], int]) -> str | None:
+def _text(stream: Prefixed, most: int, bytes_read: Callable[[], int]) -> str | None:
     """Read a stream to its end; None if it is longer than `most` bytes, or than the budget of memory allows."""
     parts: list[bytes] = []
     size = 0
@@ -315,37 +290,17 @@ def _text(stream: _Prefixed, most: int, bytes_read: Callable[[], int]) -> str | 
     return files.to_text(data)
 
 
-def _read_db(head: bytes, path: Path | None, id: str, source: str) -> Iterator[Item]:
-    if not head.startswith(b"SQLite format 3\0"):
-        yield Rejection(id, source, "not an SQLite file, as an ASE database .db is; write it again with ase.db")
-    elif path is None:
-        yield Rejection(id, source, "an ASE database is read from a plain file only; unpack it and give its path")
-    else:
-        from paraisite.crystals.ase_db import read_db
-
-        yield from read_db(path, id=id, source=source)
-
-
-def _read_archive(
-    kind: str, raw: _Prefixed, stream: _Prefixed, id: str, source: str, disorder: Disorder
-) -> Iterator[Item]:
-    if kind == "zip":
-        if stream is not raw:
-            yield Rejection(id, source, _NESTED)
-            return
-        members = read_zip(stream.seekable_file(), id, source)
-    else:
-        packed = None if stream is raw else lambda: raw.consumed
-        members = read_tar(cast("IO[bytes]", stream), id, source, packed)
+def _read_archive(format: Format, opened: Opened) -> Iterator[Item]:
     found = False
-    for member in members:
+    for member in format.read(opened):
         found = True
         if isinstance(member, Rejection):
             yield member
             continue
-        yield from read_member(*member, source, disorder)
+        name, data = member
+        yield from read_member(name, data, opened.source, opened.disorder)
     if not found:
-        yield Rejection(id, source, f"the archive holds no crystal file; known formats: {files.KNOWN}")
+        yield Rejection(opened.id, opened.source, f"the archive holds no crystal file; known formats: {titles()}")
 
 
 def read_member(name: str, data: bytes, source: str, disorder: Disorder = "reject") -> Iterator[Item]:
@@ -359,9 +314,9 @@ def read_member(name: str, data: bytes, source: str, disorder: Disorder = "rejec
         The archive.
     disorder : {"reject", "majority"}
     """
-    label, place = files.split_name(name)[0], f"{source}::{name}"
-    if files.sniff(data[: files.HEAD_BYTES]) in files.ARCHIVES:
-        yield Rejection(label, place, _NESTED)
+    label, place = split_name(name)[0], f"{source}::{name}"
+    if is_archive(data[: files.HEAD_BYTES]):
+        yield Rejection(label, place, NESTED)
         return
     # how much it was packed to is not known here; real files shrink by 20 at most
     items = _read_stream(io.BytesIO(data), name, label, place, disorder, packed=len(data) // 20)
@@ -373,57 +328,21 @@ def tar_members(path: Path) -> Iterator[Member | Rejection]:
 
     Nothing comes of a file that is no tar or damaged from the beginning: the ordinary reader knows what to say of it.
     """
-    id, source = files.split_name(path.name)[0], str(path)
+    id, source = split_name(path.name)[0], str(path)
     with files.open_regular(path) as file:
-        raw = _Prefixed(file)
+        raw = Prefixed(file)
         unpack = next((unpack for magic, unpack in _UNPACKERS.items() if raw.head.startswith(magic)), None)
         try:
-            stream = _Prefixed(unpack(raw)) if unpack else raw
+            stream = Prefixed(unpack(raw)) if unpack else raw
         except files.DAMAGED:
             return
-        if files.sniff(stream.head) == "tar":
+        if sniff(stream.head) == "tar":
             packed = (lambda: raw.consumed) if unpack else None
             yield from read_tar(cast("IO[bytes]", stream), id, source, packed)
 
 
-def _lines(stream: _Prefixed) -> Iterator[str]:
+def _lines(stream: Prefixed) -> Iterator[str]:
     """Lines of a stream, none longer than `MAX_FILE_BYTES`."""
     reader = io.BufferedReader(cast("io.RawIOBase", stream), files.HEAD_BYTES)
     while line := reader.readline(files.MAX_FILE_BYTES):
         yield files.to_text(line)
-
-
-class _Prefixed(io.RawIOBase):
-    """A forward-only stream whose first bytes have been looked at and are read again."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.head = b""
-        while len(self.head) < files.HEAD_BYTES and (part := file.read(files.HEAD_BYTES - len(self.head))):
-            self.head += part
-        self._rest = self.head
-        self.consumed = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        data = self._rest[: len(buffer)] if self._rest else self._file.read(len(buffer))
-        self._rest = self._rest[len(data) :]
-        buffer[: len(data)] = data
-        self.consumed += len(data)
-        return len(data)
-
-    def read(self, size: int = -1) -> bytes:
-        """Read `size` bytes, fewer only at the end."""
-        rest, self._rest = (self._rest, b"") if size < 0 else (self._rest[:size], self._rest[size:])
-        data = rest + (self._file.read(size - len(rest) if size >= 0 else -1) if size < 0 or len(rest) < size else b"")
-        self.consumed += len(data)
-        return data
-
-    def seekable_file(self) -> IO[bytes]:
-        """Return the whole of the stream as a file that can seek: itself where it can, else a copy in memory."""
-        if self._file.seekable():
-            self._file.seek(0)
-            return self._file
-        return io.BytesIO(self.read(files.MAX_JSON_BYTES))

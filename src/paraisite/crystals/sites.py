@@ -34,6 +34,8 @@ class Sites:
         What was changed or assumed so far.
     whole : bool
         Whether each site is known to hold one element and all of it.
+    hydrogen_mass : float or None
+        As `Crystal` has it.
     """
 
     positions: np.ndarray
@@ -41,6 +43,7 @@ class Sites:
     names: Sequence[str]
     notes: list[str] = field(default_factory=list)
     whole: bool = False
+    hydrogen_mass: float | None = None
 
 
 def order(sites: Sites, disorder: Disorder) -> tuple[np.ndarray, np.ndarray]:

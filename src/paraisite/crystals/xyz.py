@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import species_number
 from paraisite.crystals.foreign_json import record_id
 from paraisite.crystals.guard import guarded
-from paraisite.crystals.isotopes import isotope_note
+from paraisite.crystals.isotopes import heavy_hydrogen
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import occupancy_notes, unknown_element
 
@@ -94,6 +95,7 @@ def _crystal(frame: list[str] | str, id: str, source: str) -> Crystal:
         raise CrystalError("the frame's Properties name no pos or no species; write species:S:1:pos:R:3")
     positions = _table(columns["positions"], "pos", 3)
     notes: list[str] = []
+    mass = None
     if "numbers" in columns:
         numbers = _table(columns["numbers"], "Z", 1)[:, 0].astype(np.int64)
     else:
@@ -102,11 +104,9 @@ def _crystal(frame: list[str] | str, id: str, source: str) -> Crystal:
         if len(numbers) and not numbers.all():
             site = int(numbers.argmin())
             raise unknown_element(f"site {site + 1}", words[site])
-        notes += [
-            note
-            for i, word in enumerate(words, 1)
-            if word not in ("H", "h") and (note := isotope_note(f"site {i}", word))
-        ]
+        hydrogen = [(f"site {i + 1} ({words[i]})", words[i]) for i in np.flatnonzero(numbers == 1).tolist()]
+        heavy, mass = heavy_hydrogen(hydrogen)
+        notes += heavy
     for name, table in columns.items():
         if name.lower().startswith("occ"):
             _check_occupancy(_table(table, name, 1)[:, 0], name)
@@ -115,7 +115,7 @@ def _crystal(frame: list[str] | str, id: str, source: str) -> Crystal:
     names = {key: _plain(text) for key, text in info.items() if text.startswith("_JSON ") or _is_name(text)}
     label = record_id({key: name for key, name in names.items() if isinstance(name, str)})
     crystal = Crystal.from_arrays(cell, pbc, numbers, positions, id=label or id, source=source)
-    return Crystal(crystal.cell, crystal.numbers, crystal.positions, crystal.id, source, tuple(dict.fromkeys(notes)))
+    return replace(crystal, notes=tuple(dict.fromkeys(notes)), hydrogen_mass=mass)
 
 
 def _pairs(line: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Labelled data: `load` a `Dataset`, split it, hash it. No torch in here."""
 
-from paraisite.datasets.dataset import KAPPA, UNITS, Dataset, concat, join
+from paraisite.datasets.dataset import KAPPA, Dataset, concat, join
 from paraisite.datasets.load import load
 from paraisite.datasets.registry import DatasetCard, registry
 from paraisite.datasets.splits import Split, grouped_kfold, holdout, kfold, paper_split, split_hash
@@ -8,7 +8,6 @@ from paraisite.datasets.table import DatasetError
 
 __all__ = [
     "KAPPA",
-    "UNITS",
     "Dataset",
     "DatasetCard",
     "DatasetError",

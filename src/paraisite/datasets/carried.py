@@ -11,13 +11,18 @@ import gzip
 import json
 import lzma
 import math
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 
 from paraisite.crystals import files
+from paraisite.crystals.ase_db import values_db
+from paraisite.crystals.formats import recognise
+from paraisite.crystals.origin import Origin
 from paraisite.crystals.pymatgen_json import records
 
 Values = dict[str, Any]
@@ -40,9 +45,10 @@ class Carried:
         source : str
             `Crystal.source`: a file, or ``file#key``. Members of archives carry nothing.
         """
-        path = Path(source)
-        if not path.is_file():
-            path = Path(source.rpartition("#")[0])
+        origin = Origin.parse(source)
+        if origin.inside:
+            return {}
+        path = Path(origin.path)
         if path != self._path:
             self._path, self._values = path, dict(_read(path)) if path.is_file() else {}
         return self._values.get(source, {})
@@ -57,15 +63,12 @@ def _read(path: Path) -> Iterator[tuple[str, Values]]:
     if opener is not None:
         with opener(path) as file:
             head = file.read(files.HEAD_BYTES)
-    named = files.split_name(path.name)[1]
-    kind = files.sniff(head) or named
-    if kind == "json" and named == "jsonl":
-        kind = "jsonl"
+    format = recognise(head, path.name)
+    kind = format.name if format else ""
     if kind == "db":
-        from ase.db import connect
-
-        for row in connect(path, type="db").select():  # type: ignore[no-untyped-call]
-            yield f"{source}#{row.id}", _plain({**row.data, **row.key_value_pairs})
+        with suppress(sqlite3.Error):  # the crystals are rejected for it
+            for row, values in values_db(path):
+                yield f"{source}#{row}", _plain(values)
         return
     if kind not in ("xyz", "json", "jsonl"):
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,7 @@ from paraisite.datasets.cleaning_checks import CHECKS, Rows
 from paraisite.datasets.cleaning_rules import Rules
 from paraisite.datasets.dataset import FLAGS, KAPPA, Dataset
 from paraisite.datasets.duplicates import Matching, Progress, by_content, same_crystals
-from paraisite.files.csv_cells import CsvWriter
-from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_csv, write_json
 from paraisite.versions import versions
 
 Fate = Literal["kept", "flagged", "merged", "dropped"]
@@ -283,12 +281,17 @@ def write_cleaning(cleaning: Cleaning, folder: str | Path, terms: Mapping[str, A
     summary = cleaning.summary
     origin = {"cleaned": summary["dataset"], "content_hash": summary["content_hash"]["before"]}
     folder = write_dataset(cleaning.dataset, folder, origin=origin, **(terms or {}))
-    with replacing(folder / "cleaning.csv") as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = CsvWriter(file)
-        writer.writerow(("id", "formula", "kappa_W_mK", "action", "rule", "reason"))
-        for row in cleaning.rows:
-            kappa = "" if math.isnan(row.kappa) else repr(row.kappa)
-            writer.writerow((row.id, row.formula, kappa, row.fate, ";".join(row.rules), "; ".join(row.reasons)))
-    with replacing(folder / "cleaning.json") as aside:
-        aside.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    rows = (
+        (
+            row.id,
+            row.formula,
+            "" if math.isnan(row.kappa) else repr(row.kappa),
+            row.fate,
+            ";".join(row.rules),
+            "; ".join(row.reasons),
+        )
+        for row in cleaning.rows
+    )
+    write_csv(folder / "cleaning.csv", ("id", "formula", "kappa_W_mK", "action", "rule", "reason"), rows)
+    write_json(folder / "cleaning.json", summary, ensure_ascii=False)
     return folder

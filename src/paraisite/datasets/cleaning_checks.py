@@ -12,10 +12,11 @@ import numpy as np
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.datasets.cleaning_rules import Rules
-from paraisite.datasets.dataset import KAPPA, UNITS, Dataset
+from paraisite.datasets.dataset import KAPPA, Dataset
 from paraisite.datasets.doubts import column_doubt, expected
 from paraisite.datasets.plausibility import FEWEST, Plausibility, plausibility
 from paraisite.physics.debye import debye_heat_capacity, mean_masses, slack_conductivity
+from paraisite.targets import unit
 
 MADE_BY_AGL = 0.05
 """Data are AGL's where the median row is this close (log10) to AGL's equation; `aflow_agl` is at 0.002."""
@@ -124,7 +125,7 @@ def check_bulk_modulus(rows: Rows) -> Reasons:
     for name in ("bulk_modulus_static", "bulk_modulus_vrh", "shear_modulus_vrh"):
         values = rows.target(name)
         for i in np.flatnonzero(values <= 0):
-            yield i, f"{name} is {values[i]:.4g} {UNITS[name]}, not positive"
+            yield i, f"{name} is {values[i]:.4g} {unit(name)}, not positive"
 
 
 def check_debye_temperature(rows: Rows) -> Reasons:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
-from types import MappingProxyType
 from typing import Any, overload
 
 import numpy as np
@@ -18,35 +17,6 @@ from paraisite.crystals.rejection import Rejection
 KAPPA = "kappa"
 FLAGS = "flags"
 """The label that says, in words, who doubts a row: rules of cleaning, or evidence of a named dataset's own table."""
-
-UNITS = MappingProxyType(
-    {
-        KAPPA: "W/m/K",
-        "debye_temperature": "K",
-        "gruneisen": "1",
-        "heat_capacity_cv_atom": "k_B/atom",
-        "thermal_expansion": "1/K",
-        "vibrational_entropy_atom": "meV/K/atom",
-        "vibrational_free_energy_atom": "meV/atom",
-        "bulk_modulus_static": "GPa",
-        "bulk_modulus_vrh": "GPa",
-        "shear_modulus_vrh": "GPa",
-        "kappa_particle": "W/m/K",
-        "kappa_coherence": "W/m/K",
-        "max_frequency": "THz",
-        "mean_frequency": "THz",
-        "mean_inverse_frequency": "1/THz",
-        "mean_square_frequency": "THz^2",
-        "transport_integral": "W/m/K/s",
-        "velocity_mean": "m/s",
-        "sound_longitudinal": "m/s",
-        "sound_transverse": "m/s",
-        "phase_space": "1/THz",
-        "acoustic_max": "THz",
-        "optical_min": "THz",
-    }
-)
-"""Unit of each known target. Targets of a user's own table that are not named here keep the user's unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +30,8 @@ class Dataset:
     crystals : tuple of Crystal, length n
         One per row.
     targets : dict of str to numpy.ndarray, shape (n,), float64
-        `kappa` and auxiliary targets in the units of `UNITS`; NaN where a value is missing. The arrays are read-only.
+        `kappa` and auxiliary targets in the units of `paraisite.targets`; NaN where a value is missing. The arrays are
+        read-only.
     provenance : tuple of str, length n
         Name of the dataset that each row came from.
     rejections : tuple of Rejection

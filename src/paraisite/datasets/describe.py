@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from paraisite.datasets.dataset import UNITS, Dataset
+from paraisite.datasets.dataset import Dataset
 from paraisite.datasets.groups import chemical_systems, elements, prototypes
 from paraisite.datasets.overlap import Common, Recalibration, common, partners, recalibrate, reverse, shared_kappa
+from paraisite.targets import unit
 
 MOST_COMMON = 5
 """Prototypes that are listed by name."""
@@ -209,7 +210,7 @@ def _range(target: str, values: np.ndarray) -> dict[str, Any]:
     known = values[np.isfinite(values)]
     statistics = (known.min(), np.median(known), known.max()) if len(known) else ()
     found = dict(zip(("lowest", "median", "highest"), map(float, statistics), strict=False))
-    return {"unit": UNITS.get(target), "rows": len(known), "lowest": None, "median": None, "highest": None} | found
+    return {"unit": unit(target) or None, "rows": len(known), "lowest": None, "median": None, "highest": None} | found
 
 
 def _shared_kappa(datasets: Sequence[Dataset], same: dict[tuple[str, str], list[list[int]]]) -> SharedKappa | None:

@@ -39,13 +39,14 @@ import numpy as np
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
-from paraisite.crystals.files import split_name
+from paraisite.crystals.formats import split_name
 from paraisite.crystals.write_cif import cif_text
 from paraisite.datasets.dataset import KAPPA, Dataset
 from paraisite.datasets.load import ARCHIVE
 from paraisite.datasets.store import TABLE, free_name, utf8
 from paraisite.datasets.table import ID_COLUMNS, KAPPA_COLUMNS, LABEL_COLUMNS, PER_CELL, DatasetError, is_temperature
 from paraisite.files.csv_cells import CsvWriter
+from paraisite.files.names import each_once
 from paraisite.files.outputs import refuse_existing
 from paraisite.files.replacing import replacing
 
@@ -186,20 +187,14 @@ def _write_id_prop(
 
 def _file_names(ids: Sequence[str]) -> list[str]:
     """Return the ids as names of files, each once; what no file system or table takes is replaced."""
-    taken: set[str] = set()
     names = []
     for id_ in ids:
         name = re.sub(r'[\x00-\x1f\x7f-\x9f\u2028\u2029/\\:*?"<>|]', "_", utf8(id_))
         name = re.sub(r"^[\s.#]|^__MACOSX|[\s.]$", "_", name.encode()[:200].decode("utf-8", "ignore"))
         if not name or name.casefold() in (*ID_COLUMNS, *KAPPA_COLUMNS) or name.casefold().endswith(".cif"):
             name += "_"
-        base, n = name, 1
-        while name.casefold() in taken:
-            n += 1
-            name = f"{base}-{n}"
-        taken.add(name.casefold())
         names.append(name)
-    return names
+    return each_once(names)
 
 
 @contextmanager

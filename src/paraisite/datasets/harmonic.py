@@ -40,7 +40,7 @@ COLUMNS = {
     "acoustic_max": "acoustic_max",
     "optical_min": "optical_min",
 }
-"""Columns of the table that are targets, and the names of these; the units stand in `UNITS`."""
+"""Columns of the table that are targets, and the names of these; the units stand in `paraisite.targets`."""
 
 POSITIVE = ("sound_longitudinal", "sound_transverse", "optical_min")
 """Targets that are missing where they are not positive: close to the zone centre the crystal is unstable, then."""

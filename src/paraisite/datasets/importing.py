@@ -12,8 +12,9 @@ import numpy as np
 
 from paraisite.crystals.archive import is_wanted
 from paraisite.crystals.crystal import Crystal
-from paraisite.crystals.files import split_name
 from paraisite.crystals.foreign_json import ID_KEYS
+from paraisite.crystals.formats import split_name
+from paraisite.crystals.origin import Origin
 from paraisite.crystals.read import read
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.carried import Carried
@@ -299,7 +300,7 @@ class _Found:
         for i, item in enumerate(_progressing(inputs, advance)):
             self.items.append(item)
             self._by_id.setdefault(item.id, []).append(i)
-            self._by_stem.setdefault(_stem(item.source), []).append(i)
+            self._by_stem.setdefault(Origin.parse(item.source).stem, []).append(i)
 
     def has(self, id: str) -> bool:
         """Tell whether anything has this id."""
@@ -314,7 +315,7 @@ class _Found:
         found = self._by_id.get(id) or self._by_stem.get(id) or []
         self._taken.update(found)
         if len(found) > 1:  # a file beside the table goes before one in the archive
-            found = [i for i in found if "::" not in self.items[i].source] or found
+            found = [i for i in found if not Origin.parse(self.items[i].source).inside] or found
         if len(found) > 1:
             first, second = (self.items[i] for i in found[:2])
             return Rejection(id, first.source, f"{second.source} is a second structure with this id; keep one")
@@ -329,13 +330,6 @@ class _Found:
                 yield item
             else:
                 yield Rejection(item.id, item.source, f"no line of {table.path} that can be read has this id; add one")
-
-
-def _stem(source: str) -> str:
-    """Stem of the file (or member of an archive) that a source names."""
-    parts = source.split("::")
-    inside = next((part for part in reversed(parts) if split_name(part)[1] is not None), parts[0])
-    return split_name(inside.partition("#")[0])[0]
 
 
 def _read_carrying(
@@ -439,7 +433,7 @@ def _progressing(inputs: Sequence[Path], advance: Callable[[], None]) -> Iterato
 
 
 def _line(rejection: Rejection) -> int:
-    return int(rejection.source.rsplit(" ", 1)[1])
+    return Origin.parse(rejection.source).number
 
 
 def _nothing(path: Path, rejections: Sequence[Rejection]) -> DatasetError:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.origin import Origin
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.dataset import FLAGS, Dataset, concat
 from paraisite.datasets.places import cached_folder, in_mirror, mirror_folder, not_here, not_in_mirror
@@ -168,7 +169,7 @@ def _load_folder(folder: Path, name: str, card: DatasetCard | None = None) -> Da
         crystals=tuple(crystals),
         targets=per_atom(targets, crystals),
         provenance=(name,) * len(crystals),
-        rejections=tuple(sorted(rejections, key=lambda rejection: int(rejection.source.rsplit(" ", 1)[1]))),
+        rejections=tuple(sorted(rejections, key=lambda rejection: Origin.parse(rejection.source).number)),
         labels=_labels(table.path, card.labels, [row.id for row in rows]) if card else {},
     )
 
@@ -182,7 +183,6 @@ def _labels(table: Path, columns: Sequence[str], ids: Sequence[str]) -> dict[str
 
 def _read_crystals(folder: Path, wanted: set[str]) -> dict[str, Crystal | Rejection]:
     """Read the CIFs of the wanted ids; one beside the table goes before one in the archive."""
-    from paraisite.crystals.files import split_name
     from paraisite.crystals.read import read
 
     beside = sorted(file for file in folder.iterdir() if file.suffix.lower() == ".cif" and file.stem in wanted)
@@ -194,8 +194,7 @@ def _read_crystals(folder: Path, wanted: set[str]) -> dict[str, Crystal | Reject
             if isinstance(result, Rejection) and result.source == str(folder / ARCHIVE):
                 raise DatasetError(f"{result.source}: {result.reason}")
             # By the name of the file, not the id: a CIF of several blocks has an id for each.
-            file = result.source.removeprefix(f"{folder / ARCHIVE}::").partition("::")[0]
-            stem = split_name(file)[0]
+            stem = Origin.parse(result.source).stem
             if (first := here.get(stem)) is None:
                 here[stem] = result
             else:

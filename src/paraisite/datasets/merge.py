@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +17,7 @@ from paraisite.datasets.duplicates import Matching, Progress, components, same_c
 from paraisite.datasets.overlap import partners
 from paraisite.datasets.registry import find
 from paraisite.datasets.table import PER_CELL, DatasetError, read_table
-from paraisite.files.csv_cells import CsvWriter
-from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_csv, write_json
 from paraisite.versions import versions
 
 Policy = Literal["prefer", "median", "keep-all"]
@@ -269,13 +267,9 @@ def write_merging(
 
     origin = {"merged": merging.summary["content_hash"], "policy": merging.summary["policy"]}
     folder = write_dataset(dataset, folder, origin=origin, **(terms or {}))
-    with replacing(folder / "merging.csv") as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = CsvWriter(file)
-        columns = ("dataset", "id", "formula", "action", "reason")
-        writer.writerow(columns)
-        writer.writerows([getattr(row, column) for column in columns] for row in merging.rows)
-    with replacing(folder / "merging.json") as aside:
-        aside.write_text(json.dumps(merging.summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    columns = ("dataset", "id", "formula", "action", "reason")
+    write_csv(folder / "merging.csv", columns, ([getattr(row, column) for column in columns] for row in merging.rows))
+    write_json(folder / "merging.json", merging.summary, ensure_ascii=False)
     return folder
 
 

@@ -17,7 +17,7 @@ from paraisite.datasets.dataset import Dataset
 from paraisite.datasets.groups import GROUPS, chemical_systems, elements, prototypes
 from paraisite.datasets.splits import Split, split_hash
 from paraisite.datasets.table import DatasetError
-from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_text
 
 NAME = r"\w[\w.+-]*"
 """What a split may be called: its name is that of a file."""
@@ -281,8 +281,7 @@ def write_split(split: SavedSplit, folder: Path, *, overwrite: bool = False) -> 
             )
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(split.model_dump(mode="json"), indent=1)
-    with replacing(path) as aside:
-        aside.write_text(_SHORT.sub(_on_one_line, text) + "\n", encoding="utf-8")
+    write_text(path, _SHORT.sub(_on_one_line, text) + "\n")
     return path
 
 

@@ -40,10 +40,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
 from paraisite.crystals.rejection import Rejection
-from paraisite.datasets.dataset import UNITS, Dataset
+from paraisite.datasets.dataset import Dataset
 from paraisite.datasets.registry import DatasetCard, find
 from paraisite.datasets.table import DatasetError
-from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_json, write_parquet
+from paraisite.targets import unit as unit_of
 from paraisite.versions import versions
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def write_dataset(
     citation : sequence of str, optional
         By default those of the registered datasets that the rows came from.
     units : mapping, optional
-        Unit of targets that `UNITS` does not know, or that are kept in another one.
+        Unit of targets that `paraisite.targets` does not know, or that are kept in another one.
     origin : mapping, optional
         How the dataset was made, as far as JSON can say it.
 
@@ -159,7 +160,7 @@ def write_dataset(
     folder = Path(folder).expanduser()
     if (folder / TABLE).exists():
         raise DatasetError(f"{folder}: holds a dataset as id_prop.csv, which would be hidden; name another folder")
-    known = {target: UNITS.get(target, "") for target in dataset.targets} | dict(units or {})
+    known = {target: unit_of(target) for target in dataset.targets} | dict(units or {})
     sources = [card for name in dict.fromkeys(dataset.provenance) if (card := find(name)) is not None]
     if licence is None:
         licence = "; ".join(f"{card.name}: {card.licence}" for card in sources)
@@ -168,11 +169,8 @@ def write_dataset(
     table = _pack(dataset, known)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / PARQUET) as aside:
-            from pyarrow import parquet
-
-            parquet.write_table(table, aside, compression="zstd")
-            digest = hashlib.sha256(aside.read_bytes()).hexdigest()
+        write_parquet(folder / PARQUET, table, compression="zstd")
+        digest = hashlib.sha256((folder / PARQUET).read_bytes()).hexdigest()
         fields = {
             "format": FORMAT,
             "name": dataset.name,
@@ -187,9 +185,9 @@ def write_dataset(
             "rejections": [asdict(rejection) for rejection in dataset.rejections],
             "versions": versions(),
         }
-        with replacing(folder / CARD) as aside:
-            text = json.dumps(fields, ensure_ascii=False, indent=1) + "\n"
-            aside.write_text(text, encoding="utf-8", errors="replace")  # what is not Unicode gets question marks
+        write_json(
+            folder / CARD, fields, ensure_ascii=False, errors="replace"
+        )  # of what is not Unicode, a question mark
         for account in ACCOUNTS:
             (folder / account).unlink(missing_ok=True)
     except OSError as error:
@@ -220,7 +218,7 @@ def inherited(inputs: Iterable[str]) -> dict[str, Any]:
     units: dict[str, str] = {}
     notes: list[str] = []
     for given, card in cards.items():
-        if isinstance(card, DatasetCard):  # its notes are about the data as published, its units those of `UNITS`
+        if isinstance(card, DatasetCard):  # its notes are about the data as published, its units those of `targets`
             continue
         for target, unit in card.units.items():
             if unit and units.setdefault(target, unit) != unit:

@@ -14,6 +14,7 @@ from paraisite.crystals.budget import MEMORY
 from paraisite.crystals.check import MAX_SITES, check, check_periodic
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import species_number
+from paraisite.crystals.origin import Origin
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Sites, order, unknown_element
 from paraisite.datasets.dataset import KAPPA, Dataset
@@ -133,7 +134,7 @@ def read_study(
     rejections: list[Rejection] = []
     seen: dict[str, int] = {}
     for i, id_ in enumerate(ids):
-        place = f"{first.part.path}::row {i + 1}"
+        place = str(Origin(str(first.part.path), f"row {i + 1}"))
         advance()
         try:
             crystal = first.read(i, id_, place)
@@ -155,7 +156,7 @@ def read_study(
             crystals.append(crystal)
             conductivities.append(value)
     if not crystals:
-        reasons = "; ".join(f"row {r.source.rsplit(' ', 1)[1]}: {r.reason}" for r in rejections[:3])
+        reasons = "; ".join(f"row {Origin.parse(r.source).number}: {r.reason}" for r in rejections[:3])
         raise DatasetError(f"{where}no row can be read. {reasons or 'There are none.'}")
     return Dataset(
         name=name,

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.crystals.files import without_suffix
+from paraisite.crystals.formats import without_suffix
+from paraisite.crystals.origin import Origin
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.dataset import KAPPA
 from paraisite.files.csv_cells import plain
@@ -61,7 +62,7 @@ class Table:
 
 def place(path: Path, line: int) -> str:
     """Name a line of a file."""
-    return f"{path}::line {line}"
+    return str(Origin(str(path), f"line {line}"))
 
 
 def read_table(
@@ -166,7 +167,7 @@ def read_table(
             rows.append(Row(number, id_, values))
     if others and not rows:
         raise DatasetError(
-            f"{path}: no line is at {at:g} K; the first is {others[0].source.rsplit('::', 1)[-1]}, where "
+            f"{path}: no line is at {at:g} K; the first is {Origin.parse(others[0].source).inside}, where "
             f"{others[0].reason}: choose another temperature with `paraisite data import --at`"
         )
     ordered = tuple(sorted(targets, key=lambda target: target != KAPPA))

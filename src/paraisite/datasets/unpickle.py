@@ -295,7 +295,7 @@ class _Follower:
         for key, value in zip(items[::2], items[1::2], strict=True):
             # texts and records have hashes that a file cannot choose
             if not isinstance(key, (str, Record)):
-                raise _Refused(f"a dictionary has a key of type {type(key).__name__}, not a text")
+                raise _Refused("a dictionary has a key that is not a text")
             found[key] = value
 
     def name(self, module: Any, name: Any) -> None:

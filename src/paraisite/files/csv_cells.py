@@ -1,4 +1,4 @@
-"""`CsvWriter` and `read_rows`: CSV whose texts neither a spreadsheet nor a terminal takes for a command.
+"""`CsvWriter`, `csv_text` and `read_rows`: CSV whose texts neither a spreadsheet nor a terminal takes for a command.
 
 Ids, formulas and names of files come from anywhere. A text that a spreadsheet would compute (one that begins with
 ``=``, ``+``, ``-`` or ``@``, goes on, and is no number) is written with an apostrophe before it, as spreadsheets have
@@ -9,6 +9,7 @@ as backslash escapes.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
@@ -37,6 +38,15 @@ class CsvWriter:
         """Write rows."""
         for row in rows:
             self.writerow(row)
+
+
+def csv_text(header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a header and rows as text."""
+    out = io.StringIO()
+    writer = CsvWriter(out)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 def read_rows(stream: Iterable[str]) -> Iterator[dict[str, Any]]:

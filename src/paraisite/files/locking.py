@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOCK = ".lock"
 
@@ -17,44 +17,31 @@ class FolderBusy(ValueError):
     """Another process works in the folder."""
 
 
-def take_lock(path: Path) -> IO[bytes] | None:
-    """Take a lock until the file that is returned is closed, or its process ends; None on Windows, which has none.
+def take_lock(path: Path) -> BaseFileLock:
+    """Take a lock until it is released, or its process ends.
+
+    A link is not followed and nothing is cut off, whoever put it there (filelock does so from version 4 on).
 
     Raises
     ------
     FolderBusy
         If another process has it, or something else than a lock has its name.
     """
+    from filelock import FileLock, Timeout  # takes 0.1 s, and most commands lock nothing
+
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise FolderBusy(f"{path}: a link, folder, pipe or device, where only a lock file may be; remove it")
+    lock = FileLock(path, timeout=0, thread_local=False, preserve_lock_file=True)
     try:
-        import fcntl
-    except ImportError:
-        return None
-    # a link is not followed and nothing is cut off, whoever put it there; a pipe would wait for its other end
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO):
-            raise
-        raise FolderBusy(f"{path}: a link, folder or device, where only a lock file may be; remove it") from None
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise FolderBusy(f"{path}: a pipe or device, where only a lock file may be; remove it")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
+        lock.acquire()
+    except Timeout:
         raise FolderBusy(f"another process is working on {path.parent}; wait for its end, or stop it") from None
-    return file
+    return lock
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Work in a folder, which is made if need be, as the only process."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = take_lock(folder / LOCK)
-    try:
+    with take_lock(folder / LOCK):
         yield
-    finally:
-        if file is not None:
-            file.close()

@@ -32,8 +32,10 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
-from paraisite.files.csv_cells import CsvWriter, read_rows
+from paraisite.files.csv_cells import read_rows
+from paraisite.files.writing import write_csv
 from paraisite.model.calibration import Calibration
+from paraisite.model.encoders import MOST
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model, ModelConfig
 from paraisite.model.neighbourhood import Neighbourhood
@@ -46,17 +48,6 @@ OLDER = {1: "62fd265", 2: "dd49289"}
 
 
 MAX_CARD_BYTES = 64 << 20
-MOST = {
-    "members": 1024,
-    "layers": 64,
-    "width": 65_536,
-    "targets": 1000,
-    "blocks": 64,
-    "steps": 64,
-    "parameters": 1 << 30,
-}
-"""Bounds of what a card may ask for, far beyond any model of ours: it comes from anywhere, and is believed before there
-are weights to compare with."""
 
 
 class CheckpointError(ValueError):
@@ -161,10 +152,8 @@ class Checkpoint:
             if self.kernel is not None:
                 save_arrays(self.kernel.pack(), aside / "kernel.safetensors")
             if self.known:
-                with (aside / "known.csv").open("w", newline="", encoding="utf-8") as file:
-                    writer = CsvWriter(file)
-                    writer.writerow(["formula", "id", "dataset", "kappa_W_mK"])
-                    writer.writerows([k.formula, k.id, k.dataset, f"{k.kappa:.6g}"] for k in self.known)
+                rows = ([k.formula, k.id, k.dataset, f"{k.kappa:.6g}"] for k in self.known)
+                write_csv(aside / "known.csv", ["formula", "id", "dataset", "kappa_W_mK"], rows)
             (aside / "card.json").write_text(self.card.model_dump_json() + "\n", encoding="utf-8")
             aside.chmod(0o755)
             for path in aside.iterdir():
@@ -297,24 +286,12 @@ def _impossible_network(card: NetworkCard) -> Iterator[str]:
         yield "elements that are not between 1 and 118"
     elif len(set(encoder.elements)) < len(encoder.elements):
         yield "elements that stand twice"
-    chains = {
-        "dense": encoder.dense,
-        "convolution": encoder.convolution,
-        "readout": encoder.readout,
-        "hidden": config.head.hidden,
-    }
-    if any(not chain for name, chain in chains.items() if name != "hidden"):
-        yield "no layers"
-    if any(len(chain) > MOST["layers"] for chain in chains.values()):
-        yield f"more than {MOST['layers']} layers"
-    widths = [*(w for chain in chains.values() for w in chain), encoder.embedding, encoder.gaussians, encoder.state]
-    if any(not 1 <= width <= MOST["width"] for width in widths):
-        yield f"widths that are not between 1 and {MOST['width']}"
-    if not 1 <= encoder.blocks <= MOST["blocks"] or not 0 <= encoder.set2set_steps <= MOST["steps"]:
-        yield f"{encoder.blocks} blocks, {encoder.set2set_steps} steps of the pooling"
-    numbers = (encoder.gaussian_max, encoder.gaussian_width, encoder.cutoff)
-    if any(not 0 < number <= 100 for number in numbers):
-        yield "distances that are not between 0 and 100 Å"
+    if not 0 < encoder.cutoff <= 100:
+        yield "a cutoff that is not between 0 and 100 Å"
+    yield from encoder.impossible()
+    hidden = config.head.hidden
+    if len(hidden) > MOST["layers"] or any(not 1 <= width <= MOST["width"] for width in hidden):
+        yield f"a head of more than {MOST['layers']} layers, or of widths that are not between 1 and {MOST['width']}"
     for name, transform in card.transforms.items():
         if not len(transform.shift) == len(transform.scale) == config.members:
             yield f"a transform of {name} for another number of members"

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from paraisite.model.megnet import MEGNetConfig
+from paraisite.model.megnet import MEGNet, MEGNetConfig
 from paraisite.model.model import HeadConfig, Model, ModelConfig
 from paraisite.model.targets import TargetTransform
 
@@ -69,6 +69,7 @@ def from_matgl(path: Path) -> Model:
 def _rename(state: dict[str, Tensor], model: Model, path: Path) -> dict[str, Tensor]:
     """Our names and layouts: a leading member axis, weights as (in, out), the two biases of a cell added."""
     centres = state.pop("bond_expansion.rbf.centers", None)
+    assert isinstance(model.encoder, MEGNet)
     expected = model.encoder.centres
     if centres is None or centres.shape != expected.shape or not torch.allclose(centres, expected, atol=1e-6):
         raise ValueError(f"{path}: the centres of the Gaussian expansion are not linspace(0, 5, 100)")

@@ -6,10 +6,12 @@ these load without conversion losses. Multiplicities of nodes and edges enter ev
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from paraisite.model.encoders import MOST, EncoderConfig, EncoderModule
 from paraisite.model.layers import MemberLinear, MemberMLP, segment_sum
 from paraisite.model.set2set import Set2Set
 from paraisite.model.tensors import GraphTensors
@@ -18,10 +20,8 @@ ELEMENTS = tuple(z for z in range(1, 95) if z not in (84, 85, 86, 87, 88))
 """Atomic numbers the pretrained embedding knows: H to Pu without Po, At, Rn, Fr and Ra."""
 
 
-class MEGNetConfig(BaseModel):
+class MEGNetConfig(EncoderConfig):
     """Shape of the encoder; the defaults are MEGNet-MP-2018.6.1-Eform's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     elements: tuple[int, ...] = ELEMENTS
     embedding: int = 16
@@ -40,6 +40,26 @@ class MEGNetConfig(BaseModel):
     def vector_width(self) -> int:
         """Width of the crystal vector: pooled nodes, pooled edges and the state."""
         return 5 * self.convolution[-1]
+
+    @property
+    def readout_width(self) -> int:
+        """Width of the features before MEGNet's output layer."""
+        return self.readout[-1]
+
+    def impossible(self) -> Iterator[str]:
+        """See `EncoderConfig`."""
+        chains = (self.dense, self.convolution, self.readout)
+        if not all(chains):
+            yield "no layers"
+        if any(len(chain) > MOST["layers"] for chain in chains):
+            yield f"more than {MOST['layers']} layers"
+        widths = [*(w for chain in chains for w in chain), self.embedding, self.gaussians, self.state]
+        if any(not 1 <= width <= MOST["width"] for width in widths):
+            yield f"widths that are not between 1 and {MOST['width']}"
+        if not 1 <= self.blocks <= MOST["blocks"] or not 0 <= self.set2set_steps <= MOST["steps"]:
+            yield f"{self.blocks} blocks, {self.set2set_steps} steps of the pooling"
+        if any(not 0 < number <= 100 for number in (self.gaussian_max, self.gaussian_width)):
+            yield "distances that are not between 0 and 100 Å"
 
 
 class MEGNetBlock(nn.Module):
@@ -87,7 +107,7 @@ class MEGNetBlock(nn.Module):
         return old[0] + v, old[1] + e, old[2] + u
 
 
-class MEGNet(nn.Module):
+class MEGNet(EncoderModule):
     """Crystal graphs to crystal vectors, one for each member.
 
     Parameters
@@ -98,6 +118,7 @@ class MEGNet(nn.Module):
 
     element_row: Tensor
     centres: Tensor
+    readout: MemberMLP
 
     def __init__(self, members: int = 1, config: MEGNetConfig | None = None) -> None:
         super().__init__()

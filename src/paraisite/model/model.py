@@ -9,9 +9,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from paraisite.model import known_encoders  # noqa: F401  (registers them)
 from paraisite.model.descriptors import width
+from paraisite.model.encoders import AnyEncoderConfig, encoder_of
 from paraisite.model.layers import MemberMLP
-from paraisite.model.megnet import MEGNet, MEGNetConfig
+from paraisite.model.megnet import MEGNetConfig
 from paraisite.model.targets import TargetTransform
 from paraisite.model.tensors import GraphTensors
 
@@ -23,8 +25,8 @@ class HeadConfig(BaseModel):
     """Shape of the multilayer perceptron on top of the encoder.
 
     `attach` is the feature it reads: ``readout``, the 16 features before MEGNet's output layer, as in the study,
-    or ``vector``, the 160-wide crystal vector. With `descriptors` it reads those of `paraisite.model.descriptors` too,
-    standardised, and with `environment` also those of `paraisite.model.environment`.
+    or ``vector``, the crystal vector (of MEGNet, 160 wide). With `descriptors` it reads those of
+    `paraisite.model.descriptors` too, standardised, and with `environment` also those of `paraisite.model.environment`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,7 +50,7 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     members: int = Field(default=1, ge=1)
-    encoder: MEGNetConfig = MEGNetConfig()
+    encoder: AnyEncoderConfig = MEGNetConfig()
     head: HeadConfig = HeadConfig()
     targets: tuple[str, ...] = ("kappa",)
 
@@ -70,8 +72,10 @@ class Model(nn.Module):
         super().__init__()
         self.config = config
         self.transforms = transforms or {}
-        self.encoder = MEGNet(config.members, config.encoder)
-        first = config.encoder.vector_width if config.head.attach == "vector" else config.encoder.readout[-1]
+        self.encoder = encoder_of(config.encoder).plain(config.members, config.encoder)
+        first = config.encoder.vector_width if config.head.attach == "vector" else config.encoder.readout_width
+        if not first:
+            raise ValueError("this encoder has no readout: the head must read its vector (attach: vector)")
         if config.head.descriptors:
             n = width(config.head.environment)
             first += n
@@ -85,7 +89,7 @@ class Model(nn.Module):
         return self.outputs(self.encoder(g), g)
 
     def outputs(self, vector: Tensor, g: GraphTensors) -> Tensor:
-        """Outputs from crystal vectors, (members, G, 160) to (members, G, targets).
+        """Outputs from crystal vectors, (members, G, width) to (members, G, targets).
 
         Raises
         ------
@@ -125,14 +129,14 @@ class Model(nn.Module):
         Parameters
         ----------
         g : GraphTensors
-        vector : Tensor, shape (members, G, 160), optional
+        vector : Tensor, shape (members, G, width), optional
             Crystal vectors, where they are known already.
 
         Returns
         -------
         values : dict of str to numpy.ndarray, shape (members, G), float64
             For each target, in its own unit.
-        vector : Tensor, shape (members, G, 160)
+        vector : Tensor, shape (members, G, width)
         """
         self.eval()
         if vector is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -51,8 +52,9 @@ class Replaced(BaseModel):
 class ModelEntry(BaseModel):
     """One model of the registry.
 
-    `replaces` has the earlier models whose names give this one now. Of a potential, `loader` is ``MODULE:FUNCTION``, a
-    function of its folder, its name and the device that returns an ASE calculator; `aliases` are shorter names.
+    `replaces` has the earlier models whose names give this one now. `loader` is ``MODULE:FUNCTION``: of a potential, a
+    function of its folder, its name and the device that returns an ASE calculator; of the weights of an encoder, one of
+    the folder that returns a `Model`. `aliases` are shorter names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,6 +70,17 @@ class ModelEntry(BaseModel):
     aliases: tuple[str, ...] = ()
     files: tuple[ModelFile, ...] = ()
     replaces: dict[str, Replaced] = {}
+
+    def load(self, *arguments: Any) -> Any:
+        """Call the loader.
+
+        Raises
+        ------
+        ImportError
+            If a package that it needs is not installed.
+        """
+        module, _, function = self.loader.partition(":")
+        return getattr(import_module(module), function)(*arguments)
 
 
 @cache

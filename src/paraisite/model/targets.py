@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-Kind = Literal["identity", "log10", "log10p1", "logit"]
-
-COHERENCE_SHARE = "coherence_share"
-"""A target made of two others: `kappa_coherence` over the sum of `kappa_particle` and it."""
+from paraisite.targets import Transform
 
 
 class TargetTransform(BaseModel):
@@ -23,12 +18,12 @@ class TargetTransform(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Kind = "log10"
+    kind: Transform = "log10"
     shift: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (1.0,)
 
     @classmethod
-    def fit(cls, kind: Kind, values: np.ndarray, training: np.ndarray) -> TargetTransform:
+    def fit(cls, kind: Transform, values: np.ndarray, training: np.ndarray) -> TargetTransform:
         """Fit mean and standard deviation of f(values).
 
         Parameters
@@ -82,7 +77,7 @@ class TargetTransform(BaseModel):
         return self.model_copy(update=picked)
 
 
-def _forward(kind: Kind, x: np.ndarray) -> np.ndarray:
+def _forward(kind: Transform, x: np.ndarray) -> np.ndarray:
     if kind == "log10":
         return np.log10(x)
     if kind == "logit":

@@ -7,16 +7,15 @@ import json
 import os
 import re
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paraisite import __version__
-
 if TYPE_CHECKING:
-    from requests import Response, Session
+    from requests import Response
+
+    from paraisite.network.http import Session
 
 CHUNK = 1 << 14
 """Bytes; a broken connection costs less than this."""
@@ -24,24 +23,12 @@ TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and to wait for the next bytes."""
 WAITS = (1.0, 2.0, 4.0)
 """Seconds between tries that bring nothing new; a try that brings something starts anew."""
-LONGEST_WAIT = 60.0
-"""Seconds; a server that asks for more patience is given up."""
-BUSY = (429, 500, 502, 503, 504)
-"""Answers that may be another one soon."""
 MAX_BYTES = 100_000_000
 """Limit for a file whose size is not registered."""
 
 
 class DownloadError(ValueError):
     """A file cannot be had; the message names its address, what came, and what to do."""
-
-
-class _Again(Exception):
-    """A try failed in a way that may not last."""
-
-    def __init__(self, problem: str, wait: float = 0.0) -> None:
-        super().__init__(problem)
-        self.wait = wait
 
 
 def git_blob(path: Path) -> str:
@@ -152,37 +139,27 @@ def download(remote: Remote, target: Path, advance: Callable[[int], object] = la
     if remote.is_at(target):
         advance(target.stat().st_size)
         return target
-    try:
-        import pooch
-    except ImportError:
-        raise DownloadError(f"{remote.url}: downloading needs pooch: pip install 'paraisite[data]'") from None
-    pooch.get_logger().setLevel("WARNING")  # the verbs say themselves what they do
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)  # it is not the registered file
-    pooch.retrieve(
-        address(remote.url),
-        known_hash=f"sha256:{remote.digest}" if remote.kind == "sha256" else None,
-        path=target.parent,
-        fname=target.name,
-        downloader=_Resuming(remote, target.with_name(target.name + ".part"), advance),
-    )
+    _Resuming(remote, target.with_name(target.name + ".part"), advance).complete(address(remote.url))
+    os.replace(target.with_name(target.name + ".part"), target)
     return target
 
 
 class _Resuming:
-    """A downloader as pooch calls it: the finished and verified file goes where pooch says."""
+    """What has arrived of a file, and how the rest arrives."""
 
     def __init__(self, remote: Remote, part: Path, advance: Callable[[int], object]) -> None:
         self.remote, self.part, self.advance = remote, part, advance
 
-    def __call__(self, url: str, output_file: str, pooch: object) -> None:
+    def complete(self, url: str) -> None:
+        """Have the whole file, verified."""
         resumed = self._size()
         self.advance(resumed)
         while True:
-            self._complete(url)
+            self._arrive(url)
             found = DIGESTS[self.remote.kind](self.part)
             if found == self.remote.digest:
-                os.replace(self.part, output_file)
                 return
             size = self._discard()
             if not resumed:
@@ -193,53 +170,41 @@ class _Resuming:
                 )
             resumed = 0  # what an earlier download left may be at fault: once more from the start
 
-    def _complete(self, url: str) -> None:
+    def _arrive(self, url: str) -> None:
         """Ask until everything is there."""
-        most, failures = self._size(), 0
-        while True:
-            try:
-                self._ask(url)
-                return
-            except _Again as error:
-                if self._size() > most:
-                    most, failures = self._size(), 0
-                if failures == len(WAITS) or error.wait > LONGEST_WAIT:
-                    kept = f"; {self._size()} bytes are kept, the next try goes on from there" if self._size() else ""
-                    raise DownloadError(f"{url}: {error}; try again later{kept}") from None
-                time.sleep(max(WAITS[failures], error.wait))
-                failures += 1
+        from paraisite.network.http import AddressError, SourceError, repeat
+
+        try:
+            repeat(lambda: self._ask(url), WAITS, arrived=self._size)
+        except AddressError as error:
+            raise DownloadError(f"{error} (PARAISITE_UPSTREAM?)") from None
+        except SourceError as error:
+            kept = f"; {self._size()} bytes are kept, the next try goes on from there" if self._size() else ""
+            raise DownloadError(f"{url}: {error.came}; {error.remedy}{kept}") from None
 
     def _ask(self, url: str) -> None:
         """Ask once for what is missing."""
-        import requests
+        from paraisite.network.http import Again
 
         expected, have = self.remote.bytes, self._size()
         if have and have == expected:
             return
-        # no compression on the way: the bytes asked for are those of the file
-        headers = {"Accept-Encoding": "identity", "User-Agent": f"paraisite/{__version__}"}
+        headers = {"Accept-Encoding": "identity"}  # the bytes asked for are those of the file, not compressed ones
         if have:
             headers["Range"] = f"bytes={have}-"
-        try:
-            with _session().get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-                self._take(url, response, have)
-        except DownloadError:
-            raise
-        except (ValueError, requests.exceptions.InvalidURL) as error:  # the former: a missing scheme
-            raise DownloadError(f"{url}: {error}; correct the address (PARAISITE_UPSTREAM?)") from None
-        except requests.RequestException as error:
-            raise _Again(_reason(error)) from None
+        with _session().answer("GET", url, headers=headers) as response:
+            self._take(url, response, have)
         if expected is not None and self._size() < expected:
-            raise _Again(f"only {self._size()} of {expected} bytes came")
+            raise Again(url, f"only {self._size()} of {expected} bytes", "try again later")
 
     def _take(self, url: str, response: Response, have: int) -> None:
+        from paraisite.network.http import Again, refuse_busy
+
         status = response.status_code
-        if status in BUSY:
-            patience = response.headers.get("Retry-After", "")
-            raise _Again(f"HTTP {status} {response.reason}", float(patience) if patience.isdecimal() else 0.0)
+        refuse_busy(url, response, response.reason)
         if status == 416:  # more is here than there is: left over from another file
             self._discard()
-            raise _Again("HTTP 416: what was kept of an earlier try did not fit")
+            raise Again(url, "HTTP 416: what was kept of an earlier try did not fit", "try again later")
         if status not in (200, 206):
             raise DownloadError(f"{url}: HTTP {status} {response.reason}; check the address, and the network's proxy")
         goes_on = status == 206 and re.match(rf"bytes {have}-", response.headers.get("Content-Range", "")) is not None
@@ -274,17 +239,9 @@ _threads = threading.local()
 
 def _session() -> Session:
     """Return this thread's session: connections stay open from file to file."""
-    import requests
+    from paraisite.network.http import Session
 
     if not hasattr(_threads, "session"):
-        _threads.session = requests.Session()
+        _threads.session = Session(timeout=TIMEOUT)
     session: Session = _threads.session
     return session
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, without the names of the libraries' objects."""
-    inner = error.args[0] if error.args else error
-    inner = getattr(inner, "reason", inner)
-    text = inner.args[0] if isinstance(inner, Exception) and inner.args and isinstance(inner.args[0], str) else inner
-    return re.sub(r"^(<.*?>|\w+\(.*?\)): ", "", str(text))

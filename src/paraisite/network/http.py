@@ -1,4 +1,7 @@
-"""`Client`: asks a server politely and suspiciously, and keeps the pages that came so that a query can go on."""
+"""`Session` asks a server politely and suspiciously; `Client` keeps the pages that came so that a query can go on.
+
+Downloads (`paraisite.network.downloading`) and live sources share addresses, redirects, patience and explanations.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,18 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from paraisite import __version__
-from paraisite.files.replacing import replacing
+import requests
 
-try:
-    import requests
-except ImportError:
-    raise ValueError("live sources need the package requests: pip install 'paraisite[data]'") from None
+from paraisite import __version__
+from paraisite.files.writing import write_json
 
 MAX_BYTES = 256 << 20
 """No answer may be longer, unpacked."""
@@ -84,6 +84,54 @@ def check_address(url: str) -> str:
     return url
 
 
+def repeat(
+    ask: Callable[[], T],
+    waits: Sequence[float],
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    arrived: Callable[[], int] = lambda: 0,
+) -> T:
+    """Return what `ask` returns, asking again after a pause where it raises what may pass.
+
+    Parameters
+    ----------
+    ask : callable
+    waits : sequence of float
+        Seconds before each further try; a server may ask for longer pauses.
+    say : callable
+        Told in a line what is being waited for.
+    arrived : callable
+        How much has arrived; a try that brings more than any before begins the waits anew.
+
+    Raises
+    ------
+    SourceError
+        If all tries fail, or the server asks for more patience than `MAX_WAIT`.
+    """
+    most, failures = arrived(), 0
+    while True:
+        try:
+            return ask()
+        except Again as error:
+            if arrived() > most:
+                most, failures = arrived(), 0
+            if error.after > MAX_WAIT:
+                remedy = f"the server wants to be left alone for {error.after:.0f} s; try again then"
+                raise SourceError(error.asked, error.came, remedy) from None
+            if failures == len(waits):
+                raise SourceError(error.asked, f"{error.came} ({failures + 1} times)", error.remedy) from None
+            wait = min(max(waits[failures], error.after), MAX_WAIT)
+            failures += 1
+            say(f"{urlsplit(error.asked).hostname}: {error.came}; asking again in {wait:.3g} s")
+            time.sleep(wait)
+
+
+def refuse_busy(asked: str, response: requests.Response, said: str) -> None:
+    """Raise `Again` if the status of an answer may pass by itself."""
+    if response.status_code in REPEATED:
+        raise Again(asked, f"HTTP {response.status_code} {said}", "try again later", _retry_after(response))
+
+
 class Session(requests.Session):
     """A session that repeats what may pass, follows few redirects, and stops reading what grows too large.
 
@@ -91,35 +139,28 @@ class Session(requests.Session):
     broken under status 200. Redirects are followed here so that no key travels to another host.
     """
 
-    def __init__(self, *, say: Callable[[str], None], attempts: int, backoff: float, timeout: float) -> None:
+    def __init__(
+        self,
+        *,
+        say: Callable[[str], None] = lambda line: None,
+        waits: Sequence[float] = (),
+        timeout: float | tuple[float, float],
+    ) -> None:
         super().__init__()
         self.headers["User-Agent"] = f"paraisite/{__version__}"
-        self.say, self.attempts, self.backoff, self.limit = say, attempts, backoff, timeout
+        self.say, self.waits, self.limit = say, waits, timeout
 
     def fresh(self) -> Session:
         """Return another session of the same kind: what one server is sent, a key say, is not sent to the next."""
-        return Session(say=self.say, attempts=self.attempts, backoff=self.backoff, timeout=self.limit)
+        return Session(say=self.say, waits=self.waits, timeout=self.limit)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Ask as often as it takes; as `requests.Session.request`, but the timeout is the session's own."""
         return self.repeat(lambda: self.once(str(method), str(url), *args, **kwargs))
 
     def repeat(self, ask: Callable[[], T]) -> T:
-        """Return what `ask` returns, asking again after a pause where it raises what may pass."""
-        for attempt in range(1, self.attempts + 1):
-            try:
-                return ask()
-            except Again as error:
-                wait = max(self.backoff * 2 ** (attempt - 1), error.after)
-                if error.after > MAX_WAIT:
-                    remedy = f"the server wants to be left alone for {error.after:.0f} s; try again then"
-                    raise SourceError(error.asked, error.came, remedy) from None
-                if attempt == self.attempts:
-                    came = f"{error.came} ({attempt} times)"
-                    raise SourceError(error.asked, came, error.remedy) from None
-                self.say(f"{urlsplit(error.asked).hostname}: {error.came}; asking again in {min(wait, MAX_WAIT):.3g} s")
-                time.sleep(min(wait, MAX_WAIT))
-        raise AssertionError
+        """Return what `ask` returns, with the patience of this session (see the function `repeat`)."""
+        return repeat(ask, self.waits, say=self.say)
 
     def once(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
         """Ask once and read the whole answer.
@@ -129,54 +170,72 @@ class Session(requests.Session):
         SourceError
             If there is no answer, it is too large, it redirects too far, or its status may pass.
         """
-        check_address(url)
-        asked = requests.Request("GET", url, params=kwargs.get("params")).prepare().url or url
-        kwargs |= {"timeout": self.limit, "allow_redirects": False, "stream": True}
-        for _ in range(MAX_REDIRECTS + 1):
-            response = self._read(asked, method, url, *args, **kwargs)
-            if not response.is_redirect:
-                break
-            target = urljoin(url, response.headers["location"])
-            before, after = urlsplit(check_address(url)), urlsplit(check_address(target))
-            if before.scheme == "https" and after.scheme != "https":
-                raise SourceError(asked, f"a redirect to {shorten(target)}", "it is not encrypted and is not followed")
-            if before.netloc != after.netloc:
-                kwargs["headers"] = {**(kwargs.get("headers") or {}), "x-api-key": None, "authorization": None}
-            url, args = target, ()
-            kwargs.pop("params", None)
-        else:
-            raise SourceError(asked, f"more than {MAX_REDIRECTS} redirects", "check the address")
-        if response.status_code in REPEATED:
-            came = f"HTTP {response.status_code} {_said(response.content)!r}"
-            raise Again(asked, came, "try again later", _retry_after(response))
-        return response
-
-    def _read(self, asked: str, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
-        deadline = time.monotonic() + MAX_SECONDS
-        try:
-            response = super().request(method, url, *args, **kwargs)
-            body = bytearray()
+        asked = _with_query(url, kwargs.get("params"))
+        deadline, body = time.monotonic() + MAX_SECONDS, bytearray()
+        with self.answer(method, url, *args, **kwargs) as response:
             for part in response.iter_content(1 << 16):
                 body += part
                 if len(body) > MAX_BYTES:
-                    response.close()
                     raise SourceError(asked, f"more than {MAX_BYTES >> 20} MiB", "ask for fewer entries a page")
                 if time.monotonic() > deadline:
-                    response.close()
                     raise SourceError(asked, f"no end within {MAX_SECONDS} s", "ask for fewer entries a page")
-        except requests.exceptions.SSLError as error:
-            raise SourceError(asked, _cause(error), "the certificate is not trusted; check address and clock") from None
-        except (
-            requests.ConnectionError,
-            requests.Timeout,
-            requests.exceptions.ChunkedEncodingError,
-            requests.exceptions.ContentDecodingError,
-        ) as error:
-            raise Again(asked, _cause(error), "check address and network, or try again later") from None
-        except requests.RequestException as error:
-            raise SourceError(asked, _cause(error), "check the address") from None
         response._content = bytes(body)
+        refuse_busy(asked, response, repr(_said(response.content)))
         return response
+
+    @contextmanager
+    def answer(self, method: str, url: str, *args: Any, **kwargs: Any) -> Iterator[requests.Response]:
+        """Ask once and follow redirects; the body is still to be read, and what goes wrong then is explained, too.
+
+        Raises
+        ------
+        SourceError
+            If there is no answer, or it redirects too far.
+        """
+        check_address(url)
+        asked = _with_query(url, kwargs.get("params"))
+        kwargs |= {"timeout": self.limit, "allow_redirects": False, "stream": True}
+        with _explained(asked):
+            for _ in range(MAX_REDIRECTS + 1):
+                response = super().request(method, url, *args, **kwargs)
+                if not response.is_redirect:
+                    break
+                response.close()
+                target = urljoin(url, response.headers["location"])
+                before, after = urlsplit(url), urlsplit(check_address(target))
+                if before.scheme == "https" and after.scheme != "https":
+                    came = f"a redirect to {shorten(target)}"
+                    raise SourceError(asked, came, "it is not encrypted and is not followed")
+                if before.netloc != after.netloc:
+                    kwargs["headers"] = {**(kwargs.get("headers") or {}), "x-api-key": None, "authorization": None}
+                url, args = target, ()
+                kwargs.pop("params", None)
+            else:
+                raise SourceError(asked, f"more than {MAX_REDIRECTS} redirects", "check the address")
+            with response:
+                yield response
+
+
+def _with_query(url: str, params: Any) -> str:
+    return requests.Request("GET", url, params=params).prepare().url or url
+
+
+@contextmanager
+def _explained(asked: str) -> Iterator[None]:
+    """Turn what requests raises into what a person can act on."""
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise SourceError(asked, _cause(error), "the certificate is not trusted; check address and clock") from None
+    except (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+        requests.exceptions.ContentDecodingError,
+    ) as error:
+        raise Again(asked, _cause(error), "check address and network, or try again later") from None
+    except requests.RequestException as error:
+        raise SourceError(asked, _cause(error), "check the address") from None
 
 
 class Client:
@@ -213,7 +272,8 @@ class Client:
     ) -> None:
         self.pages = pages
         self.expected = 0
-        self.session = Session(say=say, attempts=attempts, backoff=backoff, timeout=timeout)
+        waits = [backoff * 2**n for n in range(attempts - 1)]
+        self.session = Session(say=say, waits=waits, timeout=timeout)
 
     def page(self, url: str, look: Callable[[Any], T]) -> T:
         """Return what `look` makes of the JSON document at an address.
@@ -237,8 +297,7 @@ class Client:
                 return json.loads(path.read_bytes())
         document = fetch()
         self.pages.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as aside:
-            aside.write_text(json.dumps(document), encoding="utf-8")
+        write_json(path, document, indent=None, end="")
         return document
 
     def _document(self, url: str, look: Callable[[Any], Any]) -> Any:
@@ -284,10 +343,10 @@ def _retry_after(response: requests.Response) -> float:
 
 
 def _cause(error: Exception) -> str:
-    """What went wrong, without the address again."""
-    reason = error.args[0] if error.args else error
-    reason = getattr(reason, "reason", None) or reason
+    """What went wrong, without the address again and without the names of the libraries' objects."""
+    inner = error.args[0] if error.args else error
+    inner = getattr(inner, "reason", None) or inner
+    text = inner.args[0] if isinstance(inner, Exception) and inner.args and isinstance(inner.args[0], str) else inner
     # urllib3 begins with the object or the host: "HTTPSConnection(host='…', port=443): Failed to resolve …"
-    text = re.sub(r"^(<[^>]*>|\w+\(host=[^)]*\)): ", "", str(reason))
-    text = re.sub(r"\[Errno -?\d+\] ", "", text)
-    return shorten(f"{type(error).__name__}: {text}", 120)
+    text = re.sub(r"^(<.*?>|\w+\(.*?\)): ", "", str(text))
+    return shorten(re.sub(r"\[Errno -?\d+\] ", "", text) or type(error).__name__, 120)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +111,10 @@ def calculate(
         check_isotopes(crystal.numbers)
 
     cell = _relaxed(crystal, folder, calculator, settings, details, clock, say)
+    cell = replace(cell, hydrogen_mass=crystal.hydrogen_mass)
     result.space_group = cell.space_group
+    if crystal.hydrogen_mass is not None:
+        result.notes.append(f"hydrogen has a mass of {crystal.hydrogen_mass:.3f} u")
     if before := details["relaxation"].get("from_space_group"):
         result.notes.append(f"relaxed from {before} into {cell.space_group}")
     ph3 = new_phono3py(cell, *choose_supercells(cell, settings))

@@ -38,6 +38,8 @@ class StandardCell:
     group_number : int
     centring : str
         P, A, C, F, I or R, by which phonopy knows the primitive cell.
+    hydrogen_mass : float or None
+        Of deuterium or tritium in u, where all hydrogen is that.
     """
 
     cell: np.ndarray
@@ -46,6 +48,7 @@ class StandardCell:
     space_group: str
     group_number: int
     centring: str
+    hydrogen_mass: float | None = None
 
     def to_ase(self) -> Atoms:
         """Return it as `ase.Atoms`."""
@@ -61,6 +64,8 @@ class StandardCell:
 
         known = get_atomic_data().atom_data
         masses = [known[n][3] or atomic_masses[n] for n in self.numbers]  # phonopy has none for Pu, for one
+        if self.hydrogen_mass is not None:
+            masses = [self.hydrogen_mass if n == 1 else m for n, m in zip(self.numbers, masses, strict=True)]
         return PhonopyAtoms(numbers=self.numbers, cell=self.cell, scaled_positions=self.positions, masses=masses)
 
     def record(self) -> dict[str, Any]:

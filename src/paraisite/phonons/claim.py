@@ -8,6 +8,7 @@ from typing import Any
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_json
 from paraisite.phonons import stages
 from paraisite.phonons.cells import PhononError
 from paraisite.phonons.force_constants import FORCES
@@ -54,7 +55,8 @@ def forces_fingerprint(crystal: Crystal, settings: Settings | QuickSettings) -> 
 
 
 def _made_of(crystal: Crystal, settings: Settings | QuickSettings, without: set[str]) -> dict[str, Any]:
-    return {
+    isotope = {} if crystal.hydrogen_mass is None else {"hydrogen_mass": crystal.hydrogen_mass}
+    return isotope | {
         "cell": crystal.cell.tolist(),
         "numbers": crystal.numbers.tolist(),
         "positions": crystal.positions.tolist(),
@@ -86,8 +88,7 @@ def claim(crystal: Crystal, folder: Path, settings: Settings | QuickSettings) ->
         crystal.to_ase().write(aside, format="vasp", direct=True)
     made_of = {"id": crystal.id, "source": crystal.source, "formula": crystal.formula, "notes": crystal.notes}
     record = made_of | {"settings": settings.model_dump(mode="json", exclude=BOUNDS | LATE), "fingerprint": mark}
-    with replacing(folder / INPUT) as aside:
-        aside.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_json(folder / INPUT, record, end="", ensure_ascii=False)
     return mark
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
-from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_csv
 from paraisite.phonons.settings import ROOM
 
 CUMULATIVE = "cumulative.csv"
@@ -78,7 +77,5 @@ def write_cumulative(path: np.ndarray, kappa: np.ndarray, folder: Path, n: int =
         return
     grid = np.geomspace(path[np.argmax(kappa >= 1e-3 * kappa[-1])], path[-1], n)
     values = kappa[np.searchsorted(path, grid * (1 + 1e-12), side="right") - 1]
-    with replacing(folder / CUMULATIVE) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["mean_free_path_nm", "kappa_W_mK"])
-        writer.writerows([f"{a:.6g}", f"{b:.6g}"] for a, b in zip(grid, values, strict=True))
+    rows = ([f"{a:.6g}", f"{b:.6g}"] for a, b in zip(grid, values, strict=True))
+    write_csv(folder / CUMULATIVE, ["mean_free_path_nm", "kappa_W_mK"], rows)

@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_bytes
 from paraisite.phonons.cells import Multiples, PhononError, StandardCell
 from paraisite.phonons.settings import Settings
 
@@ -319,8 +320,8 @@ def write_force_constants(ph3: Phono3py, folder: Path) -> None:
 
     assert ph3.fc2 is not None
     assert ph3.fc3 is not None
-    with replacing(folder / "phono3py_params.yaml.xz") as aside:
-        aside.write_bytes(lzma.compress(str(ph3.to_phono3py_yaml()).encode(), preset=3))
+    packed = lzma.compress(str(ph3.to_phono3py_yaml()).encode(), preset=3)
+    write_bytes(folder / "phono3py_params.yaml.xz", packed)
     second, third = ph3.phonon_primitive.p2s_map, ph3.primitive.p2s_map
     with replacing(folder / "fc2.hdf5") as aside:
         write_fc2_to_hdf5(ph3.fc2, str(aside), p2s_map=second, physical_unit="eV/angstrom^2")

@@ -75,9 +75,8 @@ def load(name: str = DEFAULT_POTENTIAL, mirror: str | Path | None = None, device
     if ":" in name:
         return _made_by(name)
     folder = locate(name, mirror)
-    module, _, function = registry()[name].loader.partition(":")
     try:
-        return getattr(importlib.import_module(module), function)(folder, name, device)
+        return registry()[name].load(folder, name, device)
     except ImportError as error:
         raise PotentialError(
             f"{name}: its packages are not installed ({error}); run `make phonons` in a checkout "

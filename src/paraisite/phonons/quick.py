@@ -261,7 +261,15 @@ def _primitive(crystal: Atoms, symprec: float) -> Atoms:
     if found is None:
         raise PhononError(f"spglib finds no space group within {symprec:g} Å; are two atoms at one place?")
     lattice, positions, numbers = found
-    return Atoms(numbers=numbers, cell=lattice, scaled_positions=positions, pbc=True, calculator=crystal.calc)
+    mass = dict(zip(crystal.numbers.tolist(), crystal.get_masses().tolist(), strict=True))  # of deuterium, perhaps
+    return Atoms(
+        numbers=numbers,
+        cell=lattice,
+        scaled_positions=positions,
+        masses=[mass[int(z)] for z in numbers],
+        pbc=True,
+        calculator=crystal.calc,
+    )
 
 
 def _hessian(atoms: Atoms, symprec: float) -> np.ndarray:

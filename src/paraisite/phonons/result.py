@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_json
 
 RESULT = "result.json"
 Status = Literal["ok", "unstable", "failed"]
@@ -68,8 +68,7 @@ class Result:
 
     def write(self, folder: Path) -> None:
         """Write result.json."""
-        with replacing(folder / RESULT) as aside:
-            aside.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8")
+        write_json(folder / RESULT, asdict(self), end="", ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def read(cls, folder: Path) -> Result | None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import wait
 from pathlib import Path
 
+from paraisite.files.names import each_once, file_name
 from paraisite.phonons.result import Result
 from paraisite.phonons.worker import Job, Task, failed, serve
-from paraisite.processes.spawning import THREADS, deaf, environment
+from paraisite.processes.child import Child
+from paraisite.processes.limits import memory_GB
+from paraisite.processes.spawning import THREADS, environment
 
 POLL = 0.5
 """Seconds between two looks at what the workers take."""
@@ -53,17 +53,11 @@ class BrokenPotential(ValueError):
     """The potential cannot be loaded, so that no crystal can be calculated."""
 
 
-class _Worker:
+class _Worker(Child):
     """A process and the task that it has."""
 
     def __init__(self, job: Job) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection: Connection
-        self.connection, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=serve, args=(theirs, job), daemon=True)
-        with deaf():
-            self.process.start()
-        theirs.close()
+        super().__init__(serve, job)
         self.index: int | None = None
         self.ready = False
         self.loaded_GB = 0.0
@@ -71,22 +65,12 @@ class _Worker:
 
     def give(self, index: int, task: Task) -> None:
         self.index, self.since = index, time.monotonic()
-        self.connection.send(task)
-
-    def end(self) -> None:
-        if self.process.is_alive():
-            self.process.kill()
-        self.process.join()
-        self.connection.close()
+        self.pipe.send(task)
 
     @property
     def memory_GB(self) -> float:
         """Resident memory; 0 where the system does not tell (anything but Linux)."""
-        try:
-            pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError, ValueError):
-            return 0.0
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
+        return memory_GB(self.process.pid)
 
 
 def run(tasks: Sequence[Task], job: Job, *, workers: int = 1, threads: int = 1) -> Iterator[Event]:
@@ -113,9 +97,9 @@ def run(tasks: Sequence[Task], job: Job, *, workers: int = 1, threads: int = 1) 
             while waiting or any(worker.index is not None for worker in pool):
                 while len(pool) < min(workers, len(waiting) + sum(w.index is not None for w in pool)):
                     pool.append(_Worker(job))
-                ready = wait([worker.connection for worker in pool], timeout=POLL)
+                ready = wait([worker.pipe for worker in pool], timeout=POLL)
                 for worker in list(pool):
-                    if worker.connection in ready:
+                    if worker.pipe in ready:
                         yield from _hear(worker, pool, tasks, job)
                     if worker in pool and worker.index is not None:
                         yield from _guard(worker, pool, tasks, job)
@@ -131,7 +115,7 @@ def run(tasks: Sequence[Task], job: Job, *, workers: int = 1, threads: int = 1) 
 def _hear(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task], job: Job) -> Iterator[Event]:
     """Take one message of a worker, or its end; replace one that keeps too much of the crystals that are done."""
     try:
-        kind, content = worker.connection.recv()
+        kind, content = worker.pipe.recv()
     except (EOFError, OSError):
         index = worker.index
         _dismiss(worker, pool)
@@ -200,12 +184,4 @@ def _environment(threads: int) -> dict[str, str]:
 
 def folders(ids: Sequence[str], output: Path) -> list[Path]:
     """A folder for each id: its letters, digits, dots, dashes and underscores; a second of one name gets a number."""
-    taken: set[str] = set()
-    found = []
-    for id in ids:
-        name = "".join(c if c.isalnum() or c in "-_." else "_" for c in id).strip(".")[:100] or "crystal"
-        numbered = (name if n == 1 else f"{name}-{n}" for n in itertools.count(1))
-        name = next(candidate for candidate in numbered if candidate.lower() not in taken)
-        taken.add(name.lower())
-        found.append(output / name)
-    return found
+    return [output / name for name in each_once(map(file_name, ids))]

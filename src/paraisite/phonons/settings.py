@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-DEFAULT_POTENTIAL = "nequix-mp-1-pft"
+DEFAULT_POTENTIAL = "nequix-oam-1-pft"
 QUICK_POTENTIAL = "tensornet-matpes-pbe-v2025.1"
 """Of the quick look, which needs elastic constants rather than phonons: docs/potentials.md compares the two."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_json
 from paraisite.network.downloading import sha256
 
 FOLDER, MADE_FROM = "stages", "made_from"
@@ -59,8 +59,8 @@ def write(folder: Path, stage: str, record: dict[str, Any], made_from: str = "",
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     kept = record | {MADE_FROM: made_from, FILES: {name: sha256(folder / name) for name in files}}
     kept = json.loads(json.dumps(kept, allow_nan=False))
-    with replacing(folder / FOLDER / f"{stage}.json") as aside:
-        aside.write_text(json.dumps(kept | {CHECK: mark(kept)}, ensure_ascii=False), encoding="utf-8")
+    whole = kept | {CHECK: mark(kept)}
+    write_json(folder / FOLDER / f"{stage}.json", whole, indent=None, end="", ensure_ascii=False)
 
 
 def forget(folder: Path) -> None:

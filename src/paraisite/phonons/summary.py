@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paraisite.files.csv_cells import CsvWriter, read_rows
-from paraisite.files.replacing import replacing
+from paraisite.files.csv_cells import read_rows
+from paraisite.files.writing import write_csv
 from paraisite.phonons.result import Result
 from paraisite.phonons.subject import Subject
 
@@ -153,9 +153,5 @@ def read_summary(path: Path) -> list[dict[str, str]]:
 
 def write_summary(rows: Sequence[Mapping[str, Any]], path: Path, columns: Sequence[str] = COLUMNS) -> None:
     """Write the table as CSV, numbers with six digits."""
-    with replacing(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        writer = CsvWriter(file)
-        writer.writerow(columns)
-        for each in rows:
-            values = [each.get(column) for column in columns]
-            writer.writerow([f"{v:.{DIGITS}g}" if isinstance(v, float) else v for v in values])
+    values = ([each.get(column) for column in columns] for each in rows)
+    write_csv(path, columns, ([f"{v:.{DIGITS}g}" if isinstance(v, float) else v for v in row] for row in values))

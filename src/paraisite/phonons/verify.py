@@ -129,8 +129,7 @@ class Verification:
         self._write()
 
     def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.release()
 
     def _kept(self, folder: Path, crystal: Crystal, born: str) -> Result | None:
         """Result of an earlier run, if it is one of this crystal and these settings."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
@@ -15,7 +14,6 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.phonons.claim import Taken, fingerprint
 from paraisite.phonons.result import Result
 from paraisite.phonons.settings import QuickSettings, Settings
-from paraisite.processes.spawning import ignore_interrupts
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,6 @@ def serve(connection: Connection, job: Job) -> None:
     Sends ("ready", None), then for each task ("say", text), ("tick", (done, total)) and ("expect", seconds), and
     ("done", row) in the end; ("broken", reason) if the potential cannot be loaded.
     """
-    ignore_interrupts()
-    threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
     from paraisite.phonons import potentials
 
     begin = time.perf_counter()
@@ -144,10 +140,3 @@ def _send(connection: Connection, kind: str, content: Any) -> None:
         connection.send((kind, content))
     except OSError:
         os._exit(1)
-
-
-def _follow_parent(parent: int) -> None:
-    """End with the parent: a killed run that is resumed must not meet workers of the first."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)

@@ -5,37 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-PROPERTY_COLUMNS = {
-    "formation_energy": "formation_energy_eV_atom",
-    "bulk_modulus_vrh": "bulk_modulus_GPa",
-    "shear_modulus_vrh": "shear_modulus_GPa",
-    "debye_temperature": "debye_temperature_K",
-    "gruneisen": "gruneisen",
-    "heat_capacity_cv_atom": "heat_capacity_cv_kB_atom",
-    "thermal_expansion": "thermal_expansion_1_K",
-    "vibrational_entropy_atom": "vibrational_entropy_meV_K_atom",
-    "vibrational_free_energy_atom": "vibrational_free_energy_meV_atom",
-    "bulk_modulus_static": "bulk_modulus_static_GPa",
-    "kappa_particle": "kappa_particle_W_mK",
-    "kappa_coherence": "kappa_coherence_W_mK",
-    "coherence_share": "coherence_share",
-    "kappa_agl": "kappa_agl_W_mK",
-    "kappa_l96": "kappa_l96_W_mK",
-    "kappa_hh143": "kappa_hh143_W_mK",
-    "max_frequency": "max_frequency_THz",
-    "mean_frequency": "mean_frequency_THz",
-    "mean_inverse_frequency": "mean_inverse_frequency_1_THz",
-    "mean_square_frequency": "mean_square_frequency_THz2",
-    "transport_integral": "transport_integral_W_mK_s",
-    "velocity_mean": "velocity_mean_m_s",
-    "sound_longitudinal": "sound_longitudinal_m_s",
-    "sound_transverse": "sound_transverse_m_s",
-    "phase_space": "phase_space_1_THz",
-    "acoustic_max": "acoustic_max_THz",
-    "optical_min": "optical_min_THz",
-}
-"""Output column of each auxiliary target."""
-
 
 @dataclass(slots=True)
 class Prediction:

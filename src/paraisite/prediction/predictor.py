@@ -12,22 +12,23 @@ import torch
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
-from paraisite.crystals.guard import SECONDS, TimeExceeded, explain, limited
+from paraisite.crystals.guard import SECONDS, explain
 from paraisite.crystals.read import checked
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.graphs import GraphBatch, build
 from paraisite.model.checkpoint import Card, Checkpoint, Known
-from paraisite.model.convert import FORMATION_ENERGY, from_matgl
+from paraisite.model.convert import FORMATION_ENERGY
 from paraisite.model.descriptors import described, shortest_bonds
-from paraisite.model.fast import FastEncoder
+from paraisite.model.encoders import encoder_of
 from paraisite.model.fast_kernel import FastKernel
 from paraisite.model.model import Model
 from paraisite.model.neighbourhood import OUTSIDE, scale_features
-from paraisite.model.registry import DEFAULT, ENCODER, locate
-from paraisite.model.targets import COHERENCE_SHARE
+from paraisite.model.registry import DEFAULT, ENCODER, locate, registry
 from paraisite.model.tensors import GraphTensors
-from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS, Prediction
+from paraisite.prediction.prediction import COLUMNS, Prediction
 from paraisite.prediction.prepared import Prepared, molecular
+from paraisite.processes.limits import TimeExceeded, limited
+from paraisite.targets import TARGETS, column
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -51,9 +52,6 @@ REAL = ("kappa_W_mK", "kappa_low_W_mK", "kappa_high_W_mK", "log10_std", "applica
 SAME_COMPOUND = 0.5
 """A known compound of equal formula nearer than this is the crystal; distances as in `Neighbourhood`."""
 
-CONDUCTIVITY_PARTS = ("kappa_particle", "kappa_coherence")
-"""Properties made of kappa and its `coherence_share`, so that they add up to kappa."""
-
 
 class PropertyError(ValueError):
     """A property cannot be predicted with these models; the message lists the ones that can."""
@@ -70,14 +68,14 @@ class Predictor:
     mirror : str or Path, optional
         Where models that do not ship may be found; by default PARAISITE_MIRROR.
     exact : bool
-        Compute every layer as it was trained, also on a processor, where `FastEncoder` is several times faster and
-        kappa agrees to 1e-4.
+        Compute every layer as it was trained, also on a processor, where the encoder's fast path is several
+        times faster and kappa agrees to 1e-4.
 
     Examples
     --------
     >>> from paraisite.crystals.read import read
     >>> predictor = Predictor.from_pretrained()                     # doctest: +SKIP
-    >>> predictor.predict(read(["examples/crystals"]))              # doctest: +SKIP
+    >>> predictor.predict(read(["crystals/"]))              # doctest: +SKIP
     """
 
     def __init__(
@@ -92,7 +90,8 @@ class Predictor:
         self._kappa = checkpoint.kappa.to(self.device).eval()
         self._properties = checkpoint.properties.to(self.device).eval() if checkpoint.properties else None
         fast = not exact and self.device == "cpu"
-        self._encoder = FastEncoder(self._kappa.encoder, self.card.cutoff) if fast else None
+        quick = encoder_of(self.card.kappa.config.encoder).fast if fast else None
+        self._encoder = quick(self._kappa.encoder, self.card.cutoff) if quick is not None else None
         self._kernel = FastKernel(checkpoint.kernel) if fast and checkpoint.kernel is not None else checkpoint.kernel
         networks = [n for n in (checkpoint.kappa, checkpoint.properties) if n is not None]
         self.environment = any(n.config.head.environment for n in networks)
@@ -119,8 +118,7 @@ class Predictor:
         """Names `properties` may hold: auxiliary targets of the checkpoint and the formation energy."""
         networks = (self._kappa, self._properties) if self._properties is not None else (self._kappa,)
         targets = dict.fromkeys(t for n in networks for t in n.config.targets if t != "kappa")
-        parts = CONDUCTIVITY_PARTS if COHERENCE_SHARE in targets else ()
-        return (*parts, *targets, FORMATION_ENERGY)
+        return (*_parts(targets), *targets, FORMATION_ENERGY)
 
     def predict(
         self,
@@ -182,7 +180,7 @@ class Predictor:
     def _sound(self, crystal: Crystal) -> Crystal | Rejection:
         """Return the crystal if it can be prepared, else why not."""
         try:
-            with limited():
+            with limited(SECONDS):
                 item = checked(crystal)
                 self._prepare([item])
         except (Exception, TimeExceeded) as error:
@@ -252,7 +250,7 @@ class Predictor:
             parts.append(self._predict(taken, formulas[piece], level, properties, held_out))
         n = len(prepared)
         real = {}
-        for name in (*REAL, *(PROPERTY_COLUMNS.get(p, p) for p in properties)):
+        for name in (*REAL, *map(column, properties)):
             real[name] = np.full(n, np.nan)
             if parts:
                 real[name][prepared.kept] = np.concatenate([values[name] for values, _ in parts])
@@ -287,7 +285,7 @@ class Predictor:
         if unknown:
             raise PropertyError(f"unknown property {unknown[0]}; this model has {', '.join(self.available_properties)}")
         if FORMATION_ENERGY in properties and self._energy is None:
-            self._energy = from_matgl(locate(ENCODER, self._mirror)).to(self.device).eval()
+            self._energy = registry()[ENCODER].load(locate(ENCODER, self._mirror)).to(self.device).eval()
         if self.card.calibration:
             self.card.calibration.check_level(level)
 
@@ -366,14 +364,14 @@ class Predictor:
                     found[unseen == fold] = every[own].mean(axis=0)
             return found
 
-        found = {}
+        found, parts = {}, _parts(values)
         for name in properties:
-            if name in CONDUCTIVITY_PARTS:
-                share = mean(COHERENCE_SHARE)
-                value = kappa * (share if name == "kappa_coherence" else 1.0 - share)
+            if name in parts:
+                share, rest = parts[name]
+                value = kappa * (1.0 - mean(share) if rest else mean(share))
             else:
                 value = mean(name)
-            found[PROPERTY_COLUMNS.get(name, name)] = value
+            found[column(name)] = value
         return found
 
     def _describe_nearest(self, formula: str, nearest: int, distance: float) -> str:
@@ -385,6 +383,12 @@ class Predictor:
             return f"{_compound(k)}; same formula in training"
         seen = "; same formula in earlier training stages" if formula in self.card.formula_fold else ""
         return _compound(k) + seen
+
+
+def _parts(names: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """Parts of kappa that some targets are shares of: the target, and whether the part is what the share leaves."""
+    shares = [(name, TARGETS[name].share) for name in names if name in TARGETS]
+    return {part: (name, part == share.rest) for name, share in shares if share for part in (share.rest, share.part)}
 
 
 def _compound(k: Known) -> str:

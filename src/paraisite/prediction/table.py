@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from paraisite import targets
 from paraisite.files.printable import printable
-from paraisite.prediction.prediction import PROPERTY_COLUMNS, Prediction
+from paraisite.prediction.prediction import Prediction
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,7 +60,7 @@ def table(rows: Sequence[Prediction], properties: Sequence[str] = (), *, level: 
     made.add_column("formula", overflow="fold")
     made.add_column(Text(f"κ (W/m/K) [{100 * level:.4g} %]"), no_wrap=True)
     made.add_column("applic.", justify="right")
-    columns = [PROPERTY_COLUMNS.get(name, name) for name in properties]
+    columns = [targets.column(name) for name in properties]
     for column in columns:
         made.add_column(column.replace("_", " "), justify="right")
     made.add_column("nearest known (κ)")

@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
 from paraisite.files import csv_cells
 from paraisite.files.outputs import OutputError, refuse_existing
 from paraisite.files.replacing import replacing
-from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS
+from paraisite.prediction.prediction import COLUMNS
+from paraisite.targets import TARGETS, column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,41 +25,13 @@ TEXT = frozenset({"id", "source", "formula", "nearest_known", "status", "reason"
 INTEGERS = frozenset({"n_sites", "n_elements"})
 
 UNITS = {
-    "kappa_W_mK": "W/m/K",
     "kappa_low_W_mK": "W/m/K",
     "kappa_high_W_mK": "W/m/K",
     "kappa_true_W_mK": "W/m/K",
     "log10_std": "1",
     "applicability": "1",
-    "formation_energy_eV_atom": "eV/atom",
-    "bulk_modulus_GPa": "GPa",
-    "shear_modulus_GPa": "GPa",
-    "debye_temperature_K": "K",
-    "gruneisen": "1",
-    "heat_capacity_cv_kB_atom": "k_B/atom",
-    "thermal_expansion_1_K": "1/K",
-    "vibrational_entropy_meV_K_atom": "meV/K/atom",
-    "vibrational_free_energy_meV_atom": "meV/atom",
-    "bulk_modulus_static_GPa": "GPa",
-    "kappa_particle_W_mK": "W/m/K",
-    "kappa_coherence_W_mK": "W/m/K",
-    "coherence_share": "1",
-    "kappa_agl_W_mK": "W/m/K",
-    "kappa_l96_W_mK": "W/m/K",
-    "kappa_hh143_W_mK": "W/m/K",
-    "max_frequency_THz": "THz",
-    "mean_frequency_THz": "THz",
-    "mean_inverse_frequency_1_THz": "1/THz",
-    "mean_square_frequency_THz2": "THz^2",
-    "transport_integral_W_mK_s": "W/m/K/s",
-    "velocity_mean_m_s": "m/s",
-    "sound_longitudinal_m_s": "m/s",
-    "sound_transverse_m_s": "m/s",
-    "phase_space_1_THz": "1/THz",
-    "acoustic_max_THz": "THz",
-    "optical_min_THz": "THz",
 }
-"""Unit of each column of real numbers."""
+"""Unit of each column of real numbers that is no target's."""
 
 ROW_GROUP = 16_384
 """Rows of a Parquet row group."""
@@ -73,7 +46,7 @@ class Writer(Protocol):
 
 def column_names(properties: Sequence[str] = ()) -> tuple[str, ...]:
     """Columns of a prediction, the auxiliary properties last, in the order asked for."""
-    return (*COLUMNS, *(PROPERTY_COLUMNS.get(name, name) for name in properties))
+    return (*COLUMNS, *(column(name) for name in properties))
 
 
 class CsvWriter:
@@ -127,9 +100,11 @@ def arrow_schema(columns: Sequence[str]) -> pa.Schema:
     """Types of the columns, and their units in the metadata of the fields."""
     import pyarrow as pa
 
+    units = UNITS | {target.column: target.unit for target in TARGETS.values()}
+
     def field(name: str) -> pa.Field:
         kind = pa.string() if name in TEXT else pa.int32() if name in INTEGERS else pa.float64()
-        return pa.field(name, kind, metadata={"unit": UNITS[name]} if name in UNITS else None)
+        return pa.field(name, kind, metadata={"unit": units[name]} if name in units else None)
 
     return pa.schema([field(name) for name in columns])
 

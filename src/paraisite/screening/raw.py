@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paraisite.crystals import Crystal, Rejection, read
 from paraisite.crystals.archive import member_rejection
-from paraisite.crystals.files import split_name
+from paraisite.crystals.formats import split_name
 from paraisite.crystals.read import checked, read_member
 from paraisite.crystals.sites import Disorder
 from paraisite.crystals.zip_index import ZipMember

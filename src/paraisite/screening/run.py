@@ -13,7 +13,7 @@ from paraisite.graphs import CUTOFF, TOLERANCE
 from paraisite.graphs.store import METADATA
 from paraisite.model.registry import locate
 from paraisite.network import downloading
-from paraisite.screening.engines import EngineName, engine
+from paraisite.screening.engines import ENGINES
 from paraisite.screening.packing import Packing
 from paraisite.screening.part import SIZE, Part, cut
 from paraisite.screening.predicting import Screening
@@ -34,7 +34,8 @@ class How:
     ----------
     workers : int, optional
         By default as many as there are cores; 0 works in this process.
-    engine : {"processes", "ray"}
+    engine : str
+        Name in `ENGINES`.
     part_size : int
         Inputs of a part.
     resume : bool
@@ -50,7 +51,7 @@ class How:
     """
 
     workers: int | None = None
-    engine: EngineName = "processes"
+    engine: str = "processes"
     part_size: int = SIZE
     resume: bool = False
     overwrite: bool = False
@@ -115,7 +116,7 @@ def _carry_out(
         "versions": versions(),
     }
     table = Unfinished(out, manifest)
-    run = engine(how.engine, how.address)
+    run = ENGINES[how.engine](how.address)
     if table.begin(resume=how.resume, overwrite=how.overwrite):
         return
     try:

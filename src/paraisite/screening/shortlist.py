@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from paraisite.files import arrow
 from paraisite.files.outputs import refuse_existing
-from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_bytes
 from paraisite.prediction.prediction import COLUMNS
 from paraisite.prediction.write import CsvWriter
 from paraisite.screening.expression import Expression
@@ -252,8 +252,7 @@ def write_csv(table: pa.Table, path: Path, *, overwrite: bool = False) -> None:
     if path.is_file() and path.read_bytes() == content:
         return
     refuse_existing(path, overwrite, "move it away, or choose with `paraisite report` from the finished table")
-    with replacing(path) as aside:
-        aside.write_bytes(content)
+    write_bytes(path, content)
 
 
 @lru_cache(maxsize=65536)

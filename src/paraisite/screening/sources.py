@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from paraisite.crystals import Rejection, count, read
 from paraisite.crystals.archive import zip_members
-from paraisite.crystals.files import split_name
+from paraisite.crystals.formats import FORMATS, one, split_name
 from paraisite.crystals.read import paths, tar_members
 from paraisite.crystals.sites import Disorder
 from paraisite.graphs.store import GraphStore
@@ -65,14 +65,16 @@ class Files:
             for group, rows in enumerate(GraphStore(path).group_rows):
                 yield Stored(name, group, 0, rows)
             return
-        if kind in ("zip", "tar") and name != "-":
+        format = FORMATS[kind] if kind else None
+        archive = format is not None and format.takes == "archive"
+        if archive and name != "-":
             empty = True
-            for raw in _members(path, kind):
+            for raw in _members(path, str(kind)):
                 empty = False
                 yield raw
             if not empty:
                 return
-        if kind in ("zip", "tar", "cif", "poscar"):
+        if archive or (format is not None and format.count is one):
             yield File(name)
         else:
             yield from read([path], disorder=self.disorder)
@@ -148,9 +150,10 @@ class Query:
 
     Attributes
     ----------
-    kind : {"optimade", "mp"}
+    kind : str
+        Name in `paraisite.datasets.sources.SOURCES`.
     asked : mapping
-        Arguments of `query_optimade` or `query_mp`.
+        Arguments of its `query`.
     say : callable
         Told in a line what is being waited for.
     pages : Path or None
@@ -174,16 +177,16 @@ class Query:
             If the provider failed later on.
         """
         from paraisite.datasets import sources
-        from paraisite.datasets.sources.rows import Shortfall
+        from paraisite.datasets.sources.rows import Labelled, Shortfall
 
         self._client = sources.Client(self.pages, say=self.say)
         arrived = 0
         try:
-            for row in getattr(sources, f"query_{self.kind}")(**self.asked, client=self._client):
+            for row in sources.SOURCES[self.kind].query(**self.asked, client=self._client):
                 if isinstance(row, Shortfall):
                     raise SourceEnded(f"{row.source}: {row.reason}")
                 arrived += 1
-                yield row
+                yield row.crystal if isinstance(row, Labelled) else row
         except sources.SourceError as error:
             if not arrived:
                 raise

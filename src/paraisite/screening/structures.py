@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 from pyarrow import parquet
 
 from paraisite.crystals import Crystal
+from paraisite.crystals.origin import Origin
 from paraisite.crystals.write_cif import cif_text
 from paraisite.files.arrow import as_text
-from paraisite.files.replacing import replacing
+from paraisite.files.names import each_once, file_name
+from paraisite.files.writing import write_text
 from paraisite.graphs.store import StoreError, open_store
 from paraisite.screening import raw as raws
 from paraisite.screening.raw import Raw, Stored
@@ -73,19 +75,11 @@ def find_structures(
 def write_cifs(crystals: Sequence[Crystal | None], folder: Path) -> list[str]:
     """Write each crystal to a CIF called by its id; return the names of the files, empty where there is no crystal."""
     folder.mkdir(parents=True, exist_ok=True)
-    names: list[str] = []
-    for crystal in crystals:
-        if crystal is None:
-            names.append("")
-            continue
-        stem = re.sub(r"[^\w.+=-]|^\.", "_", crystal.id, flags=re.ASCII)[:100] or "crystal"
-        name, n = f"{stem}.cif", 1
-        while name.casefold() in map(str.casefold, names):  # some file systems do not tell Co.cif from CO.cif
-            n += 1
-            name = f"{stem}-{n}.cif"
-        with replacing(folder / name) as aside:
-            aside.write_text(cif_text(crystal, crystal.id or "crystal"), encoding="utf-8")
-        names.append(name)
+    there = [crystal for crystal in crystals if crystal is not None]
+    stems = iter(each_once(file_name(crystal.id, kept="+=") for crystal in there))
+    names = ["" if crystal is None else f"{next(stems)}.cif" for crystal in crystals]
+    for crystal, name in zip(there, filter(None, names), strict=True):
+        write_text(folder / name, cif_text(crystal, crystal.id or "crystal"))
     return names
 
 
@@ -93,10 +87,9 @@ def _by_file(wanted: Iterable[Wanted]) -> dict[str, list[Wanted]]:
     """File of each source: what stands before the member of an archive or the number of a structure."""
     files: dict[str, list[Wanted]] = defaultdict(list)
     for w in wanted:
-        path = _path(w.source.partition("::")[0][:LONGEST])
-        while not os.path.exists(path) and "#" in path:  # a file may have a # in its name, too
-            path = path.rpartition("#")[0]
-        files[path].append(w)
+        source = w.source[:LONGEST]
+        path = Origin.parse(source).path
+        files[path if os.path.exists(path) else Origin.parse(_path(source)).path].append(w)
     return files
 
 

@@ -16,16 +16,20 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyarrow import parquet
 
 from paraisite.files.locking import FolderBusy, take_lock
 from paraisite.files.outputs import OutputExists, refuse_existing
-from paraisite.files.replacing import naming, replacing
+from paraisite.files.replacing import naming
+from paraisite.files.writing import write_bytes, write_json
 from paraisite.prediction.write import ROW_GROUP
 from paraisite.screening.work import Work
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 MANIFEST = "manifest.json"
 DONE = "done.jsonl"
@@ -63,7 +67,7 @@ class Unfinished:
         self.out = out
         self.folder = unfinished_folder(out)
         self.manifest: dict[str, Any] = json.loads(json.dumps(manifest))
-        self._lock: Any = None
+        self._lock: BaseFileLock | None = None
         self._written: dict[int, tuple[int, str]] = {}
         """Rows and checksum of each part."""
 
@@ -115,8 +119,7 @@ class Unfinished:
                     raise ResumeError(f"{path} is no part of a table; move it away, or name another file")
             for path in left:
                 _delete(path)
-            with replacing(self.folder / MANIFEST) as aside:
-                aside.write_text(json.dumps(self.manifest, indent=1), encoding="utf-8")
+            write_json(self.folder / MANIFEST, self.manifest, end="")
         return False
 
     def finished(self, schema: pa.Schema, say: Callable[[str], object] = lambda line: None) -> set[int]:
@@ -150,8 +153,7 @@ class Unfinished:
     def write(self, index: int, content: bytes) -> None:
         """Keep the rows of a part."""
         rows, digest = self._written[index] = _facts(content)
-        with replacing(self._part(index)) as aside:
-            aside.write_bytes(content)
+        write_bytes(self._part(index), content)
         path = self.folder / DONE
         with naming(path), path.open("a", encoding="utf-8") as file:
             # a line begins with its end: one that a full disk cut short spoils no later one
@@ -200,7 +202,7 @@ class Unfinished:
     def release(self) -> None:
         """Let another process go on."""
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def _remove(self) -> None:

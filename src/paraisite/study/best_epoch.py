@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_json
 from paraisite.graphs import GraphBatch
 from paraisite.metrics import male, mape
 from paraisite.training.apply import apply
@@ -109,8 +110,7 @@ class BestEpoch(Callback):
         followed = {"curve": self.curve, "best": self.best, "seconds": self.seconds, "device": pl_module.device.type}
         with replacing(self.out / BEST) as aside:
             save_file(self.weights, aside)
-        with replacing(self.out / FOLLOWED) as aside:
-            aside.write_text(json.dumps(followed), encoding="utf-8")
+        write_json(self.out / FOLLOWED, followed, indent=None, end="")
 
     def state_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in KEPT}

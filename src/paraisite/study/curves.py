@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from paraisite.files.csv_cells import CsvWriter, read_rows
+from paraisite.files.csv_cells import csv_text, read_rows
 from paraisite.study.plan import STEPS
 
 COLUMNS = ("step", "trained_on", "agl", "split", "run", "epoch", "mape", "male")
@@ -44,12 +43,8 @@ def gather(results: Iterable[Mapping[str, Any]]) -> list[Curve]:
 
 def as_csv(curves: Sequence[Curve]) -> str:
     """One line for each point, in the digits of the result files."""
-    out = io.StringIO()
-    writer = CsvWriter(out)
-    writer.writerow(COLUMNS)
-    for curve in curves:
-        writer.writerows([*curve[:5], epoch, f"{mape:g}", f"{male:g}"] for epoch, mape, male in curve.points)
-    return out.getvalue()
+    points = ([*curve[:5], epoch, f"{mape:g}", f"{male:g}"] for curve in curves for epoch, mape, male in curve.points)
+    return csv_text(COLUMNS, points)
 
 
 def load_curves(path: Path) -> list[Curve]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from paraisite.files.csv_cells import CsvWriter, read_rows
+from paraisite.files.csv_cells import csv_text, read_rows
 from paraisite.study.plan import AGL, DATASETS, STEPS
 
 if TYPE_CHECKING:
@@ -87,11 +86,8 @@ def gather(
 
 def as_csv(predictions: Sequence[Prediction]) -> str:
     """One line for each prediction; conductivities to six digits, predicted ones to four."""
-    out = io.StringIO()
-    writer = CsvWriter(out)
-    writer.writerow(COLUMNS)
-    writer.writerows([*p[:7], f"{p.kappa_W_mK:.6g}", f"{p.predicted_W_mK:.4g}"] for p in predictions)
-    return out.getvalue()
+    rows = ([*p[:7], f"{p.kappa_W_mK:.6g}", f"{p.predicted_W_mK:.4g}"] for p in predictions)
+    return csv_text(COLUMNS, rows)
 
 
 def load_predictions(path: Path) -> list[Prediction]:

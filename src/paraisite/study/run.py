@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import shutil
 import sys
 import time
@@ -22,10 +21,12 @@ from safetensors.torch import load_file, save_file
 from paraisite.datasets import load, split_hash
 from paraisite.files.locking import locked
 from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_text
 from paraisite.model.descriptors import blocks
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.model.targets import TargetTransform
+from paraisite.processes.limits import peak_memory_MB
 from paraisite.processes.spawning import deaf
 from paraisite.study.best_epoch import BEST, BestEpoch
 from paraisite.study.plan import AGL, DATASETS, STEPS, Folds, Training
@@ -193,6 +194,7 @@ class Study:
 
     def _write(self, training: Training, run: int, predicted: dict[str, LogKappa], more: dict[str, Any]) -> None:
         split = self.folds.split(training.trained_on, run)
+        memory = peak_memory_MB()
         result = {
             "step": training.step,
             "trained_on": training.trained_on,
@@ -212,7 +214,7 @@ class Study:
             "rows": {"train": int(self.folds.training_mask(training, run).sum()), "scored": len(split.validation)},
             "data": {name: self.sets[name].hash for name in DATASETS},
             "split_hash": split_hash(split),
-            "peak_memory_MB": round(_peak_memory()),
+            "peak_memory_MB": memory and round(memory),
             "versions": versions(),
         }
         write_result(self.result(training, run), result)
@@ -310,8 +312,7 @@ def claim(out: Path, settings: Settings, *, resume: bool) -> None:
         if not mark.is_file() or Settings.model_validate_json(mark.read_text(encoding="utf-8")) != settings:
             raise RecipeError(f"{out} holds results of other settings ({mark}); give another --output")
     out.mkdir(parents=True, exist_ok=True)
-    with replacing(mark) as aside:
-        aside.write_text(text, encoding="utf-8")
+    write_text(mark, text)
 
 
 def run_study(
@@ -425,12 +426,6 @@ def _stage_set(name: str, mirror: str | Path | None) -> StageSet:
 def _starts(training: Training) -> bool:
     """Whether other trainings start from this one."""
     return training.step == "II" and training.trained_on == AGL
-
-
-def _peak_memory() -> float:
-    """Greatest resident size of this process so far, in MB."""
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size / 1e6 if sys.platform == "darwin" else size / 1e3  # bytes on macOS, kB elsewhere
 
 
 def _ranges(runs: Sequence[int]) -> str:

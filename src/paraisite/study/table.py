@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from paraisite.files.csv_cells import CsvWriter, read_rows
-from paraisite.files.replacing import replacing
+from paraisite.files.csv_cells import csv_text, read_rows
+from paraisite.files.writing import write_json
 from paraisite.metrics import scores
 from paraisite.study.plan import DATASETS, STEPS, VARIANTS
 
@@ -54,8 +53,7 @@ def fold_scores(kappa: np.ndarray, log_kappa: np.ndarray) -> dict[str, float]:
 def write_result(path: Path, result: dict[str, Any]) -> None:
     """Write the result file of one run, and the folder it stands in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as aside:
-        aside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(path, result)
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
@@ -185,24 +183,20 @@ def gains(made: Sequence[Cell], metric: str = "mape") -> list[Gain]:
 
 def as_csv(made: Sequence[Cell]) -> str:
     """The table as CSV, full precision to six digits."""
-    out = io.StringIO()
-    writer = CsvWriter(out)
-    writer.writerow(COLUMNS)
-    for cell in made:
-        row = cell.row()
-        writer.writerow([f"{row[c]:.6g}" if isinstance(row[c], float) else row[c] for c in COLUMNS])
-    return out.getvalue()
+    rows = (cell.row() for cell in made)
+    return csv_text(
+        COLUMNS, ([f"{row[c]:.6g}" if isinstance(row[c], float) else row[c] for c in COLUMNS] for row in rows)
+    )
 
 
 def as_runs(made: Sequence[Cell]) -> str:
     """Every run of every cell as CSV, to six digits: what all the tables are made of."""
-    out = io.StringIO()
-    writer = CsvWriter(out)
-    writer.writerow((*KEYS, "run", *METRICS))
-    for cell in made:
-        for i, run in enumerate(cell.runs):
-            writer.writerow([*cell[: len(KEYS)], run, *(f"{cell.values[metric][i]:.6g}" for metric in METRICS)])
-    return out.getvalue()
+    rows = (
+        [*cell[: len(KEYS)], run, *(f"{cell.values[metric][i]:.6g}" for metric in METRICS)]
+        for cell in made
+        for i, run in enumerate(cell.runs)
+    )
+    return csv_text((*KEYS, "run", *METRICS), rows)
 
 
 def as_markdown(made: Sequence[Cell]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paraisite.datasets import split_hash
-from paraisite.files.csv_cells import CsvWriter
-from paraisite.files.replacing import replacing
-from paraisite.graphs import CUTOFF, TOLERANCE
+from paraisite.files.writing import write_csv
+from paraisite.graphs import TOLERANCE
 from paraisite.metrics import coverage, interval_score, interval_width, scores
 from paraisite.model.calibration import Calibration, centres
 from paraisite.model.checkpoint import Card, Checkpoint, Known, NetworkCard, round_weights
@@ -138,7 +136,7 @@ def finish(
     scale = nested[2]
     applicability = neighbourhood.applicability(near, fold)
     columns = (10**log_true, 10**centre, nested[0], nested[1], scale, applicability)
-    _write_rows(
+    write_csv(
         out / "out_of_fold.csv",
         OUT_OF_FOLD,
         [
@@ -147,7 +145,7 @@ def finish(
             for i, r in enumerate(row)
         ],
     )
-    _write_rows(
+    write_csv(
         out / "rejections.csv",
         ["dataset", "id", "source", "reason"],
         [[d.dataset.name, r.id, r.source, r.reason] for d in dict.fromkeys(data) for r in d.rejections],
@@ -168,7 +166,7 @@ def finish(
         split_hash=split_hash(replicas.splits),
         metrics=metrics,
         versions=versions(),
-        cutoff=CUTOFF,
+        cutoff=recipe.cutoff,
         tolerance=TOLERANCE,
     )
     d = last.dataset
@@ -309,10 +307,3 @@ def _property_scores(
                     scored["male"] = float(np.abs(np.log10(value / true)).mean())
                 found[name] = scored
     return found
-
-
-def _write_rows(path: Path, header: Sequence[str], rows: list[list[Any]]) -> None:
-    with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = CsvWriter(file)
-        writer.writerow(header)
-        writer.writerows(rows)

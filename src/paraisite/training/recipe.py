@@ -10,11 +10,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from paraisite.graphs import CUTOFF
+from paraisite.model.encoders import AnyEncoderConfig
 from paraisite.model.model import HeadConfig
 from paraisite.model.registry import registry
-from paraisite.model.targets import Kind
+from paraisite.targets import Transform, transform
 
 
 class RecipeError(ValueError):
@@ -38,9 +50,12 @@ Name = Annotated[str, AfterValidator(_as_file_name)]
 
 
 class Target(_Strict):
-    """How one target is trained: its transform, standardised on the training rows, and its weight in the loss."""
+    """How one target is trained: its transform, standardised on the training rows, and its weight in the loss.
 
-    transform: Kind = "log10"
+    In a recipe, the transform is by default that of `paraisite.targets`.
+    """
+
+    transform: Transform = "log10"
     weight: float = Field(default=1.0, gt=0.0)
 
 
@@ -219,6 +234,9 @@ class Recipe(_Strict):
     seed : int
     precision : str
         As Lightning's trainer takes it.
+    encoder : EncoderConfig or None
+        Name of an encoder (`paraisite.model.encoders`), or its ``kind`` and what differs from its defaults.
+        If not given: that of the conductivity model it starts from, else MEGNet.
     """
 
     name: Name
@@ -231,6 +249,26 @@ class Recipe(_Strict):
     stages: tuple[Stage, ...] = Field(min_length=1)
     seed: int = 1
     precision: Literal["32-true", "64-true", "bf16-mixed"] = "32-true"
+    encoder: AnyEncoderConfig | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_encoder(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = handler(self)
+        if self.encoder is None:  # as recipes were before there was a choice
+            content.pop("encoder", None)
+        return content
+
+    @property
+    def cutoff(self) -> float:
+        """Of the graphs, in Å."""
+        return CUTOFF if self.encoder is None else self.encoder.cutoff
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _usual_transforms(cls, targets: Any) -> Any:
+        if not isinstance(targets, dict):
+            return targets
+        return {k: {"transform": transform(str(k)), **v} if isinstance(v, dict) else v for k, v in targets.items()}
 
     @field_validator("targets")
     @classmethod
@@ -355,6 +393,8 @@ def _mistakes(error: ValidationError) -> list[str]:
 
 
 def _unknown_key(place: tuple[int | str, ...]) -> str:
+    if place[0] == "encoder" and len(place) > 1:  # its keys are those of its kind
+        return "unknown key of this encoder"
     keys = list((_SECTIONS[place[0]] if len(place) > 1 else Recipe).model_fields)
     near = get_close_matches(str(place[-1]), keys, n=1)
     return "unknown key" + (f", did you mean {near[0]}?" if near else f"; there are {', '.join(keys)}")

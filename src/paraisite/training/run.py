@@ -24,9 +24,9 @@ from paraisite.datasets.registry import find
 from paraisite.datasets.saved_split import SavedSplit, read_split
 from paraisite.files.locking import locked
 from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_json, write_text
 from paraisite.model.calibration import MIN_ROWS
 from paraisite.model.checkpoint import Checkpoint
-from paraisite.model.convert import from_matgl
 from paraisite.model.descriptors import blocks
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model, ModelConfig
@@ -130,7 +130,7 @@ def run(
         assert model is not None
         checkpoint, metrics = finish(recipe, model, properties, data, replicas, formulas, out, device=device)
         checkpoint.save(out / "model")
-        _write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+        write_json(out / "metrics.json", metrics)
         say(f"finished in {time.monotonic() - started:.0f} s; the model is {out / 'model'}")
         return out / "model"
 
@@ -162,6 +162,8 @@ def completed(recipe: Recipe, start: Model | None) -> Recipe:
     }
     if start is not None:
         as_they_are = recipe.stages[0].fit == "kernel"
+        if recipe.encoder is None and start.config.encoder != ModelConfig().encoder:
+            changes["encoder"] = start.config.encoder
         if "head" not in recipe.model_fields_set:
             changes["head"] = start.config.head
         if "targets" not in recipe.model_fields_set:
@@ -256,7 +258,8 @@ def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -
     Each replica is drawn from a seed made of the recipe's seed, its fold and its number within the fold,
     so that one network can be repeated alone.
     """
-    config = ModelConfig(members=len(fold), head=recipe.head, targets=tuple(recipe.targets))
+    encoder = {} if recipe.encoder is None else {"encoder": recipe.encoder}
+    config = ModelConfig(members=len(fold), head=recipe.head, targets=tuple(recipe.targets), **encoder)
     model = Model(config)
     state = model.state_dict()
     single = config.model_copy(update={"members": 1})
@@ -268,6 +271,8 @@ def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -
             state[name][r] = tensor[0]
     start, _ = _start(recipe, mirror)
     if start is not None:
+        if type(start.config.encoder) is not type(config.encoder):
+            raise RecipeError(f"{recipe.initial}: its encoder is another than the recipe's")
         common = _shared(recipe, start) if start.config.head == recipe.head else []
         networks = [r % start.config.members for r in range(len(fold))]
         source = start.select(networks, tuple(common) or None)
@@ -303,7 +308,7 @@ def _start(recipe: Recipe, mirror: str | Path | None) -> tuple[Model | None, set
     except ModelError as error:
         raise ModelError(f"initial: {error}") from None
     if not recipe.from_conductivity:
-        return from_matgl(folder), set()
+        return registry()[recipe.initial.lower()].load(folder), set()
     checkpoint = Checkpoint.load(folder)
     return checkpoint.kappa, set(checkpoint.card.formula_fold)
 
@@ -525,10 +530,10 @@ def _refuse_another_run(out: Path, recipe: Recipe) -> None:
     path = out / "recipe.yml"
     if _begun(out) and not path.is_file():
         raise RecipeError(
-            f"{out} holds a model or stages that no run made (there is no {path.name}); give another --out"
+            f"{out} holds a model or stages that no run made (there is no {path.name}); give another --output"
         )
     if _begun(out) and path.is_file() and _read_recipe(path) != recipe:
-        raise RecipeError(f"{out} holds a run of another recipe ({path}); give another --out or remove that folder")
+        raise RecipeError(f"{out} holds a run of another recipe ({path}); give another --output or remove that folder")
 
 
 def _begun(out: Path) -> bool:
@@ -548,11 +553,11 @@ def _claim(out: Path, recipe: Recipe, data: list[StageSet], replicas: Replicas, 
     if _begun(out) and mark.is_file() and mark.read_text(encoding="utf-8") != now:
         raise RecipeError(
             f"{out} holds a run on other data, on another split, or from another version of {recipe.initial}; give "
-            "another --out or remove that folder"
+            "another --output or remove that folder"
         )
     out.mkdir(parents=True, exist_ok=True)
-    _write_atomic(mark, now)
-    _write_atomic(out / "recipe.yml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
+    write_text(mark, now)
+    write_text(out / "recipe.yml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
 
 
 def _read_recipe(path: Path) -> Recipe | None:
@@ -579,11 +584,6 @@ def _loggers(names: tuple[str, ...], out: Path, stage: str) -> list[pl.loggers.L
         except ModuleNotFoundError as error:
             raise RecipeError(f"--logger {name}: {error}; install it first: pip install {name}") from None
     return made
-
-
-def _write_atomic(path: Path, text: str) -> None:
-    with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8")
 
 
 def _seed(*parts: object) -> int:

@@ -11,9 +11,9 @@ import numpy as np
 
 from paraisite.datasets import Dataset, join, load
 from paraisite.datasets.dataset import FLAGS
-from paraisite.graphs import GraphBatch, build
+from paraisite.graphs import CUTOFF, GraphBatch, build
 from paraisite.model.descriptors import described
-from paraisite.model.targets import COHERENCE_SHARE
+from paraisite.targets import TARGETS
 from paraisite.training.recipe import Recipe, RecipeError
 
 
@@ -27,6 +27,8 @@ class StageSet:
         Whether the graphs shall have the descriptors of `paraisite.model.environment` too.
     hashes : dict of str to str, optional
         Content hash of each dataset that was joined, by name.
+    cutoff : float
+        Of the graphs, in Å.
 
     Attributes
     ----------
@@ -40,8 +42,15 @@ class StageSet:
         Rows that their dataset doubts.
     """
 
-    def __init__(self, dataset: Dataset, *, environment: bool = False, hashes: dict[str, str] | None = None) -> None:
-        graphs, kept, rejected = build(dataset.crystals)
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        environment: bool = False,
+        hashes: dict[str, str] | None = None,
+        cutoff: float = CUTOFF,
+    ) -> None:
+        graphs, kept, rejected = build(dataset.crystals, cutoff=cutoff)
         self.rejections = (*dataset.rejections, *rejected.values())
         self.loaded, self.kept = dataset, np.asarray(kept, dtype=np.int64)
         self.dataset = dataset if len(kept) == len(dataset) else dataset.take(kept)
@@ -81,7 +90,7 @@ def read_stages(recipe: Recipe, mirror: str | Path | None) -> list[StageSet]:
         hashes = (
             {part.name: part.content_hash for part in parts} if len({p.name for p in parts}) == len(parts) else None
         )
-        sets[stage.reads] = StageSet(whole, environment=recipe.head.environment, hashes=hashes)
+        sets[stage.reads] = StageSet(whole, environment=recipe.head.environment, hashes=hashes, cutoff=recipe.cutoff)
     return [sets[stage.reads] for stage in recipe.stages]
 
 
@@ -102,10 +111,10 @@ def usable(dataset: Dataset, name: str, recipe: Recipe) -> np.ndarray:
     RecipeError
         If the dataset has no such target.
     """
-    if name == COHERENCE_SHARE and {"kappa_particle", "kappa_coherence"} <= dataset.targets.keys():
+    share = TARGETS[name].share if name in TARGETS else None
+    if share and {share.part, share.rest} <= dataset.targets.keys():
         with np.errstate(invalid="ignore", divide="ignore"):
-            both = dataset.targets["kappa_particle"] + dataset.targets["kappa_coherence"]
-            values = dataset.targets["kappa_coherence"] / both
+            values = dataset.targets[share.part] / (dataset.targets[share.rest] + dataset.targets[share.part])
     elif name in dataset.targets:
         values = dataset.targets[name]
     else:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from paraisite.datasets import (
-    UNITS,
     Dataset,
     DatasetError,
     grouped_kfold,
@@ -18,8 +17,9 @@ from paraisite.datasets import (
     paper_split,
     registry,
 )
-from paraisite.datasets.load import PER_CELL
 from paraisite.datasets.store import write_dataset
+from paraisite.datasets.table import PER_CELL
+from paraisite.targets import TARGETS
 
 
 def cif(a: float, *species: str) -> str:
@@ -198,7 +198,7 @@ def test_named_data_sets(mirror: Path, name: str, n: int, formulas: int, first: 
     assert data.kappa[0] == kappa
     assert data.provenance == (name,) * n
     assert (data.kappa > 0).all()
-    assert set(data.targets) <= set(UNITS)
+    assert set(data.targets) <= set(TARGETS)
     assert data.content_hash == registry()[name].content_hash
     assert data.labels == {"fidelity": (registry()[name].fidelity,) * n}
 

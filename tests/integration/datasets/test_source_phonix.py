@@ -21,7 +21,7 @@ from loopback import Answer, Asked, serve
 
 from paraisite.crystals import Crystal, Rejection
 from paraisite.datasets.sources import Client, Labelled, SourceError, collect, query_phonix
-from paraisite.datasets.table import DatasetError
+from paraisite.network.http import AddressError
 
 COMMIT = "284bddebbd144ae3e3f93474dc05e4658417d09f"
 REPOSITORY = "phonix-db/phonix-summary"
@@ -246,5 +246,5 @@ def test_a_hub_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_wrong_usage() -> None:
-    with pytest.raises(DatasetError, match="begins with https"):
+    with pytest.raises(AddressError, match="begins with https"):
         query_phonix(endpoint="ftp://example.org")

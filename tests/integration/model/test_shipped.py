@@ -66,13 +66,15 @@ def test_names_of_earlier_models_give_the_shipped_one(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def references() -> dict[str, float]:
-    with (REPOSITORY / "examples/references.csv").open(newline="", encoding="utf-8") as file:
+    with (REPOSITORY / "src/paraisite/examples/references.csv").open(newline="", encoding="utf-8") as file:
         return {row["id"]: float(row["kappa_W_mK"]) for row in csv.DictReader(file)}
 
 
 @pytest.mark.parametrize("held_out", [False, True])
 def test_examples_agree_with_their_references(held_out: bool, references: dict[str, float]) -> None:
-    rows = Predictor.from_pretrained().predict(read([REPOSITORY / "examples/crystals"]), held_out=held_out)
+    rows = Predictor.from_pretrained().predict(
+        read([REPOSITORY / "src/paraisite/examples/crystals"]), held_out=held_out
+    )
     assert {row.id for row in rows} == set(references)
     agree = []
     for row in rows:
@@ -87,7 +89,7 @@ def test_examples_agree_with_their_references(held_out: bool, references: dict[s
 
 def test_a_seen_formula_is_held_out_by_one_network(references: dict[str, float]) -> None:
     """A check that the held-out column is not the trained one under another name."""
-    crystals = list(read([REPOSITORY / "examples/crystals"]))
+    crystals = list(read([REPOSITORY / "src/paraisite/examples/crystals"]))
     predictor = Predictor.from_pretrained()
     seen = [crystal for crystal in crystals if predictor.card.formula_fold.get(crystal.formula, -1) >= 0]
     assert len(seen) > 10

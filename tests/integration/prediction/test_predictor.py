@@ -68,7 +68,7 @@ def test_a_crystal_made_by_hand_costs_its_own_row_only(predictor: Predictor, cry
 def test_kappa_lies_in_its_interval(held_out: bool) -> None:
     """Of the model that ships: at small levels the jackknife's bounds alone leave out the mean of the networks."""
     predictor = Predictor.from_pretrained()
-    examples = list(read([Path(__file__).resolve().parents[3] / "examples" / "crystals"]))
+    examples = list(read([Path(__file__).resolve().parents[3] / "src/paraisite/examples/crystals"]))
     for level in (0.05, 0.5, 0.9):
         for row in predictor.predict(examples, level=level, held_out=held_out):
             assert row.kappa_low_W_mK <= row.kappa_W_mK <= row.kappa_high_W_mK  # type: ignore[operator]

@@ -13,13 +13,13 @@ from bad_inputs import cif
 from deadly import Deadly, Faulty
 from pyarrow import parquet
 
-from paraisite.screening.engines import EngineError, WorkError, engine
+from paraisite.screening.engines import ENGINES, EngineError, WorkError
 from paraisite.screening.packing import Packing
 from paraisite.screening.part import Part, cut
 from paraisite.screening.raw import File
 from paraisite.screening.work import Work
 
-run = engine("processes")
+run = ENGINES["processes"](None)
 
 
 def files(folder: Path, n: int, deadly: tuple[int, ...] = ()) -> list[File]:

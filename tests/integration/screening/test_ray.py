@@ -20,7 +20,7 @@ pytest.importorskip("ray", reason="the engine ray needs the extra [scale]")
 
 from pyarrow import parquet
 
-from paraisite.screening.engines import EngineError, WorkError, engine
+from paraisite.screening.engines import ENGINES, EngineError, WorkError
 from paraisite.screening.packing import Packing
 from paraisite.screening.part import Part, cut
 from paraisite.screening.predicting import Screening
@@ -123,11 +123,11 @@ def parts(tiny_dataset: Path) -> list[Part]:
 @pytest.fixture(scope="module")
 def right(parts: list[Part]) -> dict[int, bytes]:
     """Their rows, made on this machine."""
-    return {part.index: rows for part, rows in engine("processes")(Packing(), parts, workers=0)}
+    return {part.index: rows for part, rows in ENGINES["processes"](None)(Packing(), parts, workers=0)}
 
 
 def by_ray(work: Any, parts: list[Part], workers: int | None = None) -> dict[int, bytes]:
-    done = [(part.index, rows) for part, rows in engine("ray")(work, iter(parts), workers=workers)]
+    done = [(part.index, rows) for part, rows in ENGINES["ray"](None)(work, iter(parts), workers=workers)]
     assert sorted(index for index, _ in done) == [part.index for part in parts]  # nothing twice, nothing missing
     return dict(done)
 
@@ -245,4 +245,4 @@ def test_command_line(tiny_dataset: Path, tmp_path: Path) -> None:
 
 def test_no_workers() -> None:
     with pytest.raises(WorkError, match="--workers"):
-        list(engine("ray")(Packing(), [], workers=0))
+        list(ENGINES["ray"](None)(Packing(), [], workers=0))

@@ -285,6 +285,7 @@ def test_conditions_of_the_materials_project() -> None:
             parse_mp(text)
 
 
+@pytest.mark.slow
 def test_archives_of_many_structures_fill_parts(tiny_checkpoint: Path, tmp_path: Path) -> None:
     """A member of many structures makes a part of more rows than inputs, all of them in order."""
     buffer = io.StringIO()

@@ -90,6 +90,7 @@ if any("spawn_main" in word for word in sys.orig_argv):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_process_that_is_killed_costs_no_training_unless_it_is_killed_again(
     mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
@@ -104,6 +105,7 @@ def test_a_process_that_is_killed_costs_no_training_unless_it_is_killed_again(
     assert (tmp_path / "out/I-hh143-paper/run-1.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_failed_start_is_reported_and_stops_only_what_needs_it(mirror: Path, tmp_path: Path) -> None:
     settings = load_settings(changes=[*QUICK, "initial=nowhere"])
     which = trainings(("I", "III"), ("l96",), ("all",))

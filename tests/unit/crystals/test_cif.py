@@ -280,7 +280,7 @@ def test_words_outside_ascii(text: str) -> None:
 def test_examples_are_read_as_by_pymatgen() -> None:
     from paraisite.crystals import read
 
-    folder = Path(__file__).parents[3] / "examples" / "crystals"
+    folder = Path(__file__).parents[3] / "src/paraisite/examples/crystals"
     sites = {}
     for crystal in read([folder]):
         assert isinstance(crystal, Crystal)

@@ -8,7 +8,8 @@ from test_cif import WURTZITE, crystal_cif, cube, hm, one, reason
 
 from paraisite.crystals import Crystal, Rejection
 from paraisite.crystals.cif import read_cif
-from paraisite.crystals.elements import NUMBERS, is_isotope, label_number, mixture
+from paraisite.crystals.elements import NUMBERS, label_number, mixture
+from paraisite.crystals.isotopes import MASSES, heavy_hydrogen
 
 ZNO = f"{hm('P 63 m c')}\n"
 HEAD = (
@@ -181,10 +182,23 @@ def test_a_mixture_is_disorder() -> None:
 
 def test_deuterium_is_noted() -> None:
     for symbol in ("D", "T", "2H", "D1+"):
-        (note,) = one(cif(f"Li1 7Li 0 0 0 1\nD1 {symbol} 0.5 0.5 0.5 1")).notes
-        assert note.startswith("site 2 (D1) is deuterium or tritium and was read as H")
-    assert not one(cif("Li1 7Li 0 0 0 1\nH1 H 0.5 0.5 0.5 1")).notes
-    assert [s for s in ("D", "D1", "T", "2H", "Dy", "Ti", "H", "H2", "57Fe") if is_isotope(s)] == ["D", "D1", "T", "2H"]
+        crystal = one(cif(f"Li1 7Li 0 0 0 1\nD1 {symbol} 0.5 0.5 0.5 1"))
+        assert crystal.notes[0].startswith("site 2 (D1) is deuterium or tritium")
+        assert crystal.hydrogen_mass == MASSES["T" if symbol == "T" else "D"]
+    plain = one(cif("Li1 7Li 0 0 0 1\nH1 H 0.5 0.5 0.5 1"))
+    assert not plain.notes
+    assert plain.hydrogen_mass is None
+    mixed = one(cif("Li1 Li 0 0 0 1\nD1 D 0.5 0.5 0.5 1\nH1 H 0.5 0 0 1"))
+    assert mixed.notes
+    assert mixed.hydrogen_mass is None
+
+
+@pytest.mark.parametrize(
+    ("symbol", "isotope"),
+    [("D", "D"), ("D1", "D"), ("2H", "D"), ("T", "T"), ("3H", "T"), ("H", ""), ("H2", ""), ("H12A", "")],
+)
+def test_isotopes_of_hydrogen(symbol: str, isotope: str) -> None:
+    assert heavy_hydrogen([("site 1", symbol)])[1] == MASSES.get(isotope)
 
 
 @pytest.mark.parametrize(

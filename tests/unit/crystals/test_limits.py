@@ -21,10 +21,11 @@ from bad_inputs import _zip, cif, structure
 from paraisite.crystals import Crystal, CrystalError, Rejection, guard, read, xyz
 from paraisite.crystals.budget import MEMORY, check_json
 from paraisite.crystals.check import check
-from paraisite.crystals.guard import guarded, limited
+from paraisite.crystals.guard import guarded
 from paraisite.crystals.read import checked
 from paraisite.crystals.translations import count_translations
 from paraisite.crystals.vacuum import widest_gap
+from paraisite.processes.limits import limited
 from paraisite.screening.raw import crystals
 from paraisite.screening.sources import Files
 
@@ -361,3 +362,12 @@ def test_vacuum_is_refused_in_every_format(name: str, tmp_path: Path) -> None:
         path.write_text(cif("Na1 Na 0 0 0 1", a="20", group=""))
     assert "without atoms" in reasons(path)[0]
     assert isinstance(next(read([path], vacuum=True)), Crystal)
+
+
+def test_white_space_is_seen_through_in_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(b"\n " * (1 << 16)))
+    begin = time.process_time()
+    (found,) = read([path])
+    assert isinstance(found, Rejection)
+    assert time.process_time() - begin < 5  # quadratic in what is looked at: 10 s and more

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paraisite.datasets import UNITS, DatasetError
+from paraisite.datasets import DatasetError
 from paraisite.datasets.harmonic import COLUMNS, STRUCTURES, harmonic_targets, read_harmonic
+from paraisite.targets import TARGETS
 
 ROW = dict.fromkeys(COLUMNS, "2.5") | {"imag_share": "0"}
 
@@ -32,7 +33,7 @@ def folder(path: Path, rows: list[dict[str, str]], lines: list[str]) -> Path:
 
 
 def test_every_target_has_a_unit() -> None:
-    assert set(COLUMNS.values()) <= set(UNITS)
+    assert set(COLUMNS.values()) <= set(TARGETS)
 
 
 def test_a_stable_crystal() -> None:

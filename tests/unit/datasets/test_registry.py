@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from paraisite.datasets import UNITS, DatasetCard, registry
+from paraisite.datasets import DatasetCard, registry
 from paraisite.datasets.harmonic import COLUMNS
-from paraisite.datasets.load import PER_CELL
 from paraisite.datasets.registry import Upstream, find
+from paraisite.datasets.table import PER_CELL
+from paraisite.targets import unit as unit_of
 
 
 def test_every_named_data_set_has_its_papers() -> None:
@@ -48,15 +49,16 @@ def test_units_of_targets_are_those_of_the_table_except_per_cell() -> None:
     for column, unit in units.items():
         if column in PER_CELL:
             assert unit.endswith("/cell")
-            assert UNITS[PER_CELL[column]] == unit.replace("/cell", "/atom")
+            assert unit_of(PER_CELL[column]) == unit.replace("/cell", "/atom")
         else:
-            assert UNITS[column] == unit
+            assert unit_of(column) == unit
 
 
 def test_units_of_phonons() -> None:
     harmonic, phonix = registry()["phonondb_harmonic"], registry()["phonix"]
-    assert {COLUMNS[column]: unit for column, unit in harmonic.units.items()} == {t: UNITS[t] for t in COLUMNS.values()}
-    assert phonix.units == {target: UNITS[target] for target in phonix.units}
+    assert {*map(COLUMNS.get, harmonic.units)} == {*COLUMNS.values()}
+    assert all(unit_of(COLUMNS[column]) == unit for column, unit in harmonic.units.items())
+    assert phonix.units == {target: unit_of(target) for target in phonix.units}
     assert set(phonix.units.values()) == {"W/m/K"}
 
 

@@ -48,7 +48,7 @@ def test_floats_have_nan_where_there_is_none() -> None:
 def test_pandas_is_not_imported() -> None:
     pytest.importorskip("pandas", reason="without it there is nothing to keep out")
     script = (
-        "import sys, numpy as np, pyarrow as pa\nfrom paraisite import arrow\n"
+        "import sys, numpy as np, pyarrow as pa\nfrom paraisite.files import arrow\n"
         "ones = arrow.numbers(np.ones(1), pa.float64())\n"
         "columns = [arrow.texts(['a']), arrow.integers([None], pa.int32()), arrow.lists(np.array([1]), ones)]\n"
         "table = pa.table(columns, names=['a', 'b', 'c'])\n"

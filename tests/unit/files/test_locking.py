@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,9 +30,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 def test_nothing_is_cut_off(tmp_path: Path) -> None:
     (tmp_path / ".lock").write_text("mine")
-    file = take_lock(tmp_path / ".lock")
-    assert file is not None
-    file.close()
+    take_lock(tmp_path / ".lock").release()
     assert (tmp_path / ".lock").read_text() == "mine"
 
 
@@ -38,3 +38,25 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ".lock")
     with pytest.raises(FolderBusy, match="pipe"):
         take_lock(tmp_path / ".lock")
+
+
+def test_a_folder_is_no_lock(tmp_path: Path) -> None:
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(FolderBusy, match="folder"):
+        take_lock(tmp_path / ".lock")
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from paraisite.files.locking import take_lock;"
+        "lock = take_lock(Path(sys.argv[1])); print('taken', flush=True); time.sleep(60)"
+    )
+    path = tmp_path / ".lock"
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "taken\n"
+        with pytest.raises(FolderBusy, match=f"another process is working on {tmp_path}"):
+            take_lock(path)
+        process.kill()
+        process.wait()
+    take_lock(path).release()

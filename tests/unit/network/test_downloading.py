@@ -165,9 +165,31 @@ def test_a_refusal_is_final(file_server: FileServer, remote: Remote, tmp_path: P
     assert only(tmp_path) == {}
 
 
+def test_redirects_are_followed_and_few(file_server: FileServer, remote: Remote, tmp_path: Path) -> None:
+    moved = Behaviour(status=302, headers={"Location": "/data/moved.bin"})
+    file_server.files["/data/moved.bin"] = CONTENT
+    (tmp_path / "file.bin.part").write_bytes(CONTENT[:1000])
+    file_server.behave["/data/file.bin"] = [moved]
+    assert download(remote, tmp_path / "file.bin").read_bytes() == CONTENT
+    assert file_server.asked == [("/data/file.bin", "bytes=1000-"), ("/data/moved.bin", "bytes=1000-")]
+    file_server.behave["/data/file.bin"] = [moved]
+    file_server.behave["/data/moved.bin"] = [moved] * 9
+    with pytest.raises(DownloadError, match=r"file\.bin: more than 4 redirects"):
+        download(remote, tmp_path / "other.bin")
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/file.bin", "file:///etc/passwd", "https://me:secret@example.org/f"])
+def test_addresses_that_are_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.delenv("PARAISITE_UPSTREAM", raising=False)
+    with pytest.raises(DownloadError, match="address") as error:
+        download(Remote(url, DIGEST), tmp_path / "file.bin")
+    assert "secret" not in str(error.value)
+    assert only(tmp_path) == {}
+
+
 def test_no_server(file_server: FileServer, remote: Remote, tmp_path: Path) -> None:
     file_server.stop()
-    with pytest.raises(DownloadError, match=r"file\.bin: Failed to establish a new connection: .*refused; try again"):
+    with pytest.raises(DownloadError, match=r"file\.bin: Failed to establish .*refused \(3 times\); check"):
         download(remote, tmp_path / "file.bin")
 
 

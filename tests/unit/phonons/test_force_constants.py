@@ -44,6 +44,12 @@ def solved(folder: Path, **changes):
     return ph3, plan
 
 
+@pytest.fixture(scope="module")
+def default(tmp_path_factory):
+    """What the default settings give; only to be looked at."""
+    return solved(tmp_path_factory.mktemp("default"))
+
+
 class Counting:
     """The potential, which counts its calls and fails from some call on."""
 
@@ -57,11 +63,9 @@ class Counting:
         return self.inner.get_forces(atoms)
 
 
-def test_snapshots_and_finite_displacements_agree(tmp_path):
-    for name in ("random", "finite"):
-        (tmp_path / name).mkdir()
-    random, plan = solved(tmp_path / "random")
-    finite, planned = solved(tmp_path / "finite", reference=True)
+def test_snapshots_and_finite_displacements_agree(default, tmp_path):
+    random, plan = default
+    finite, planned = solved(tmp_path, reference=True)
     assert (plan.n_harmonic, plan.n_supercells) == (1, 16)
     assert plan.n_free == 99
     assert planned.n_free == 0
@@ -71,8 +75,8 @@ def test_snapshots_and_finite_displacements_agree(tmp_path):
         assert np.abs(a - b).max() < 0.02 * np.abs(b).max(), order
 
 
-def test_acoustic_sum_rules(tmp_path):
-    ph3, _ = solved(tmp_path)
+def test_acoustic_sum_rules(default):
+    ph3, _ = default
     assert np.abs(ph3.fc2.sum(axis=1)).max() < 1e-8 * np.abs(ph3.fc2).max()
     for axis in (1, 2):
         assert np.abs(ph3.fc3.sum(axis=axis)).max() < 1e-8 * np.abs(ph3.fc3).max()
@@ -88,10 +92,10 @@ def loaded(folder: Path):
     )  # fmt: skip
 
 
-def test_phono3py_and_phonopy_read_the_files(tmp_path):
+def test_phono3py_and_phonopy_read_the_files(default, tmp_path):
     import phonopy
 
-    ph3, _ = solved(tmp_path)
+    ph3, _ = default
     write_force_constants(ph3, tmp_path)
     back = loaded(tmp_path)
     assert np.array_equal(back.fc2, ph3.fc2)
@@ -125,10 +129,10 @@ def test_they_are_read_where_the_second_order_has_a_larger_supercell(tmp_path):
     np.testing.assert_allclose(harmonic.run_qpoints([[0.5, 0, 0.5]]).frequencies, ours)
 
 
-def test_forces_can_be_computed_anew_from_the_params_file(tmp_path):
+def test_forces_can_be_computed_anew_from_the_params_file(default, tmp_path):
     import phono3py
 
-    ph3, _ = solved(tmp_path)
+    ph3, _ = default
     write_force_constants(ph3, tmp_path)
     back = phono3py.load(tmp_path / "phono3py_params.yaml.xz", fc_calculator="symfc", log_level=0)
     assert np.abs(back.fc3 - ph3.fc3).max() < 1e-6 * np.abs(ph3.fc3).max()
@@ -151,6 +155,7 @@ def test_a_cutoff_leaves_fewer_elements():
     assert 0 < count_free(ph3, 4.0) < count_free(ph3, 6.0) < count_free(ph3, None)
 
 
+@pytest.mark.slow
 def test_where_too_many_snapshots_were_needed_there_is_a_cutoff():
     ph3 = fresh()
     assert displace(ph3, Settings()).fc3_cutoff is None
@@ -179,7 +184,7 @@ def test_enough_snapshots_for_the_free_elements():
 
 
 def test_the_same_seed_gives_the_same_displacements():
-    a, b, c = fresh(), fresh(), fresh()
+    a, b, c = (fresh((1, 1, 1)) for _ in range(3))
     displace(a, Settings())
     displace(b, Settings())
     displace(c, Settings(seed=1))
@@ -206,6 +211,7 @@ class Quartic:
         return self.inner.get_forces(atoms) - 20 * moved**3
 
 
+@pytest.mark.slow
 def test_opposites_cancel_the_fourth_order(tmp_path):
     def third_order(calculator, opposites: bool) -> np.ndarray:
         ph3 = fresh()
@@ -234,14 +240,13 @@ def test_pairs_are_fitted_to_what_all_snapshots_are(tmp_path, cutoff):
         assert np.array_equal(nonzero, ph3.fc3_nonzero_indices)
 
 
-def test_a_larger_supercell_for_the_second_order(tmp_path):
+def test_a_larger_supercell_for_the_second_order(default, tmp_path):
     ph3 = fresh((2, 2, 2), (3, 3, 3))
     plan = displace(ph3, Settings())
     assert (plan.n_atoms, plan.n_atoms_harmonic) == (32, 108)
     measure(ph3, potential(), tmp_path, "a")
     fit(ph3, plan)
-    (tmp_path / "same").mkdir()
-    same, _ = solved(tmp_path / "same")
+    same, _ = default
     assert np.abs(ph3.fc3 - same.fc3).max() < 1e-9
     write_force_constants(ph3, tmp_path)
     back = fresh((2, 2, 2), (3, 3, 3))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from ase.data import atomic_masses, atomic_numbers
 
 pytest.importorskip("phonopy", reason="phonons need the extra [phonons]")
 from paraisite.crystals import Crystal
-from paraisite.phonons.cells import PhononError
+from paraisite.phonons.cells import PhononError, standard_cell
+from paraisite.phonons.claim import Taken, claim
 from paraisite.phonons.elastic import KELVIN, _invariant_constants, _rotations, _strains, elastic_constants, moduli
 from paraisite.phonons.quick import cahill, diffuson, quick_look
 from paraisite.phonons.quick_result import calculate_quick
@@ -173,3 +175,29 @@ def test_minimum_conductivities() -> None:
     # as T² where it is cold
     ratio = cahill(along, across, density, 2.0) / cahill(along, across, density, 1.0)
     assert ratio == pytest.approx(4, rel=1e-3)
+
+
+def test_deuterium_has_its_mass(tmp_path: Path) -> None:
+    """Lattice dynamics of equal forces: frequencies fall with the square root of the mass."""
+    light = Crystal.from_ase(bulk("H", "fcc", a=5.25))
+    found = []
+    for crystal in (light, replace(light, hydrogen_mass=2 * atomic_masses[1])):
+        result = calculate_quick(
+            crystal, tmp_path / str(len(found)), LennardJones(**ARGON), QuickSettings(potential="lj")
+        )
+        found.append(result.details["quick"]["debye_temperature"])
+    assert found[0] / found[1] == pytest.approx(np.sqrt(2), rel=1e-4)
+
+
+def test_a_folder_of_hydrogen_is_not_one_of_deuterium(tmp_path: Path) -> None:
+    light = Crystal.from_ase(bulk("H", "fcc", a=5.25))
+    claim(light, tmp_path, QuickSettings(potential="lj"))
+    with pytest.raises(Taken):
+        claim(replace(light, hydrogen_mass=2.014), tmp_path, QuickSettings(potential="lj"))
+
+
+def test_phonopy_gets_the_mass_of_deuterium() -> None:
+    crystal = Crystal.from_ase(bulk("LiH", "rocksalt", a=4.08))
+    cell = standard_cell(crystal.cell, crystal.numbers, crystal.positions, 0.01)
+    masses = replace(cell, hydrogen_mass=2.014).to_phonopy().masses
+    assert sorted(set(masses.round(3).tolist())) == [2.014, 6.941]

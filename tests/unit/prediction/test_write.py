@@ -13,8 +13,9 @@ import pytest
 
 from paraisite.files.outputs import OutputError
 from paraisite.files.replacing import replacing
-from paraisite.prediction.prediction import COLUMNS, PROPERTY_COLUMNS
+from paraisite.prediction.prediction import COLUMNS
 from paraisite.prediction.write import INTEGERS, TEXT, UNITS, check_output, column_names, open_writer
+from paraisite.targets import TARGETS
 
 EXTENSIONS = [".csv", ".json", ".parquet"]
 
@@ -31,10 +32,11 @@ def read(path: Path) -> list[dict[str, object]]:
 
 
 def test_every_column_has_a_type_and_every_number_a_unit() -> None:
-    names = column_names(tuple(PROPERTY_COLUMNS))
-    assert names == (*COLUMNS, *PROPERTY_COLUMNS.values())
-    assert set(names) <= TEXT | INTEGERS | set(UNITS)
-    assert not (TEXT | INTEGERS) & set(UNITS)
+    names = column_names(tuple(TARGETS))
+    assert names == (*COLUMNS, *(target.column for target in TARGETS.values()))
+    units = {*UNITS, *(target.column for target in TARGETS.values())}
+    assert set(names) <= TEXT | INTEGERS | units
+    assert not (TEXT | INTEGERS) & units
 
 
 def test_properties_keep_the_order_asked_for() -> None:

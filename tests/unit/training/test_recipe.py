@@ -229,3 +229,18 @@ def test_a_recipe_that_is_no_utf8_is_named(tmp_path: Path) -> None:
         load_recipe(path)
     path.write_bytes("\ufeffname: café\nstages: [{name: a, dataset: mix}]\n".encode())
     assert load_recipe(path).name == "café"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "said"),
+    [("nothing", "no encoder is called nothing"), ("{hidden: 3}", "encoder.hidden: unknown key"), ("3", "encoder: ")],
+)
+def test_what_is_wrong_with_an_encoder(encoder: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yml"
+    path.write_text(f"name: a\nencoder: {encoder}\nstages: [{{name: b, dataset: mix}}]\n")
+    with pytest.raises(RecipeError, match=said):
+        load_recipe(path)
+
+
+def test_a_recipe_without_an_encoder_is_written_without_one() -> None:
+    assert "encoder" not in load_recipe("kappa").model_dump(mode="json")

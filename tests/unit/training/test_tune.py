@@ -64,6 +64,7 @@ def done(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return found, found.run()
 
 
+@pytest.mark.slow
 def test_no_outer_row_reaches_the_search(
     tiny_dataset: Path, tmp_path: Path, done: tuple[Search, list[searching.Outcome]]
 ) -> None:
@@ -116,6 +117,7 @@ def test_trials_report_while_they_train(done: tuple[Search, list[searching.Outco
     assert [[*t[2]] for t in trials(found)] == [[5, 10, 15]] * 4  # of 20 parts, after epochs 1 to 3 of 4
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_with_the_same_trials(
     tiny_dataset: Path, tmp_path: Path, done: tuple[Search, list[searching.Outcome]]
 ) -> None:
@@ -133,6 +135,7 @@ def test_an_interrupted_search_goes_on_with_the_same_trials(
     assert [len(outcome.trials) for outcome in outcomes] == [4]
 
 
+@pytest.mark.slow
 def test_an_interrupted_first_trial_is_made_up_for(tiny_dataset: Path, tmp_path: Path) -> None:
     begun = search(recipe(tiny_dataset), tmp_path)
     begun.study(0).enqueue_trial(begun.space.own(), user_attrs={"as_it_was": True})
@@ -187,11 +190,13 @@ def test_impossible_plans(tiny_dataset: Path, tmp_path: Path, how: dict[str, Any
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_no_trial_begins_after_the_time_is_over(tiny_dataset: Path, tmp_path: Path) -> None:
     outcomes = search(recipe(tiny_dataset), tmp_path, timeout=0.0, outer=2).run()
     assert [len(outcome.trials) for outcome in outcomes] == [1, 1]  # but the recipe as it was
 
 
+@pytest.mark.slow
 def test_hopeless_trials_are_given_up(tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "STARTUP", 3)
     keys = {"stages.last.learning_rate": Choices([1e-2, 1.1e-2, 1e-9, 1.1e-9, 1.2e-9, 1.3e-9])}

@@ -13,6 +13,7 @@ from paraisite.cli.console import cell, console, say
 from paraisite.cli.data.folders import listed, load_dataset, note_namesake, warnings
 from paraisite.cli.errors import FAILED, fail, guarded
 from paraisite.cli.options import MirrorOption
+from paraisite.files.printable import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -69,7 +70,7 @@ def check(
     for line in (*_repeated("formulas", data.formulas), *_repeated("ids", data.ids)):
         say(line)
     if noted := sum(bool(crystal.notes) for crystal in data.crystals):
-        say(f"notes: {noted} crystals were read with an assumption, such as {_first_note(data)}")
+        say(f"notes: {counted(noted, 'crystal')} read with an assumption, such as {_first_note(data)}")
     said, wrong = _content(data, folder)
     say(f"content hash: {data.content_hash}\n  {said}")
     if rejected or wrong:
@@ -89,11 +90,11 @@ def _impossible(data: Dataset) -> Iterator[Rejection]:
 
 
 def _units(data: Dataset, folder: Path | None) -> dict[str, str]:
-    from paraisite.datasets import UNITS
     from paraisite.datasets.store import is_dataset_folder, read_card
+    from paraisite.targets import unit
 
     stored = read_card(folder).units if folder is not None and is_dataset_folder(folder) else {}
-    return {target: stored.get(target) or UNITS.get(target, "not known") for target in data.targets}
+    return {target: stored.get(target) or unit(target) or "not known" for target in data.targets}
 
 
 def _targets(data: Dataset, units: dict[str, str]) -> Table:

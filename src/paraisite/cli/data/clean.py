@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +13,7 @@ from paraisite.cli.console import console, say
 from paraisite.cli.data.folders import check_output, load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption, OverwriteOption
+from paraisite.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,12 +26,14 @@ EXAMPLES = """Examples:
   paraisite data clean my_dataset/ -o clean/ --config rules.yml
 
 \b
-rules.yml names what shall differ from the defaults (all of them: docs/cleaning.md), such as
+rules.yml overrides the defaults (listed in docs/cleaning.md), for example
   outlier: {action: drop, sigma: 5}
   duplicates: {action: flag}
   units: {action: off}
 
-DIR gets the dataset (dataset.parquet, card.json), cleaning.csv with a line for every row, and cleaning.json."""
+DIR receives the dataset (dataset.parquet, card.json), cleaning.csv with a line for every row, and cleaning.json."""
+
+PAIRS = "pairs of crystals"
 
 WorkersOption = Annotated[
     int | None,
@@ -40,7 +41,7 @@ WorkersOption = Annotated[
         "--workers",
         metavar="N",
         min=1,
-        help="Processes that compare crystals; the result does not depend on it.",
+        help="Number of processes; the result does not depend on it.",
         show_default="one per processor",
     ),
 ]
@@ -49,16 +50,16 @@ WorkersOption = Annotated[
 @guarded
 def clean(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's name or folder.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for what remains.")],
-    keep_all: Annotated[bool, typer.Option("--keep-all", help="Drop and merge nothing, only flag it.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the cleaned dataset.")],
+    keep_all: Annotated[bool, typer.Option("--keep-all", help="Only flag rows; keep all of them.")] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="YAML file of rules that differ from the defaults.")
+        Path | None, typer.Option("--config", metavar="FILE", help="YAML file of rules that override the defaults.")
     ] = None,
     workers: WorkersOption = None,
     overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
-    """Drop, merge or flag rows that cannot be right, and say why for each."""
+    """Drop, merge or flag implausible rows, and record the reason for each."""
     with wrong_usage():
         from paraisite.datasets.cleaning_rules import Rules, load_rules
         from paraisite.datasets.store import inherited
@@ -71,7 +72,8 @@ def clean(
     from paraisite.datasets.clean import clean as apply
     from paraisite.datasets.clean import write_cleaning
 
-    with comparing() as progress, wrong_usage():
+    with progress_bar(PAIRS) as show, wrong_usage():
+        progress = partial(show, "")
         cleaning = apply(data, rules, keep_all=keep_all, workers=processes(workers), progress=progress)
     with wrong_usage():
         write_cleaning(cleaning, output, terms)
@@ -80,30 +82,16 @@ def clean(
     console().print(_counts(summary))
     rows, fates = summary["rows"], summary["fates"]
     say(f"{data.name}: {rows['before']} rows, {', '.join(f'{n} {fate}' for fate, n in fates.items())}")
-    say(f"rows that remain: {rows['after']}")
+    say(f"remaining rows: {rows['after']}")
     for note in summary["notes"]:
         say(f"note: {note}")
     say(f"content: {summary['content_hash']['before'][:12]} -> {summary['content_hash']['after'][:12]}")
-    say(f"written: {output} (why: {output / 'cleaning.csv'})", err=True)
+    say(f"written: {output} (reasons: {output / 'cleaning.csv'})", err=True)
 
 
 def processes(workers: int | None) -> int:
     """Number of processes: as asked for, else one per processor."""
     return workers or os.cpu_count() or 1
-
-
-@contextmanager
-def comparing() -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on standard error while pairs of crystals are compared, and give what moves it on."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), "pairs of crystals", TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _counts(summary: dict[str, Any]) -> Table:
@@ -114,7 +102,7 @@ def _counts(summary: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("rule")
     table.add_column("rows", justify="right")
-    table.add_column("what becomes of them")
+    table.add_column("action")
     for rule, found in summary["rules"].items():
         for fate, n in found.items():
             table.add_row(rule, str(n), ("flagged" if summary["keep_all"] else fate) if n else "")

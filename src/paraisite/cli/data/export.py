@@ -12,6 +12,7 @@ from paraisite.cli.console import say
 from paraisite.cli.data.folders import FIRST, load_dataset
 from paraisite.cli.errors import fail, guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
+from paraisite.files.printable import counted
 
 EXAMPLES = """Examples:
 
@@ -65,7 +66,7 @@ def export(
         list[str] | None, typer.Option("--target", metavar="NAME", help="Write only this target; may be repeated.")
     ] = None,
     no_header: Annotated[
-        bool, typer.Option("--no-header", help="id_prop: no first line with names, only id and one target.")
+        bool, typer.Option("--no-header", help="id_prop: omit the header line; one target only.")
     ] = False,
     loose: Annotated[
         bool, typer.Option("--loose", help="id_prop: CIFs beside the table instead of in cif.zip.")
@@ -74,8 +75,7 @@ def export(
         bool, typer.Option("--file-names", help="id_prop: names of the CIFs (ID.cif) in place of ids.")
     ] = False,
     overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", "--force", help="Replace the file OUT if it exists already; a folder never is."),
+        bool, typer.Option("--overwrite", help="Replace the file OUT if it exists; folders are never replaced.")
     ] = False,
     mirror: MirrorOption = None,
 ) -> None:
@@ -95,11 +95,11 @@ def export(
             file_names=file_names,
             overwrite=overwrite,
         )
-    say(f"{written.path}: {written.rows} crystals")
+    say(f"{written.path}: {counted(written.rows, 'crystal')}")
     if written.left_out:
         say(f"left out: {written.left_out} rows without a value", err=True)
     if written.renamed:
         n = len(written.renamed)
         shown = ", ".join(f"{before} -> {after}" for before, after in written.renamed[:FIRST])
         more = f" and {n - FIRST} more" if n > FIRST else ""
-        say(f"changed: {n} ids that cannot be file names, or stand on several rows: {shown}{more}", err=True)
+        say(f"renamed: {n} ids that are not valid file names or not unique: {shown}{more}", err=True)

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from paraisite.cli.console import say
-from paraisite.cli.downloads import download_bar
 from paraisite.cli.errors import FAILED, guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
+from paraisite.cli.progress import progress_bar
 
 EXAMPLES = """Examples:
 
@@ -18,8 +18,8 @@ EXAMPLES = """Examples:
   paraisite data fetch aflow_agl
   paraisite data fetch l96 --mirror data/
 
-Every file is compared with its registered checksum, and a download that broke off goes on where it was. Behind a wall,
-set PARAISITE_UPSTREAM to an address that serves the files as HOST/PATH."""
+Every file is compared with its registered checksum; interrupted downloads are resumed. Behind a firewall, set
+PARAISITE_UPSTREAM to a server that provides the files as HOST/PATH."""
 
 
 @guarded
@@ -28,11 +28,9 @@ def fetch(
         list[str], typer.Argument(metavar="NAME…", help="Names of `paraisite data list`: datasets or weights.")
     ],
     mirror: MirrorOption = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Make the dataset anew, though it is in the cache already.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a cached dataset.")] = False,
 ) -> None:
-    """Put named datasets into the cache, from their public source or a mirror, and print their folders."""
+    """Download datasets into the cache, from their public source or a mirror, and print their folders."""
     from paraisite.datasets import fetch as datasets
     from paraisite.datasets.registry import find, registry
     from paraisite.model import registry as models
@@ -46,9 +44,9 @@ def fetch(
     for name in names:
         try:
             lines: list[str] = []
-            with download_bar() as progress:
+            with progress_bar("bytes", names=(), kept=True) as progress:
                 if find(name) is not None:
-                    folder = datasets.fetch(name, mirror, force=force, progress=progress, say=lines.append)
+                    folder = datasets.fetch(name, mirror, force=overwrite, progress=progress, say=lines.append)
                 else:
                     folder = models.fetch(name, mirror, progress)
         except (ValueError, OSError) as error:

@@ -23,7 +23,7 @@ def check_output(folder: Path, overwrite: bool, inputs: Iterable[str] = ()) -> N
 
     folder = folder.expanduser()
     if folder.resolve() in [dataset_folder(given).resolve() for given in inputs if find(given) is None]:
-        raise ValueError(f"{folder}: is read itself; name another folder with -o")
+        raise ValueError(f"{folder}: is also an input; name another folder with -o")
     refuse_folder(folder, "stored dataset", is_dataset_folder, overwrite)
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paraisite.cli.console import console, say
+from paraisite.cli.console import say
 from paraisite.cli.data.folders import FIRST, check_output, listed, warnings
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
 from paraisite.cli.options import OverwriteOption
+from paraisite.cli.progress import progress_bar
+from paraisite.files.printable import counted
 
 if TYPE_CHECKING:
     from paraisite.datasets import Dataset
@@ -37,7 +38,7 @@ INPUT is one of
   a pickle of the study, nothing of which is run: a list of structures, or a table of them, with TARGETS.pkl.
 
 \b
-Exit status: 0 if something was imported; 1 if nothing could be; 2 on wrong usage."""
+Exit status: 0 if something was imported; 1 if nothing was; 2 on wrong usage."""
 
 
 @guarded
@@ -64,7 +65,7 @@ def import_(
         typer.Option(
             "--kappa-column",
             metavar="NAME",
-            help="Column (or field of the crystals) of the conductivities; - where there are none (not for pickles).",
+            help="Column (or field of the crystals) of the conductivities; - for none (not for pickles).",
             show_default="kappa",
         ),
     ] = None,
@@ -84,11 +85,11 @@ def import_(
         ),
     ] = 300.0,
     overwrite: OverwriteOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Hide the progress bar and the summary.")] = False,
 ) -> None:
-    """Make a dataset of your own files, or of the study's pickles.
+    """Make a dataset from your own files or from the pickles of the study.
 
-    What cannot be imported is listed, here and in DIR/card.json, with its place and what to do about it.
+    Rejected rows are listed, here and in DIR/card.json, with their location and a remedy.
     """
     with wrong_usage():
         from paraisite.datasets.importing import import_dataset, kappa_factor
@@ -99,7 +100,8 @@ def import_(
         kappa_factor(unit)
         notes: list[str] = []
     try:
-        with _progress(shown=not quiet and sys.stderr.isatty()) as advance:
+        with progress_bar("rows", shown=not quiet, elapsed=True) as show:
+            rows = itertools.count(1)
             dataset = import_dataset(
                 source,
                 targets,
@@ -108,11 +110,11 @@ def import_(
                 kappa_column=kappa_column,
                 unit=unit,
                 at=at,
-                advance=advance,
+                advance=lambda: show("", next(rows), None),
                 say=notes.append,
             )
         if at != ROOM:
-            notes.append(f"kappa is at {at:g} K, where models and other data have it at {ROOM:g} K")
+            notes.append(f"kappa is at {at:g} K; models and other datasets use {ROOM:g} K")
         origin = {
             "imported": [_describe(path) for path in (source, targets) if path is not None],
             **{
@@ -146,7 +148,8 @@ def _summary(dataset: Dataset, folder: Path) -> Iterator[str]:
         named = ", ".join(twice[:FIRST]) + (f" and {len(twice) - FIRST} more" if len(twice) > FIRST else "")
         yield f"warning: ids on several rows, all of which are kept: {named}"
     yield from warnings(dataset)
-    yield f"imported {len(dataset)} rows as {dataset.name}, {len(rejected)} not: {folder}"
+    rows = counted(len(dataset), "row")
+    yield f'imported {rows} ({len(rejected)} rejected) into dataset "{dataset.name}": {folder}'
     for target, values in dataset.targets.items():
         known = values[np.isfinite(values)]
         unit = _unit(target)
@@ -155,21 +158,7 @@ def _summary(dataset: Dataset, folder: Path) -> Iterator[str]:
 
 
 def _unit(target: str) -> str:
-    from paraisite.datasets import UNITS
+    from paraisite.targets import unit
 
-    unit = UNITS.get(target, "")
-    return f" {unit}" if unit not in ("", "1") else ""
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[Callable[[], None]]:
-    """Show on standard error how many rows have been read, and give what moves it on."""
-    if not shown:
-        yield lambda: None
-        return
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), MofNCompleteColumn(), "rows", TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda: bar.advance(task)
+    known = unit(target)
+    return f" {known}" if known not in ("", "1") else ""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from paraisite.cli.console import say
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption
+from paraisite.files.printable import counted
 
 if TYPE_CHECKING:
     from paraisite.datasets.registry import DatasetCard
@@ -29,7 +30,7 @@ def info(
     ],
     mirror: MirrorOption = None,
 ) -> None:
-    """Show what is known of a named or stored dataset: rows, units, licence, what to cite, where it comes from."""
+    """Show the card of a dataset: rows, units, licence, citation and origin."""
     from paraisite.datasets.registry import find, registry
     from paraisite.model.registry import registry as models
 
@@ -56,10 +57,10 @@ def _stored(given: str) -> Iterator[str]:
 
     folder = dataset_folder(given)
     if not is_dataset_folder(folder):
-        raise ValueError(f"{given}: holds no stored dataset, which has a card; see paraisite data check {given}")
+        raise ValueError(f"{given}: not a stored dataset (no card.json); see paraisite data check {given}")
     card = read_card(folder)
     yield f"{card.name}: {folder}"
-    yield f"rows: {card.rows} crystals" + (f", {len(card.rejections)} rejected" if card.rejections else "")
+    yield f"rows: {counted(card.rows, 'crystal')}" + (f", {len(card.rejections)} rejected" if card.rejections else "")
     yield f"targets: {', '.join(f'{name} ({unit})' for name, unit in card.units.items()) or 'none'}"
     yield f"licence: {card.licence or 'not known'}"
     for text in card.citation:
@@ -67,9 +68,18 @@ def _stored(given: str) -> Iterator[str]:
     for text in card.notes:
         yield f"note: {text}"
     for key, value in card.origin.items():
-        yield f"{key}: {value}"
+        yield f"{key}: {_readable(value)}"
     yield f"content hash: {card.content_hash}"
     yield f"more: paraisite data check {given}"
+
+
+def _readable(value: Any) -> str:
+    """Lists and mappings of a card as a person writes them."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_readable(content)}" for key, content in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(_readable, value))
+    return str(value)
 
 
 def _lines(card: DatasetCard, mirror: Path | None) -> Iterator[str]:

@@ -15,7 +15,7 @@ EXAMPLES = """Examples:
 
 @guarded
 def list_(mirror: MirrorOption = None) -> None:
-    """List the datasets and weights that other verbs know by name, and which of them are on this machine."""
+    """List the datasets and weights that are available by name, and which are on this machine."""
     from rich import box
     from rich.table import Table
 
@@ -25,7 +25,7 @@ def list_(mirror: MirrorOption = None) -> None:
     from paraisite.model.registry import registry as models
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("name", "rows", "here", "what it is", "licence"):
+    for heading in ("name", "rows", "here", "description", "licence"):
         table.add_column(
             heading, no_wrap=heading in ("name", "rows", "here"), justify="right" if heading == "rows" else "left"
         )
@@ -39,4 +39,4 @@ def list_(mirror: MirrorOption = None) -> None:
                 here = "no"
             table.add_row(name, "", here, f"Weights: {entry.title}", entry.licence)
     console().print(table)
-    say("what is not here: paraisite data fetch NAME; more of one: paraisite data info NAME")
+    say("to download one: paraisite data fetch NAME; details: paraisite data info NAME")

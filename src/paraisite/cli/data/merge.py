@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from paraisite.cli.console import cell, console, say
-from paraisite.cli.data.clean import WorkersOption, comparing, processes
+from paraisite.cli.data.clean import PAIRS, WorkersOption, processes
 from paraisite.cli.data.folders import check_output, load_all, load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption, OverwriteOption
+from paraisite.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,7 +29,7 @@ EXAMPLES = """Examples:
   paraisite data merge l96 -o l96_moduli/ --join aflow_agl --join matcalc_elasticity
   paraisite data merge my_dataset/ -o more/ --join debye_temperatures.csv
 
-DIR gets the dataset (dataset.parquet, card.json), merging.csv with a line for every row, and merging.json.
+DIR receives the dataset (dataset.parquet, card.json), merging.csv with a line for every row, and merging.json.
 Crystals are compared between datasets, not within one: `paraisite data clean` does that."""
 
 
@@ -49,22 +51,25 @@ class Same(StrEnum):
 @guarded
 def merge(
     datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="Names or folders of datasets.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the result.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the merged dataset.")],
     policy: Annotated[
         Policy,
-        typer.Option("--policy", help="A crystal of several sets: keep the best set's row, the median, or all rows."),
+        typer.Option(
+            "--policy",
+            help="For crystals in several datasets: keep the row of the preferred dataset, the median, or all rows.",
+        ),
     ] = Policy.prefer,
     prefer: Annotated[
         str,
-        typer.Option("--prefer", metavar="LIST", help="Sets, best first, by commas.", show_default="as they are given"),
+        typer.Option("--prefer", metavar="LIST", help="Datasets in order of preference.", show_default="as given"),
     ] = "",
-    same: Annotated[Same, typer.Option("--same", help="Rows are the same by crystal, or by id.")] = Same.crystal,
+    same: Annotated[Same, typer.Option("--same", help="Match rows by crystal or by id.")] = Same.crystal,
     join: Annotated[
         list[str] | None,
         typer.Option(
             "--join",
             metavar="TABLE|DATASET",
-            help="Fill in further targets from a CSV table (by id) or another set (by crystal; not kappa).",
+            help="Add further targets from a CSV table (by id) or another dataset (by crystal; not kappa).",
         ),
     ] = None,
     name: Annotated[
@@ -74,7 +79,7 @@ def merge(
     overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
-    """Merge datasets, and say for every row where it went."""
+    """Merge datasets and record the fate of every row."""
     with wrong_usage():
         from paraisite.datasets.merge import join as fill
         from paraisite.datasets.merge import merge as combine
@@ -95,31 +100,33 @@ def merge(
         called |= {part.name: part.name for part in parts}
         best = [called.get(given) or (card.name if (card := find(given)) else given) for given in wanted]
         if unknown := [given for given, name in zip(wanted, best, strict=True) if name not in names]:
-            raise ValueError(f"--prefer {', '.join(unknown)}: the sets given are {', '.join(names)}")
+            raise ValueError(f"--prefer {', '.join(unknown)}: the datasets given are {', '.join(names)}")
         others = [Path(given) if given in tables else load_dataset(given, mirror) for given in join or []]
         options: dict[str, Any] = {"workers": processes(workers)}
         title = name or output.expanduser().resolve().name
-        with comparing() as options["progress"]:
+        with progress_bar(PAIRS) as show:
+            options["progress"] = partial(show, "")
             merged, account = combine(parts, policy.value, best, by=same.value, name=title, **options)
         for other in others:
-            with comparing() as options["progress"]:
+            with progress_bar(PAIRS) as show:
+                options["progress"] = partial(show, "")
                 merged, report = fill(merged, other, **options)
             if reason := _not_joined(report, merged.ids):
-                raise ValueError(f"--join {report['from']}: nothing could be joined: {reason}")
+                raise ValueError(f"--join {report['from']}: no value could be joined: {reason}")
             account = note_join(account, merged, report)
         write_merging(merged, account, output, terms)
 
     summary = account.summary
     console().print(_counts(summary))
-    say(f"{summary['rows']['before']} rows, {summary['same_crystals']} crystals in several sets, ", nl=False)
+    say(f"{summary['rows']['before']} rows, {summary['same_crystals']} crystals in several datasets, ", nl=False)
     say(f"{summary['rows']['after']} rows remain")
     if summary["mixed_fidelities"]:
-        say(f"warning: {summary['mixed_fidelities']} medians mix values of different fidelity", err=True)
+        say(f"warning: {summary['mixed_fidelities']} medians combine values of different fidelity", err=True)
     if summary["renamed_ids"]:
-        say(f"note: {summary['renamed_ids']} ids stood in two sets; the later ones are written ID@SET")
+        say(f"note: {summary['renamed_ids']} ids occur in two datasets; the later ones are written ID@DATASET")
     for report in summary.get("joined", []):
         filled = ", ".join(f"{target} {n}" for target, n in report["filled"].items())
-        rest = f"{report['unmatched']} of its rows match nothing, {report['broken']} are broken"
+        rest = f"{report['unmatched']} of its rows match no crystal, {report['broken']} are broken"
         say(f"joined {report['from']} by {report['by']}: {filled or 'nothing'}; {rest}")
     say(f"content: {summary['content_hash']['merged'][:12]}")
     say(f"written: {output} (row by row: {output / 'merging.csv'})", err=True)

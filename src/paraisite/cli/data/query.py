@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paraisite.cli.console import console, say
+from paraisite.cli.console import say
 from paraisite.cli.data.folders import listed
 from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
+from paraisite.cli.progress import progress_bar
+from paraisite.files.printable import counted
 
 if TYPE_CHECKING:
     from paraisite.crystals.rejection import Rejection
-    from paraisite.datasets.sources import Client
     from paraisite.datasets.sources.rows import Row
 
 EXAMPLES = """Examples:
@@ -31,9 +31,8 @@ EXAMPLES = """Examples:
   paraisite data query phonix -o phonix/
 
 \b
-What arrives is kept in DIR/.pages until the dataset is complete: the same command goes on after an interruption.
-Exit status: 0 if all that was announced arrived; 1 if nothing did, or if what is written is not complete;
-2 on wrong usage."""
+Answers are kept in DIR/.pages until the dataset is complete; to resume an interrupted query, repeat the command.
+Exit status: 0 if all announced entries arrived; 1 if none did, or if the dataset is incomplete; 2 on wrong usage."""
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -44,45 +43,14 @@ app = typer.Typer(
 
 OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="New folder for the dataset.")]
 ElementsOption = Annotated[
-    str, typer.Option("--elements", metavar="LIST", help="Elements that all must be there, separated by commas.")
+    str, typer.Option("--elements", metavar="LIST", help="Required elements, separated by commas.")
 ]
-LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Take at most N entries.")]
-PageSizeOption = Annotated[
-    int, typer.Option("--page-size", metavar="N", min=1, max=10000, help="Entries asked for at once.")
-]
+LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Maximum number of entries.")]
+PageSizeOption = Annotated[int, typer.Option("--page-size", metavar="N", min=1, max=10000, help="Entries per request.")]
 NameOption = Annotated[
     str, typer.Option("--name", metavar="NAME", help="Name of the dataset.", show_default="the source's")
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]
-
-AFLOW_TERMS = {
-    "licence": "AFLOW's terms (cite)",
-    "citation": (
-        "F. Rose et al., AFLUX: The LUX materials search API for the AFLOW data repositories, "
-        "Comput. Mater. Sci. 137, 362 (2017)",
-        "C. Toher et al., Phys. Rev. B 90, 174107 (2014)",
-        "C. Toher et al., Phys. Rev. Materials 1, 015401 (2017)",
-    ),
-}
-MP_TERMS = {
-    "licence": "Materials Project, CC-BY-4.0 (GNoME entries: CC BY-NC 4.0)",
-    "citation": (
-        "A. Jain et al., The Materials Project: a materials genome approach to accelerating materials innovation, "
-        "APL Materials 1, 011002 (2013), doi:10.1063/1.4812323",
-    ),
-}
-OPTIMADE_TERMS = {
-    "licence": "the providers' own",
-    "citation": ("C. W. Andersen et al., OPTIMADE, an API for exchanging materials data, Sci. Data 8, 217 (2021)",),
-}
-PHONIX_TERMS = {
-    "licence": "CC-BY-4.0",
-    "citation": (
-        "M. Ohnishi et al., Database and deep-learning scalability of anharmonic phonon properties by automated "
-        "brute-force first-principles calculations, npj Comput. Mater. 12, 150 (2026)",
-    ),
-    "notes": ("300 K; kappa is the sum of the parts of particles (kappa_particle) and coherences.",),
-}
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Hide the progress bar and the summary.")]
 
 
 @app.command(
@@ -110,9 +78,9 @@ def aflow(
     name: NameOption = "aflow",
     quiet: QuietOption = False,
 ) -> None:
-    """Entries of AFLOW with an AGL conductivity, and what else AGL and AEL say of them."""
+    """Entries of AFLOW with an AGL conductivity, and their other AGL and AEL properties."""
     asked = {"filter": filter, "elements": _symbols(elements), "catalog": catalog, "limit": limit, "server": server}
-    _store("aflow", asked | {"page_size": page_size}, AFLOW_TERMS, output, name, quiet)
+    _store("aflow", asked | {"page_size": page_size}, output, name, quiet)
 
 
 @app.command(
@@ -134,14 +102,15 @@ def mp(
     ] = "",
     elements: ElementsOption = "",
     ids: Annotated[str, typer.Option("--ids", metavar="LIST", help="Material ids, such as mp-149.")] = "",
-    stable: Annotated[bool, typer.Option("--stable", help="Only what lies on the convex hull.")] = False,
+    stable: Annotated[bool, typer.Option("--stable", help="Only structures on the convex hull.")] = False,
     max_above_hull: Annotated[
-        float | None, typer.Option("--max-above-hull", metavar="EV", min=0, help="Highest energy above it, eV/atom.")
+        float | None,
+        typer.Option("--max-above-hull", metavar="EV", min=0, help="Maximum energy above the hull, eV/atom."),
     ] = None,
     max_sites: Annotated[
-        int | None, typer.Option("--max-sites", metavar="N", min=1, help="Largest number of sites.")
+        int | None, typer.Option("--max-sites", metavar="N", min=1, help="Maximum number of sites.")
     ] = None,
-    gnome: Annotated[bool, typer.Option("--gnome", help="Take the GNoME set too (CC BY-NC).")] = False,
+    gnome: Annotated[bool, typer.Option("--gnome", help="Include GNoME entries (CC BY-NC).")] = False,
     limit: LimitOption = None,
     page_size: PageSizeOption = 500,
     endpoint: Annotated[
@@ -151,7 +120,7 @@ def mp(
     name: NameOption = "mp",
     quiet: QuietOption = False,
 ) -> None:
-    """Structures of the Materials Project. The key is taken from MP_API_KEY, and kept nowhere."""
+    """Structures of the Materials Project. The key is read from MP_API_KEY and never stored."""
     asked = {
         "formula": _list(formula),
         "chemsys": _list(chemsys),
@@ -165,7 +134,7 @@ def mp(
         "page_size": page_size,
         "endpoint": endpoint,
     }
-    _store("mp", asked, MP_TERMS, output, name, quiet)
+    _store("mp", asked, output, name, quiet)
 
 
 @app.command(
@@ -183,20 +152,20 @@ Providers: https://www.optimade.org/providers-dashboard"""
 def optimade(
     output: OutputOption,
     provider: Annotated[
-        list[str], typer.Option("--provider", metavar="URL", help="Base address of a provider; repeat for several.")
+        list[str], typer.Option("--provider", metavar="URL", help="Base URL of a provider; may be repeated.")
     ],
-    filter: Annotated[str, typer.Option("--filter", metavar="TEXT", help="Condition in OPTIMADE's language.")] = "",
+    filter: Annotated[str, typer.Option("--filter", metavar="TEXT", help="Filter of the OPTIMADE query.")] = "",
     elements: ElementsOption = "",
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Take at most N entries from each provider.")
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Maximum number of entries per provider.")
     ] = None,
     page_size: PageSizeOption = 100,
     name: NameOption = "optimade",
     quiet: QuietOption = False,
 ) -> None:
-    """Structures of any provider of OPTIMADE. One that fails does not spoil the others."""
+    """Structures of OPTIMADE providers; failures are isolated."""
     asked = {"filter": filter, "providers": provider, "elements": _symbols(elements), "limit": limit}
-    _store("optimade", asked | {"page_size": page_size}, OPTIMADE_TERMS, output, name, quiet)
+    _store("optimade", asked | {"page_size": page_size}, output, name, quiet)
 
 
 @app.command(
@@ -222,7 +191,7 @@ def phonix(
 ) -> None:
     """First-principles conductivities of the Phonix database, from the Hugging Face hub."""
     asked = {"elements": _symbols(elements), "limit": limit, "revision": revision, "endpoint": endpoint}
-    _store("phonix", asked, PHONIX_TERMS, output, name, quiet)
+    _store("phonix", asked, output, name, quiet)
 
 
 def _list(text: str) -> list[str]:
@@ -233,37 +202,39 @@ def _symbols(text: str) -> list[str]:
     return [symbol.capitalize() for symbol in _list(text)]
 
 
-def _store(
-    source: str, asked: Mapping[str, Any], terms: Mapping[str, Any], folder: Path, name: str, quiet: bool
-) -> None:
+def _store(source: str, asked: Mapping[str, Any], folder: Path, name: str, quiet: bool) -> None:
     """Ask, and write what arrives."""
     pages = folder / ".pages"
     with wrong_usage():
         from paraisite.datasets import sources
         from paraisite.datasets.store import is_dataset_folder, write_dataset
         from paraisite.datasets.table import DatasetError
+        from paraisite.files.writing import write_json
 
         origin = {"source": source, **{key: value for key, value in asked.items() if value not in (None, "", [])}}
         _check_folder(folder, pages, origin, holds_dataset=is_dataset_folder(folder))
         client = sources.Client(pages, say=lambda line: None if quiet else say(line, err=True))
-        rows = getattr(sources, f"query_{source}")(**asked, client=client)
+        asks = sources.SOURCES[source]
+        rows = asks.query(**asked, client=client)
         pages.mkdir(parents=True, exist_ok=True)
-        (pages / "query.json").write_text(json.dumps(origin), encoding="utf-8")
+        write_json(pages / "query.json", origin, indent=None, end="")
 
     def kept() -> str:
         """Say where pages are kept; where none came, leave nothing behind."""
         if any(path.name != "query.json" for path in pages.rglob("*") if path.is_file()):
-            return f"what came is kept in {pages}; the same command goes on"
+            return f"answers are kept in {pages}; to resume, repeat the command"
         shutil.rmtree(pages, ignore_errors=True)
         with suppress(OSError):  # it held something before
             folder.rmdir()
-        return "nothing came"
+        return "no entry arrived"
 
     arrived: list[Row] = []
     incomplete = False
     try:
-        with _progress(source, client, shown=not quiet and sys.stderr.isatty()) as watched:
-            arrived.extend(watched(rows))
+        with progress_bar(names=(source,), shown=not quiet, elapsed=True) as show:
+            for row in rows:
+                arrived.append(row)
+                show(source, len(arrived), client.expected)
         incomplete = any(isinstance(row, sources.Shortfall) for row in arrived)
         dataset = sources.collect(arrived, name)
     except KeyboardInterrupt:
@@ -276,11 +247,11 @@ def _store(
             shutil.rmtree(pages)
         fail(str(error), FAILED)
     with wrong_usage():
-        write_dataset(dataset, folder, origin=origin | {"date": date.today().isoformat()}, **terms)
+        write_dataset(dataset, folder, origin=origin | {"date": date.today().isoformat()}, **asks.terms)
     if not quiet:
         _summarise(dataset.rejections, len(dataset), folder)
     if incomplete:
-        fail(f"the answer is not complete; {kept()}", FAILED)
+        fail(f"the answer is incomplete; {kept()}", FAILED)
     shutil.rmtree(pages)
 
 
@@ -300,26 +271,6 @@ def _check_folder(folder: Path, pages: Path, origin: Mapping[str, Any], *, holds
 
 
 def _summarise(given: Sequence[Rejection], n: int, folder: Path) -> None:
-    say(f"{folder}: {n} crystals, {len(given)} rejected", err=True)
+    say(f"{folder}: {counted(n, 'crystal')}, {len(given)} rejected", err=True)
     for line in listed(given, more=", in card.json"):
         say(line, err=True)
-
-
-@contextmanager
-def _progress(source: str, client: Client, *, shown: bool) -> Iterator[Callable[[Iterator[Row]], Iterator[Row]]]:
-    """Yield what shows how many rows passed through it."""
-    if not shown:
-        yield lambda rows: rows
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task(source, total=None)
-
-        def watched(rows: Iterator[Row]) -> Iterator[Row]:
-            for row in rows:
-                bar.update(task, advance=1, total=client.expected or None)
-                yield row
-
-        yield watched

@@ -67,7 +67,7 @@ def split(
     ] = None,
     elements: Annotated[
         str | None,
-        typer.Option("--elements", metavar="LIST", help="Elements to leave out, as O,S; by default all there are."),
+        typer.Option("--elements", metavar="LIST", help="Elements to hold out, such as O,S; by default all."),
     ] = None,
     min_rows: Annotated[
         int | None,
@@ -104,7 +104,7 @@ def split(
     overwrite: OverwriteOption = False,
     mirror: MirrorOption = None,
 ) -> None:
-    """Split a dataset into training and validation rows, and say what they share."""
+    """Split a dataset into training and validation rows, and list what the two share."""
     with wrong_usage():
         parameters: dict[str, Any] = {
             "folds": folds,
@@ -134,8 +134,8 @@ def split(
     if made.skipped:
         rows = ", ".join(f"{symbol} ({reason.split()[0]})" for symbol, reason in made.skipped.items())
         fewest = made.parameters["min_rows"]
-        say(f"skipped, for fewer than {fewest} rows with or without them: {rows}")
-    say(f"written: {path}" if path is not None else "not written: say where with -o DIR", err=True)
+        say(f"skipped (fewer than {fewest} rows with or without the element): {rows}")
+    say(f"written: {path}" if path is not None else "not written; give a folder with -o DIR", err=True)
 
 
 def _folder(dataset: str) -> Path | None:
@@ -158,7 +158,7 @@ def _numbers(text: str) -> list[int]:
             raise ValueError(f"--runs {text}: {part!r} is neither a number nor a range; write 1-9 or 1,4")
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last < 2**32:
-            raise ValueError(f"--runs {text}: {part!r} is no range")
+            raise ValueError(f"--runs {text}: {part!r} is not a valid range")
         if last - first > 1000:
             raise ValueError(f"--runs {text}: more than a thousand runs")
         found.extend(range(first, last + 1))
@@ -170,7 +170,7 @@ def _symbols(text: str) -> list[str]:
 
     symbols = [part.strip().capitalize() for part in text.split(",")]
     if wrong := [symbol for symbol in symbols if symbol not in NUMBERS]:
-        raise ValueError(f"--elements {text}: {', '.join(map(repr, wrong))} is no element; write symbols as O,S,Se")
+        raise ValueError(f"--elements {text}: {', '.join(map(repr, wrong))} is not an element; write symbols as O,S,Se")
     return symbols
 
 

@@ -46,7 +46,7 @@ PROPERTIES: Mapping[str, str] = {
     "ael_bulk_modulus_vrh": "bulk_modulus_vrh",
     "ael_shear_modulus_vrh": "shear_modulus_vrh",
 }
-"""AFLOW's keyword of each target. All have the unit of `UNITS` but the heat capacity, which is per cell."""
+"""AFLOW's keyword of each target. All have the unit of the target but the heat capacity, which is per cell."""
 
 STRUCTURE = ("geometry", "species", "composition", "positions_fractional")
 DIRECTIVES = ("paging", "format", "catalog", "help", "schema")

@@ -25,7 +25,7 @@ class Labelled:
     ----------
     crystal : Crystal
     targets : mapping of str to float
-        As in `Dataset.targets`, in the units of `UNITS`; what is not known is left out.
+        As in `Dataset.targets`, in the units of `paraisite.targets`; what is not known is left out.
     labels : mapping of str to str
         As in `Dataset.labels`.
     """

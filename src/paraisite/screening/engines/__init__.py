@@ -1,17 +1,15 @@
-"""Engines: what spreads the parts of a source over workers. Each is a module with a function `run`."""
+"""Engines: what spreads the parts of a source over workers, by name in `ENGINES`."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib import import_module
-from typing import Literal, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
-from paraisite.screening.part import Part
-from paraisite.screening.work import Work
-
-EngineName = Literal["processes", "ray"]
+if TYPE_CHECKING:  # the command line reads the names of engines, and starts fast
+    from paraisite.screening.part import Part
+    from paraisite.screening.work import Work
 
 
 class EngineError(RuntimeError):
@@ -41,12 +39,27 @@ class Engine(Protocol):
         """
 
 
-def cores() -> int:
-    """Number of cores of this machine that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _processes(address: str | None) -> Engine:
+    run: Engine = import_module(f"{__name__}.processes").run
+    return run
 
 
-def engine(name: EngineName, address: str | None = None) -> Engine:
-    """Return an engine by name; the address is that of a Ray cluster."""
-    run = import_module(f"{__name__}.{name}").run
-    return cast(Engine, partial(run, address=address) if name == "ray" else run)
+def _ray(address: str | None) -> Engine:
+    return partial(import_module(f"{__name__}.ray").run, address=address)
+
+
+ENGINES: dict[str, Callable[[str | None], Engine]] = {"processes": _processes, "ray": _ray}
+"""What gives each engine, by name; told the address of a cluster. A new engine is one entry here."""
+
+
+def known(name: str) -> str:
+    """Return the name of an engine.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"{name!r} is not one of {', '.join(map(repr, ENGINES))}.")
+    return name

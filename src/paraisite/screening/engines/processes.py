@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from threading import Thread
 
-from paraisite.processes.spawning import THREADS, deaf, environment
-from paraisite.screening.engines import EngineError, WorkError, cores
+from paraisite.processes.child import Child
+from paraisite.processes.limits import cores
+from paraisite.processes.spawning import THREADS, environment
+from paraisite.screening.engines import EngineError, WorkError
 from paraisite.screening.engines.tasks import Task, Tasks
 from paraisite.screening.part import Part
 from paraisite.screening.work import Work, Worker
@@ -21,14 +18,14 @@ MAX_DEATHS = 10
 """Processes that may die one after the other without a part being done in between."""
 
 
-@dataclass(slots=True, eq=False)
-class _Member:
+class _Member(Child):
     """A worker process."""
 
-    process: BaseProcess
-    pipe: Connection
-    ready: bool = False
-    task: Task | None = None
+    def __init__(self, work: Work) -> None:
+        with environment(dict.fromkeys(THREADS, "1")):
+            super().__init__(_serve, work)
+        self.ready = False
+        self.task: Task | None = None
 
 
 def run(work: Work, parts: Iterable[Part], *, workers: int | None = None) -> Iterator[tuple[Part, bytes]]:
@@ -99,7 +96,7 @@ class _Team:
                     break
         idle = sum(m.task is None for m in self.members)
         for _ in range(min(self.size - len(self.members), len(self.tasks.waiting) - idle)):
-            self.members.append(_hire(self.work))
+            self.members.append(_Member(self.work))
 
     def _hear(self, member: _Member) -> tuple[Part, bytes] | None:
         """Take what a worker says, or notice that it is dead; return a part that is done by that."""
@@ -121,8 +118,8 @@ class _Team:
 
     def _bury(self, member: _Member) -> tuple[Part, bytes] | None:
         self.members.remove(member)
-        member.pipe.close()
         member.process.join(5)
+        member.end()
         self.deaths += 1
         how = _how(member.process.exitcode)
         if self.deaths >= MAX_DEATHS:
@@ -131,13 +128,7 @@ class _Team:
 
     def _end(self) -> None:
         for member in self.members:
-            member.pipe.close()
-            member.process.terminate()
-        for member in self.members:
-            member.process.join(5)
-            if member.process.is_alive():
-                member.process.kill()
-                member.process.join()
+            member.end()
 
 
 def _how(code: int | None) -> str:
@@ -147,26 +138,8 @@ def _how(code: int | None) -> str:
     return f"ended with status {code}"
 
 
-def _hire(work: Work) -> _Member:
-    context = get_context("spawn")  # a fork of a process that has threads, as those of arrow, may hang
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(work, theirs), daemon=True)
-    with environment(dict.fromkeys(THREADS, "1")), deaf():
-        process.start()
-    theirs.close()
-    return _Member(process, ours)
-
-
-def _leave_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()  # ends however the parent ends, killed or not
-    os._exit(1)
-
-
-def _serve(work: Work, pipe: Connection) -> None:
-    """Work until the other end of the pipe is closed, or the process there ends."""
-    Thread(target=_leave_with_parent, daemon=True).start()
+def _serve(pipe: Connection, work: Work) -> None:
+    """Work until the other end of the pipe is closed."""
     try:
         try:
             do = _start(work)

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paraisite.processes.limits import cores
 from paraisite.processes.spawning import THREADS
-from paraisite.screening.engines import EngineError, WorkError, cores
+from paraisite.screening.engines import EngineError, WorkError
 from paraisite.screening.engines.processes import MAX_DEATHS
 from paraisite.screening.engines.tasks import Task, Tasks
 from paraisite.screening.part import Part

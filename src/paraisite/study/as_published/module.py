@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from paraisite.model.layers import MemberMLP
+from paraisite.model.megnet import MEGNet
 from paraisite.model.model import Model
 from paraisite.study.as_published.labels import SMALLEST
 from paraisite.training.module import StageModule
@@ -34,7 +35,8 @@ class ReluHead(MemberMLP):
 def as_the_study(model: Model) -> Model:
     """Give a model the study's activations: rectifiers in the head, none on the 16 features that it reads."""
     config = model.config
-    head = ReluHead(config.members, (config.encoder.readout[-1], *config.head.hidden, 1))
+    assert isinstance(model.encoder, MEGNet)
+    head = ReluHead(config.members, (config.encoder.readout_width, *config.head.hidden, 1))
     head.load_state_dict(model.head.state_dict())
     model.head = head
     model.encoder.readout.activate_last = False

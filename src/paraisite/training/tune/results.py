@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from paraisite.files.csv_cells import CsvWriter
-from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_csv, write_json, write_text
 from paraisite.plots.drawing import COLOURS, FAINT, INK, blank, quiet, save
 from paraisite.training.recipe import Recipe
 from paraisite.training.tune.fit import REPORTS
@@ -56,8 +54,8 @@ def write_results(search: Search, outcomes: Sequence[Outcome]) -> dict[str, Any]
         "data": {part.dataset.name: part.hash for part in search.data},
         "versions": versions(),
     }
-    _write(out / "tune.json", json.dumps(result, indent=1) + "\n")
-    _write(out / "best.yml", yaml.safe_dump(_named(chosen.recipe, search).model_dump(mode="json"), sort_keys=False))
+    write_json(out / "tune.json", result)
+    write_text(out / "best.yml", yaml.safe_dump(_named(chosen.recipe, search).model_dump(mode="json"), sort_keys=False))
     _write_trials(out / "trials.csv", outcomes, [*search.space.keys], metric)
     history = [[(t.value, t.state.name) for t in o.trials] for o in outcomes]
     draw_history(history, metric, out / "history.png")
@@ -173,12 +171,12 @@ def _named(recipe: Recipe, search: Search) -> Recipe:
 
 
 def _write_trials(path: Path, outcomes: Sequence[Outcome], keys: list[str], metric: str) -> None:
-    with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = CsvWriter(file)
-        writer.writerow(["fold", "trial", "state", metric, "done", "seconds", *keys])
-        for outcome in outcomes:
-            for number, trial in enumerate(outcome.trials, 1):
-                writer.writerow([outcome.fold, number, *_row(trial), *(trial.params.get(key, "") for key in keys)])
+    rows = (
+        [outcome.fold, number, *_row(trial), *(trial.params.get(key, "") for key in keys)]
+        for outcome in outcomes
+        for number, trial in enumerate(outcome.trials, 1)
+    )
+    write_csv(path, ["fold", "trial", "state", metric, "done", "seconds", *keys], rows)
 
 
 def _row(trial: FrozenTrial) -> list[Any]:
@@ -188,8 +186,3 @@ def _row(trial: FrozenTrial) -> list[Any]:
     seconds = f"{trial.duration.total_seconds():.1f}" if trial.duration else ""
     value = "" if trial.value is None else f"{trial.value:.6g}"
     return ["complete" if complete else "given up", value, f"{done:.2f}", seconds]
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8")

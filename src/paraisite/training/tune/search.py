@@ -14,7 +14,7 @@ import numpy as np
 
 from paraisite.datasets import Dataset, Split, split_hash
 from paraisite.files.locking import locked
-from paraisite.files.replacing import replacing
+from paraisite.files.writing import write_text
 from paraisite.metrics import scores
 from paraisite.model.checkpoint import Checkpoint
 from paraisite.model.registry import locate
@@ -167,11 +167,10 @@ class Search:
             other = [key for key, value in content.items() if before.get(key) != json.loads(json.dumps(value))]
             raise RecipeError(
                 f"{self.out} holds a search with another {' and '.join(other)} ({mark}); "
-                "give another --out or remove that folder"
+                "give another --output or remove that folder"
             )
         self.out.mkdir(parents=True, exist_ok=True)
-        with replacing(mark) as aside:
-            aside.write_text(text, encoding="utf-8")
+        write_text(mark, text)
 
     def study(self, fold: int) -> Study:
         """The trials of one outer fold."""
@@ -213,7 +212,7 @@ class Search:
         if done >= self.how.trials:
             return
         rows = self.training_rows(fold)
-        data, last, inner = [StageSet(part) for part in rows], rows[-1], self._inner(rows)
+        data, last, inner = [StageSet(part, cutoff=self.recipe.cutoff) for part in rows], rows[-1], self._inner(rows)
         held = [s.validation[np.isfinite(last.kappa[s.validation])] for s in inner.splits]
         folds = Folds(last.kappa, held, inner.fold, self.how.metric)
         self.say(
@@ -298,7 +297,7 @@ class Search:
         if key not in study.user_attrs:
             which = "the best recipe" if recipe is not self.recipe else "the recipe as it was"
             self.say(f"fold {fold + 1}: training {which} on all rows of the search, to score it on the held-out ones")
-            data = [StageSet(part) for part in self.training_rows(fold)]
+            data = [StageSet(part, cutoff=self.recipe.cutoff) for part in self.training_rows(fold)]
             everything = [np.ones((1, len(part.dataset)), dtype=bool) for part in data]
             rows = Split(np.arange(len(data[-1].dataset)), np.arange(0))
             replicas = Replicas(np.zeros(recipe.members, dtype=np.int64), [rows], everything, {})
