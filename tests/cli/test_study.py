@@ -148,5 +148,5 @@ def test_an_interrupted_study_stops_its_trainings_and_goes_on(
     while _session(process.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not _session(process.pid)  # no training goes on
-    assert "1 trainings of 1 runs" in invoke(*args, *few, "--resume").output
+    assert "1 training of 1 run" in invoke(*args, *few, "--resume").output
     assert (out / "II-l96-paper/run-2.json").is_file()
