@@ -23,6 +23,7 @@ from paraisite.cli.options import (
 )
 from paraisite.cli.scores import LEGEND, scores_table
 from paraisite.files.outputs import refuse_existing
+from paraisite.targets import LEVEL
 
 if TYPE_CHECKING:
     from paraisite.evaluation.evaluate import Evaluation
@@ -63,7 +64,7 @@ def evaluate(
             "each by members not trained on its formula.",
         ),
     ] = Split.all,
-    level: LevelOption = 0.9,
+    level: LevelOption = LEVEL,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Write metrics.json, predictions.csv and parity.png there."),

@@ -25,6 +25,7 @@ from paraisite.cli.options import (
     listed,
 )
 from paraisite.cli.progress import progress_bar
+from paraisite.targets import LEVEL
 
 if TYPE_CHECKING:
     from paraisite.prediction import Prediction
@@ -59,7 +60,7 @@ def predict(
     ] = None,
     model: ModelOption = None,
     properties: PropertiesOption = "",
-    level: LevelOption = 0.9,
+    level: LevelOption = LEVEL,
     device: DeviceOption = Device.cpu,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is rejected.")] = False,
     disorder: DisorderOption = Disorder.reject,

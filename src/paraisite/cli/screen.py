@@ -36,6 +36,7 @@ from paraisite.cli.options import (
 from paraisite.cli.progress import progress_bar
 from paraisite.files.printable import counted
 from paraisite.screening.engines import ENGINES, known
+from paraisite.targets import LEVEL
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -138,7 +139,7 @@ def screen(
     per_system: PerSystemOption = None,
     model: ModelOption = None,
     properties: PropertiesOption = "",
-    level: LevelOption = 0.9,
+    level: LevelOption = LEVEL,
     device: DeviceOption = Device.cpu,
     disorder: DisorderOption = Disorder.reject,
     exact: Annotated[bool, typer.Option("--exact", help="Disable inference optimisations.")] = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
-from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.translations import count_translations
 from paraisite.datasets.cleaning_rules import Rules
 from paraisite.datasets.dataset import KAPPA, Dataset
 from paraisite.datasets.doubts import column_doubt, expected
@@ -202,7 +201,7 @@ def check_agl_supercell(rows: Rows) -> Reasons:
     """AGL's equation divides by the number of sites: a doubled cell conducts 1.6 times worse in it."""
     for i in np.flatnonzero(np.isfinite(rows.agl_sites)):
         crystal = rows.dataset.crystals[i]
-        smaller = crystal.n_sites // repeats(crystal, rows.rules.agl_supercell.distance)
+        smaller = crystal.n_sites // count_translations(crystal, rows.rules.agl_supercell.distance)
         times = rows.agl_sites[i] / smaller
         if times > 1.5:
             yield (
@@ -270,21 +269,3 @@ CHECKS: dict[str, Callable[[Rows], Reasons]] = {
     "outlier": check_outlier,
 }
 """The rules that look at rows one by one, in the order of `Rules`."""
-
-
-def repeats(crystal: Crystal, tolerance: float) -> int:
-    """How many times the cell repeats a smaller one, sites being equal within `tolerance` (Å); 1 if it is primitive."""
-    counts = np.unique(crystal.numbers, return_counts=True)[1]
-    if math.gcd(*counts.tolist()) == 1:  # a multiple of a smaller cell has a multiple of each of its elements
-        return 1
-    groups = sorted((crystal.positions[crystal.numbers == z] for z in np.unique(crystal.numbers)), key=len)
-
-    def fits(shift: np.ndarray) -> bool:
-        for sites in groups:
-            gap = sites[:, None] + shift - sites[None]
-            gap -= np.round(gap)
-            if (np.linalg.norm(gap @ crystal.cell, axis=2).min(axis=1) > tolerance).any():
-                return False
-        return True
-
-    return 1 + sum(fits(site - groups[0][0]) for site in groups[0][1:])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from paraisite.metrics import coverage, interval_score, interval_width, scores
+from paraisite.targets import LEVEL
 
 if TYPE_CHECKING:
     from paraisite.datasets import Dataset
@@ -97,7 +98,7 @@ def evaluate(
     dataset: Dataset,
     *,
     split: SplitName = "all",
-    level: float = 0.9,
+    level: float = LEVEL,
     advance: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Score a model.

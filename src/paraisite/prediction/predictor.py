@@ -28,7 +28,7 @@ from paraisite.model.tensors import GraphTensors
 from paraisite.prediction.prediction import COLUMNS, Prediction
 from paraisite.prediction.prepared import Prepared, molecular
 from paraisite.processes.limits import TimeExceeded, limited
-from paraisite.targets import TARGETS, column
+from paraisite.targets import LEVEL, TARGETS, column
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -124,7 +124,7 @@ class Predictor:
         self,
         crystals: Iterable[Crystal | Rejection | Structure | Atoms],
         *,
-        level: float = 0.9,
+        level: float = LEVEL,
         properties: Sequence[str] = (),
         held_out: bool = False,
     ) -> list[Prediction]:
@@ -135,7 +135,7 @@ class Predictor:
         self,
         crystals: Iterable[Crystal | Rejection | Structure | Atoms],
         *,
-        level: float = 0.9,
+        level: float = LEVEL,
         properties: Sequence[str] = (),
         held_out: bool = False,
     ) -> Iterator[Prediction]:
@@ -217,7 +217,7 @@ class Predictor:
         )
 
     def finish(
-        self, prepared: Prepared, *, level: float = 0.9, properties: Sequence[str] = (), held_out: bool = False
+        self, prepared: Prepared, *, level: float = LEVEL, properties: Sequence[str] = (), held_out: bool = False
     ) -> list[Prediction]:
         """Predict what `prepare` made; see `stream`."""
         columns = self.table(prepared, level=level, properties=properties, held_out=held_out)
@@ -231,7 +231,7 @@ class Predictor:
         return rows
 
     def table(
-        self, prepared: Prepared, *, level: float = 0.9, properties: Sequence[str] = (), held_out: bool = False
+        self, prepared: Prepared, *, level: float = LEVEL, properties: Sequence[str] = (), held_out: bool = False
     ) -> dict[str, list[Any] | np.ndarray]:
         """Predict what `prepare` made, as columns; see `stream`.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from paraisite import targets
 from paraisite.files.printable import printable
 from paraisite.prediction.prediction import Prediction
+from paraisite.targets import LEVEL
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +40,7 @@ def interval(row: Prediction) -> str:
     return f"{short(row.kappa_W_mK)} [{short(row.kappa_low_W_mK)} – {short(row.kappa_high_W_mK)}]"
 
 
-def table(rows: Sequence[Prediction], properties: Sequence[str] = (), *, level: float = 0.9) -> Table:
+def table(rows: Sequence[Prediction], properties: Sequence[str] = (), *, level: float = LEVEL) -> Table:
     """Lay predictions out for a terminal.
 
     Parameters

@@ -17,6 +17,7 @@ from paraisite.prediction.write import INTEGERS, TEXT, arrow_schema, column_name
 from paraisite.screening.part import Part
 from paraisite.screening.raw import Stored, rejection
 from paraisite.screening.work import CHUNK, Item, Worker, chunks, survive, to_bytes
+from paraisite.targets import LEVEL
 
 if TYPE_CHECKING:
     from paraisite.prediction import Prepared
@@ -47,7 +48,7 @@ class Screening:
     model: str
     mirror: str | None = None
     device: str = "cpu"
-    level: float = 0.9
+    level: float = LEVEL
     properties: tuple[str, ...] = ()
     disorder: Disorder = "reject"
     exact: bool = False

@@ -13,6 +13,7 @@ from paraisite.screening import engines
 from paraisite.screening.part import SIZE
 from paraisite.screening.predicting import Screening
 from paraisite.screening.shortlist import TOP, Rank, Wish, keeping
+from paraisite.targets import LEVEL
 
 
 class ScreenSettings(BaseModel):
@@ -34,7 +35,7 @@ class ScreenSettings(BaseModel):
 
     model: str = DEFAULT
     properties: tuple[str, ...] = ()
-    level: float = Field(default=0.9, gt=0, lt=1)
+    level: float = Field(default=LEVEL, gt=0, lt=1)
     device: str = "cpu"
     disorder: Disorder = "reject"
     exact: bool = False

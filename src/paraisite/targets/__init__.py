@@ -5,7 +5,10 @@ from __future__ import annotations
 from paraisite.targets.known import KNOWN
 from paraisite.targets.target import Share, Target, Transform
 
-__all__ = ["TARGETS", "Share", "Target", "Transform", "column", "register", "transform", "unit"]
+__all__ = ["LEVEL", "TARGETS", "Share", "Target", "Transform", "column", "register", "transform", "unit"]
+
+LEVEL = 0.9
+"""Nominal coverage of intervals, unless another level is asked for."""
 
 TARGETS: dict[str, Target] = {}
 """Every known target by name, kappa first."""

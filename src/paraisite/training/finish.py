@@ -18,6 +18,7 @@ from paraisite.model.descriptors import blocks
 from paraisite.model.kernel import KernelHead
 from paraisite.model.model import Model
 from paraisite.model.neighbourhood import Neighbourhood, scale_features
+from paraisite.targets import LEVEL
 from paraisite.training.apply import apply, place
 from paraisite.training.recipe import Recipe
 from paraisite.training.replicas import Replicas
@@ -27,7 +28,6 @@ from paraisite.versions import versions
 if TYPE_CHECKING:
     from paraisite.training.stage_data import StageSet
 
-LEVEL = 0.9
 OUT_OF_FOLD = (
     *("id", "formula", "dataset", "fold", "flagged", "kappa_true_W_mK", "kappa_W_mK"),
     *("kappa_low_W_mK", "kappa_high_W_mK", "log10_std", "applicability"),

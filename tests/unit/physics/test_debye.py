@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.datasets.cleaning_checks import repeats
+from paraisite.crystals.translations import count_translations
 from paraisite.physics.debye import debye_heat_capacity, slack_conductivity
 
 
@@ -38,9 +38,12 @@ def test_repeats() -> None:
     corners = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
     sites = np.vstack([corners, corners + 0.5])
     cubic = Crystal(5.64 * np.eye(3), np.array([11] * 4 + [17] * 4), sites)
-    assert repeats(cubic, 0.1) == 4
+    assert count_translations(cubic, 0.1) == 4
     moved = sites.copy()
     moved[0] += [0.02, 0, 0]  # 0.11 Å: no translation is left that fits
-    assert repeats(Crystal(cubic.cell, cubic.numbers, moved), 0.1) == 1
-    assert repeats(Crystal(cubic.cell, cubic.numbers, moved), 0.25) == 4
-    assert repeats(Crystal(cubic.cell[:1].repeat(3, 0) + np.eye(3), np.array([11, 17]), sites[[0, 4]]), 0.1) == 1
+    assert count_translations(Crystal(cubic.cell, cubic.numbers, moved), 0.1) == 1
+    assert count_translations(Crystal(cubic.cell, cubic.numbers, moved), 0.25) == 4
+    assert (
+        count_translations(Crystal(cubic.cell[:1].repeat(3, 0) + np.eye(3), np.array([11, 17]), sites[[0, 4]]), 0.1)
+        == 1
+    )
