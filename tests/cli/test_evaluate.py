@@ -40,7 +40,7 @@ def test_scores_agree_with_the_predictions(
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == ["NaCl", "NaBr", "PbTe", "PbSe", "PoS", "CdTe", "gone"]
     assert [row["scored"] for row in rows] == list("1111000")
-    assert [row["in_training"] for row in rows[:4]] == ["same formula"] * 2 + ["no"] * 2
+    assert [row["formula_in_training"] for row in rows[:4]] == ["same formula"] * 2 + ["no"] * 2
     assert (found["n_rows"], found["n_scored"], found["n_rejected"], found["n_unlabelled"]) == (7, 4, 2, 1)
     assert found["n_training"] == {"same formula": 2, "earlier stage": 0, "no": 2}
     true = np.array([float(row["kappa_true_W_mK"]) for row in rows[:4]])

@@ -17,12 +17,15 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
+from paraisite.prediction.write import TEXT
+
 Invoke = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[str]"]
 
 DESIGN = (
     "id source formula n_sites n_elements kappa_W_mK kappa_low_W_mK kappa_high_W_mK log10_std applicability "
-    "nearest_known status reason"
+    "nearest_known status reason in_training nearest_formula nearest_id nearest_source nearest_kappa_W_mK "
+    "nearest_distance"
 ).split()
 """The columns of the design's table, in its order."""
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "src/paraisite/examples/crystals").glob("*.cif"))
@@ -119,7 +122,7 @@ def test_formats_agree(invoke: Invoke, tiny_checkpoint: Path, mixed: list[Path],
     assert table.schema.field("status").type == pa.string()
     for one, two, three in zip(as_csv, as_json, as_parquet, strict=True):
         for name, text in one.items():
-            if name in ("id", "source", "formula", "nearest_known", "status", "reason"):
+            if name in TEXT:
                 assert text == two[name] == three[name]
             elif text == "":
                 assert two[name] is None

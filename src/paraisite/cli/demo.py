@@ -14,7 +14,6 @@ from paraisite.cli.errors import FAILED, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import ModelOption
 
 if TYPE_CHECKING:
-    from paraisite.model.checkpoint import Card
     from paraisite.prediction import Prediction
 
 EXAMPLES = """Examples:
@@ -68,7 +67,8 @@ def demo(model: ModelOption = None) -> None:
     for same in zip(*found.values(), strict=True):
         row, reference = same[0], references[same[0].id]
         cells = [(interval(one), short(_factor(one, reference)), _agreement(one, reference)) for one in same]
-        table.add_row(row.id, f"{reference:g}", _in_training(row, predictor.card), *chain(*cells))
+        trained_on = row.in_training.replace("crystal", "itself")
+        table.add_row(row.id, f"{reference:g}", trained_on, *chain(*cells))
     console().print(table)
     say("agrees: within a factor of 3, or inside the interval; trained on: the compound itself, or its formula\n")
     for who, predicted in found.items():
@@ -92,12 +92,6 @@ def _agreement(row: Prediction, reference: float) -> str:
     if factor is not None and factor <= FACTOR:
         return "yes"
     return "inside" if low is not None and high is not None and low <= reference <= high else "no"
-
-
-def _in_training(row: Prediction, card: Card) -> str:
-    if "itself in training" in row.nearest_known:
-        return "itself"
-    return "formula" if row.formula in card.formula_fold else "no"
 
 
 def _count(rows: list[Prediction], references: dict[str, float], *agreements: str) -> int:

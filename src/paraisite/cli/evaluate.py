@@ -109,9 +109,10 @@ def evaluate(
 def _write(found: Evaluation, folder: Path) -> None:
     from paraisite.evaluation.evaluate import COLUMNS
     from paraisite.files.writing import write_json
-    from paraisite.prediction.write import column_names, open_writer
+    from paraisite.prediction import COLUMNS as PREDICTED
+    from paraisite.prediction.write import open_writer
 
-    with open_writer(folder / "predictions.csv", (*column_names(), *COLUMNS)) as writer:
+    with open_writer(folder / "predictions.csv", (*PREDICTED, *COLUMNS)) as writer:
         for row in found.rows:
             writer.write(row.row())
     write_json(folder / "metrics.json", found.summary())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,6 +65,17 @@ ModelOption = Annotated[
 PropertiesOption = Annotated[
     str, typer.Option("--properties", metavar="LIST", help="Further properties to predict, separated by commas.")
 ]
+TemperaturesOption = Annotated[
+    str,
+    typer.Option(
+        "--temperatures",
+        metavar="FIRST:LAST:STEP|LIST",
+        help="Also predict kappa at these temperatures in K (100 to 1500), with intervals.",
+    ),
+]
+TensorOption = Annotated[
+    bool, typer.Option("--tensor", help="Also predict kappa along x, y and z of the standard setting.")
+]
 DisorderOption = Annotated[
     Disorder, typer.Option("--disorder", help="Reject disordered crystals, or use the majority species of each site.")
 ]
@@ -93,6 +105,28 @@ def check_level(level: float) -> None:
     """Raise a ValueError where `--level` cannot be a coverage."""
     if not 0 < level < 1:
         raise ValueError(f"--level {level:g}: choose a fraction between 0 and 1, such as 0.9")
+
+
+def parse_temperatures(text: str, place: str = "--temperatures") -> tuple[float, ...]:
+    """Parse ``FIRST:LAST:STEP`` or a list of temperatures in K; empty text is an empty list.
+
+    Raises
+    ------
+    ValueError
+        If the text is neither; the message names `place`.
+    """
+    try:
+        if ":" not in text:
+            found = tuple(dict.fromkeys(float(part) for part in text.split(","))) if text else ()
+            if not all(map(math.isfinite, found)):
+                raise ValueError
+            return found
+        first, last, step = (float(part) for part in text.split(":"))
+        if step <= 0 or last < first or not math.isfinite(last - first):
+            raise ValueError
+        return tuple(first + i * step for i in range(int((last - first) / step + 1e-9) + 1))
+    except ValueError:
+        raise ValueError(f"{place} {text}: write FIRST:LAST:STEP, such as 100:1000:100, or 300,600") from None
 
 
 def given(ctx: typer.Context) -> dict[str, Any]:

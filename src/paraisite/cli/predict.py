@@ -21,8 +21,11 @@ from paraisite.cli.options import (
     ModelOption,
     OverwriteOption,
     PropertiesOption,
+    TemperaturesOption,
+    TensorOption,
     check_level,
     listed,
+    parse_temperatures,
 )
 from paraisite.cli.progress import progress_bar
 from paraisite.targets import LEVEL
@@ -36,13 +39,14 @@ EXAMPLES = """Examples:
   paraisite predict structure.cif
   paraisite predict folder/ archive.zip "runs/*/POSCAR" -o out.csv
   paraisite predict database.db -o out.parquet --properties bulk_modulus_vrh,debye_temperature
+  paraisite predict structure.cif --temperatures 100:1000:100 --tensor
   cat structure.cif | paraisite predict - --level 0.8
 
 \b
 Exit status: 0 if something was predicted; 1 if nothing was or, with --strict, if anything was rejected;
 2 on wrong usage."""
 
-COMMON = ("output", "model", "properties", "level", "overwrite", "quiet")
+COMMON = ("output", "model", "properties", "temperatures", "tensor", "level", "overwrite", "quiet")
 
 PAGE = 500
 """Rows laid out together on a terminal."""
@@ -60,6 +64,8 @@ def predict(
     ] = None,
     model: ModelOption = None,
     properties: PropertiesOption = "",
+    temperatures: TemperaturesOption = "",
+    tensor: TensorOption = False,
     level: LevelOption = LEVEL,
     device: DeviceOption = Device.cpu,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is rejected.")] = False,
@@ -78,7 +84,8 @@ def predict(
     """
     load_libraries()
     with wrong_usage():
-        from paraisite.prediction.write import CsvWriter, check_output, column_names, open_writer
+        from paraisite.prediction.options import Options
+        from paraisite.prediction.write import CsvWriter, check_output, open_writer
 
         check_level(level)
         if output is not None:
@@ -89,9 +96,9 @@ def predict(
         from paraisite.prediction import Predictor
         from paraisite.prediction.table import Summary, table
 
-        names = listed(properties)
+        options = Options(level, listed(properties), parse_temperatures(temperatures), tensor, held_out)
         predictor = Predictor.from_pretrained(model or DEFAULT, device=device, mirror=mirror)
-        predictor.predict([], level=level, properties=names)  # complains now, before the long work
+        list(predictor.stream([], options))  # complains now, before the long work
         if held_out:
             from paraisite.evaluation.evaluate import check_held_out
 
@@ -104,23 +111,22 @@ def predict(
         total = count(inputs) if not quiet and sys.stderr.isatty() else None
         with progress_bar("crystals", shown=not quiet) as show:
             show("", 0, total)
-            rows = predictor.stream(crystals, level=level, properties=names, held_out=held_out)
+            rows = predictor.stream(crystals, options)
             for done, row in enumerate(rows, start=1):
                 summary.add(row)
                 show("", done, total)
                 yield row
 
-    columns = column_names(names)
     if output is not None:
-        with open_writer(output, columns) as writer:
+        with open_writer(output, options.columns) as writer:
             for row in stream():
                 writer.write(row.row())
     elif sys.stdout.isatty():
         rows = list(stream())
         for start in range(0, len(rows), PAGE):
-            console().print(table(rows[start : start + PAGE], names, level=level))
+            console().print(table(rows[start : start + PAGE], options))
     else:
-        to_stdout = CsvWriter(sys.stdout, columns)
+        to_stdout = CsvWriter(sys.stdout, options.columns)
         for row in stream():
             to_stdout.write(row.row())
         sys.stdout.flush()

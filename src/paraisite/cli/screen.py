@@ -28,10 +28,13 @@ from paraisite.cli.options import (
     Ranking,
     RankOption,
     SettingsOption,
+    TemperaturesOption,
+    TensorOption,
     WhereOption,
     check_level,
     given,
     listed,
+    parse_temperatures,
 )
 from paraisite.cli.progress import progress_bar
 from paraisite.files.printable import counted
@@ -41,6 +44,7 @@ from paraisite.targets import LEVEL
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from paraisite.prediction.options import Options
     from paraisite.prediction.table import Summary
     from paraisite.screening.run import How
     from paraisite.screening.sources import Source
@@ -139,6 +143,8 @@ def screen(
     per_system: PerSystemOption = None,
     model: ModelOption = None,
     properties: PropertiesOption = "",
+    temperatures: TemperaturesOption = "",
+    tensor: TensorOption = False,
     level: LevelOption = LEVEL,
     device: DeviceOption = Device.cpu,
     disorder: DisorderOption = Disorder.reject,
@@ -173,6 +179,8 @@ def screen(
         named = {name: value for name, value in given(ctx).items() if name in ScreenSettings.model_fields}
         if "properties" in named:
             named["properties"] = listed(properties)
+        if "temperatures" in named:
+            named["temperatures"] = parse_temperatures(temperatures)
         chosen = ScreenSettings(**(read_settings(settings, ScreenSettings) if settings is not None else {}) | named)
         wish, shortlisted = chosen.wish(), output.with_name(f"{output.stem}.shortlist.csv")
         if wish is not None:
@@ -195,7 +203,7 @@ def screen(
             found = shortlist(output, wish)
             write_csv(found, shortlisted, overwrite=overwrite)
         if not quiet:
-            _show(found, shortlisted, chosen.properties, chosen.level)
+            _show(found, shortlisted, chosen.asked)
     if not quiet:
         for line in summary.lines():
             show(line, err=True)
@@ -368,19 +376,17 @@ def _count(path: Path, summary: Summary) -> None:
                 summary.add(Prediction(id, source, status=status, reason=reason))
 
 
-def _show(found: pa.Table, path: Path, properties: tuple[str, ...], level: float) -> None:
+def _show(found: pa.Table, path: Path, asked: Options) -> None:
     """Print the first rows of a shortlist that was written."""
     from paraisite.prediction import COLUMNS, Prediction
     from paraisite.prediction.table import table
-    from paraisite.targets import column
-
-    extra = [column(name) for name in properties]
 
     def prediction(row: dict[str, Any]) -> Prediction:
-        return Prediction(**{name: row[name] for name in COLUMNS}, properties={name: row[name] for name in extra})
+        there = {name: row[name] for name in COLUMNS if name in row}  # older tables lack some
+        return Prediction(**there, properties={name: row[name] for name in asked.further})
 
     rows = [prediction(row) for row in found.slice(0, SHOWN).to_pylist()]
     if rows:
-        console().print(table(rows, properties, level=level))
+        console().print(table(rows, asked))
     more = f", the first {SHOWN} are shown" if found.num_rows > SHOWN else ""
     show(f"shortlist: {counted(found.num_rows, 'crystal')} in {path}{more}", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from paraisite.cli.options import (
     SettingsOption,
     WhereOption,
     given,
+    parse_temperatures,
     tell_replaced,
 )
 
@@ -305,22 +306,6 @@ def _refuse(ctx: typer.Context, parameters: Sequence[str], reason: str) -> None:
             raise ValueError(f"{parameter.opts[0]} {reason}")
 
 
-def _temperatures(text: str, place: str) -> tuple[float, ...]:
-    """Parse ``FIRST:LAST:STEP`` or a list."""
-    try:
-        if ":" not in text:
-            found = tuple(float(part) for part in text.split(","))
-            if not all(map(math.isfinite, found)):
-                raise ValueError
-            return found
-        first, last, step = (float(part) for part in text.split(":"))
-        if step <= 0 or last < first or not math.isfinite(last - first):
-            raise ValueError
-        return tuple(first + i * step for i in range(int((last - first) / step + 1e-9) + 1))
-    except ValueError:
-        raise ValueError(f"{place} {text}: write FIRST:LAST:STEP, such as 100:1000:100, or 300,600") from None
-
-
 def _multiples(text: str, place: str) -> tuple[int, int, int] | None:
     """Parse ``auto``, ``N`` or ``NxNxN``."""
     if text == "auto":
@@ -332,8 +317,8 @@ def _multiples(text: str, place: str) -> tuple[int, int, int] | None:
     raise ValueError(f"{place} {text}: write auto, a number such as 11, or three such as 11x11x7")
 
 
-PARSERS = {
-    "temperatures": _temperatures,
+PARSERS: dict[str, Callable[[str, str], Any]] = {
+    "temperatures": parse_temperatures,
     "mesh": _multiples,
     "supercell": _multiples,
     "fc2_supercell": _multiples,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from paraisite.metrics import coverage, interval_score, interval_width, scores
+from paraisite.prediction.options import Options
 from paraisite.targets import LEVEL
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ class Row:
 
     def row(self) -> dict[str, Any]:
         """Return the columns of the prediction and `COLUMNS` as one flat dictionary."""
-        own = {"kappa_true_W_mK": self.kappa_true, "in_training": self.in_training, "scored": int(self.scored)}
+        own = {"kappa_true_W_mK": self.kappa_true, "formula_in_training": self.in_training, "scored": int(self.scored)}
         return self.prediction.row() | own
 
 
-COLUMNS = ("kappa_true_W_mK", "in_training", "scored")
+COLUMNS = ("kappa_true_W_mK", "formula_in_training", "scored")
 """Columns of `Row.row` after those of the prediction."""
 
 
@@ -126,7 +127,7 @@ def evaluate(
     truths = dataset.targets.get("kappa", np.full(len(dataset), np.nan))
     rows: list[Row] = []
     n_seen = 0
-    for i, prediction in enumerate(predictor.stream(dataset.crystals, level=level, held_out=split == "held-out")):
+    for i, prediction in enumerate(predictor.stream(dataset.crystals, Options(level, held_out=split == "held-out"))):
         formula, true = dataset.formulas[i], float(truths[i])
         in_training = SAME if formula in known else EARLIER if formula in card.formula_fold else NEW
         usable = np.isfinite(true) and true > 0 and prediction.kappa_W_mK is not None
@@ -178,13 +179,13 @@ def check_held_out(card: Card) -> None:
     """
     if not card.holds_formulas_out and (start := _unlisted_start(card)):
         raise EvaluationError(
-            f"{card.name}: it holds no formula out, for its start, {start}, was trained on conductivities itself; take "
-            "--split unseen, or train from an encoder (initial: megnet-mp-2018.6.1-eform)"
+            f"{card.name}: no formula was held out, as {start}, from which it started, was trained on conductivities; "
+            "use --split unseen, or train from an encoder (initial: megnet-mp-2018.6.1-eform)"
         )
     if not card.holds_formulas_out:
         raise EvaluationError(
-            f"{card.name}: its folds are not folds of formulas through all stages, so no network is known not to "
-            "have seen one; use kappa, or train with split.group=formula and split.earlier=grouped"
+            f"{card.name}: its folds do not separate formulas in all stages, so no formula was held out; use kappa, "
+            "or train with split.group=formula and split.earlier=grouped"
         )
 
 
@@ -208,10 +209,10 @@ def _protocol(split: SplitName, n: int, n_training: dict[str, int], n_seen: int)
         f"{n_training[EARLIER]} one of an earlier training stage, {n_training[NEW]} neither"
     )
     if split == "all":
-        return f"every row, all networks: {seen}. Rows in training say nothing about new compounds"
+        return f"every row, all members: {seen}. Scores on training rows are not a test on new compounds"
     if split == "unseen":
-        return f"unseen: only the {n} rows whose formula the model's card does not list as training data, all networks"
-    rest = f"; {n_seen} rows are left out, whose formula every network has seen" if n_seen else ""
+        return f"unseen: only the {n} rows whose formula the model's card does not list as training data, all members"
+    rest = f"; {n_seen} rows are left out: all members were trained on their formulas" if n_seen else ""
     which = "rows" if n_seen else "every row,"
     return f"held out: {which} predicted by networks that never saw its formula ({seen}){rest}"
 
@@ -220,13 +221,13 @@ def _notes(card: Card, split: SplitName, n_training: dict[str, int]) -> list[str
     said = []
     if n_training[NEW] and (start := _unlisted_start(card)):
         said.append(
-            f"the card does not list the formulas that {start} was trained on, where this training started: "
-            "rows that count as not in training may have been among those"
+            f"the card does not list the formulas that {start}, from which this training started, was trained on: "
+            "rows counted as not in training may be among them"
         )
     if n_training[SAME] and split != "unseen":
         said.append(
             "intervals are calibrated on residuals of the high-quality training compounds: where these are scored, "
-            "the coverage is no independent check (the nested one: paraisite models info)"
+            "the coverage is not an independent check (the nested one: paraisite models info)"
         )
     return said
 

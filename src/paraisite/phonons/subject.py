@@ -111,10 +111,10 @@ def shortlisted(table: Path, wish: Wish, places: Sequence[str] = ()) -> list[Sub
 
 
 def _predict(items: Sequence[Crystal | Rejection], model: str, mirror: Path | None) -> list[Predicted]:
-    from paraisite.prediction import Predictor
+    from paraisite.prediction import Options, Predictor
 
     predictor = Predictor.from_pretrained(model, mirror=mirror)
     return [
         Predicted(row.kappa_W_mK, row.kappa_low_W_mK, row.kappa_high_W_mK)
-        for row in predictor.stream(items, held_out=predictor.card.holds_formulas_out)
+        for row in predictor.stream(items, Options(held_out=predictor.card.holds_formulas_out))
     ]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 @dataclass(slots=True)
 class Prediction:
-    """One row; the fields are the columns, in order, and auxiliary properties follow.
+    """One row; the fields are the columns, in order, and further ones follow.
 
     Attributes
     ----------
@@ -28,8 +28,16 @@ class Prediction:
     status : {"ok", "warning", "rejected"}
     reason : str
         What a person can do about it.
+    in_training : str
+        Whether the training data hold the ``crystal``, another of its ``formula``, or ``no`` such; empty if rejected.
+    nearest_formula, nearest_id, nearest_source : str
+        The nearest high-quality compound: formula, id, and dataset.
+    nearest_kappa_W_mK : float or None
+        Its conductivity.
+    nearest_distance : float or None
+        How far it is, as in `Neighbourhood`.
     properties : dict of str to float
-        Auxiliary properties by column name.
+        Further columns that were asked for: auxiliary properties, temperatures, tensor; by column name.
     """
 
     id: str
@@ -45,6 +53,12 @@ class Prediction:
     nearest_known: str = ""
     status: Literal["ok", "warning", "rejected"] = "ok"
     reason: str = ""
+    in_training: Literal["crystal", "formula", "no", ""] = ""
+    nearest_formula: str = ""
+    nearest_id: str = ""
+    nearest_source: str = ""
+    nearest_kappa_W_mK: float | None = None
+    nearest_distance: float | None = None
     properties: dict[str, float | None] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
@@ -54,4 +68,7 @@ class Prediction:
 
 
 COLUMNS = tuple(name for name in Prediction.__dataclass_fields__ if name != "properties")
-"""Names of the columns before the auxiliary properties."""
+"""Columns of every prediction, before those that were asked for."""
+
+OLD_COLUMNS = COLUMNS[: COLUMNS.index("in_training")]
+"""Those that tables of version 0.2 and before have."""

@@ -25,6 +25,8 @@ from paraisite.model.model import Model
 from paraisite.model.neighbourhood import OUTSIDE, scale_features
 from paraisite.model.registry import DEFAULT, ENCODER, locate, registry
 from paraisite.model.tensors import GraphTensors
+from paraisite.physics.temperature import log_kappa_at, spread_at
+from paraisite.prediction.options import KAPPA, Options, temperature_columns
 from paraisite.prediction.prediction import COLUMNS, Prediction
 from paraisite.prediction.prepared import Prepared, molecular
 from paraisite.processes.limits import TimeExceeded, limited
@@ -46,8 +48,22 @@ LARGE = 500
 SHORT_BOND = 0.6
 """A distance below this share of the sum of covalent radii is in no crystal at ordinary pressure."""
 
-REAL = ("kappa_W_mK", "kappa_low_W_mK", "kappa_high_W_mK", "log10_std", "applicability")
-"""Columns of real numbers before the properties."""
+REAL = (
+    "kappa_W_mK",
+    "kappa_low_W_mK",
+    "kappa_high_W_mK",
+    "log10_std",
+    "applicability",
+    "nearest_kappa_W_mK",
+    "nearest_distance",
+)
+"""Columns of real numbers in every prediction."""
+
+TEXT = ("nearest_known", "in_training", "nearest_formula", "nearest_id", "nearest_source")
+"""Columns that say where a crystal stands among the known ones."""
+
+FOR_TEMPERATURES = ("kappa_particle", "kappa_coherence", "mean_frequency")
+"""Properties that kappa at other temperatures is made of, as `log_kappa_at` takes them."""
 
 SAME_COMPOUND = 0.5
 """A known compound of equal formula nearer than this is the crystal; distances as in `Neighbourhood`."""
@@ -126,46 +142,40 @@ class Predictor:
         *,
         level: float = LEVEL,
         properties: Sequence[str] = (),
+        temperatures: Sequence[float] = (),
+        tensor: bool = False,
         held_out: bool = False,
     ) -> list[Prediction]:
         """Predict any number of crystals; see `stream`."""
-        return list(self.stream(crystals, level=level, properties=properties, held_out=held_out))
+        options = Options(level, tuple(properties), tuple(temperatures), tensor, held_out)
+        return list(self.stream(crystals, options))
 
     def stream(
-        self,
-        crystals: Iterable[Crystal | Rejection | Structure | Atoms],
-        *,
-        level: float = LEVEL,
-        properties: Sequence[str] = (),
-        held_out: bool = False,
+        self, crystals: Iterable[Crystal | Rejection | Structure | Atoms], options: Options = KAPPA
     ) -> Iterator[Prediction]:
         """Predict crystals as they come, in bounded memory; n inputs give n rows, in order.
 
         Parameters
         ----------
         crystals : iterable of Crystal, Rejection, pymatgen Structure or ase Atoms
-        level : float
-            Share of truths the interval shall cover.
-        properties : sequence of str
-            Auxiliary properties, from `available_properties`.
-        held_out : bool
-            Let only networks speak that never saw a compound of the same formula in any stage, for kappa (what the
-            start of the training saw, such as formation energies, aside).
-            All networks speak where none is such, and where the formula stands in no training data.
+        options : Options
+            With `held_out`, kappa comes from the networks that never saw a compound of the same formula in any stage
+            (what the start of the training saw, such as formation energies, aside); from all networks where none is
+            such, and where the formula stands in no training data.
 
         Raises
         ------
         PropertyError
-            If a property is unknown to the model.
+            If a property is unknown to the model, or temperatures are asked of a model without phonon properties.
         ModelError
             If the formation energy is asked for and its weights are not on this machine.
         ValueError
             If the level is not between 0 and 1, or is beyond what the calibration supports.
         """
-        self._check(level, properties)
+        self._check(options)
         source = iter(crystals)
         while part := list(islice(source, CHUNK)):
-            yield from self.finish(self.prepare(part), level=level, properties=properties, held_out=held_out)
+            yield from self.finish(self.prepare(part), options)
 
     def prepare(self, crystals: Iterable[Crystal | Rejection | Structure | Atoms]) -> Prepared:
         """Build graphs and descriptors of some crystals, and note why a crystal has none; no network is asked."""
@@ -216,78 +226,76 @@ class Predictor:
             molecular=molecular(graphs, lambda i: items[rows[i]]),
         )
 
-    def finish(
-        self, prepared: Prepared, *, level: float = LEVEL, properties: Sequence[str] = (), held_out: bool = False
-    ) -> list[Prediction]:
+    def finish(self, prepared: Prepared, options: Options = KAPPA) -> list[Prediction]:
         """Predict what `prepare` made; see `stream`."""
-        columns = self.table(prepared, level=level, properties=properties, held_out=held_out)
+        columns = self.table(prepared, options)
         rows: list[Prediction] = []
         for values in zip(*columns.values(), strict=True):
             cells: list[Any] = [_number(v) if isinstance(v, float) else v for v in values]
             row = Prediction(*cells[: len(COLUMNS)])
             if row.status != "rejected":
-                row.properties = dict(zip(list(columns)[len(COLUMNS) :], cells[len(COLUMNS) :], strict=True))
+                row.properties = dict(zip(options.further, cells[len(COLUMNS) :], strict=True))
             rows.append(row)
         return rows
 
-    def table(
-        self, prepared: Prepared, *, level: float = LEVEL, properties: Sequence[str] = (), held_out: bool = False
-    ) -> dict[str, list[Any] | np.ndarray]:
+    def table(self, prepared: Prepared, options: Options = KAPPA) -> dict[str, list[Any] | np.ndarray]:
         """Predict what `prepare` made, as columns; see `stream`.
 
         Returns
         -------
         dict of str to list or numpy.ndarray
-            The columns of `Prediction` and then the properties, each with an entry for every row of `prepared`.
-            Real numbers are float64 arrays, NaN where there is none.
+            `options.columns`, each with an entry for every row of `prepared`. Real numbers are float64 arrays, NaN
+            where there is none.
         """
-        self._check(level, properties)
+        self._check(options)
         graphs = prepared.graphs
         formulas = [prepared.formula[i] for i in prepared.kept]
         parts = []
         for piece in graphs.split_by_edges(MAX_EDGES):
             taken = graphs.take(np.arange(piece.start, piece.stop))
-            parts.append(self._predict(taken, formulas[piece], level, properties, held_out))
+            parts.append(self._predict(taken, formulas[piece], options))
         n = len(prepared)
         real = {}
-        for name in (*REAL, *map(column, properties)):
+        for name in (*REAL, *options.further):
             real[name] = np.full(n, np.nan)
             if parts:
                 real[name][prepared.kept] = np.concatenate([values[name] for values, _ in parts])
-        nearest = [""] * n
-        for i, text in zip(prepared.kept, (text for _, texts in parts for text in texts), strict=True):
-            nearest[i] = text
+        text: dict[str, list[Any]] = {name: [""] * n for name in TEXT}
         status, reason = ["rejected"] * n, list(prepared.reason)
-        for i, shortest, loose in zip(prepared.kept, prepared.shortest, prepared.molecular, strict=True):
+        nearest = np.concatenate([near for _, near in parts]) if parts else np.zeros(0, dtype=np.int64)
+        looks = zip(prepared.kept.tolist(), prepared.shortest, prepared.molecular, nearest.tolist(), strict=True)
+        for i, shortest, loose, near in looks:
             if shortest < 1e-3 or not np.isfinite(real["kappa_W_mK"][i]):  # no reader lets such a crystal pass
                 what = "two sites coincide" if shortest < 1e-3 else "kappa is not a finite number"
                 reason[i] = f"{what}: it cannot be predicted; check the cell and the positions"
-                nearest[i] = ""
                 for values in real.values():
                     values[i] = np.nan
                 continue
+            for name, value in self._place(prepared.formula[i], near, real["nearest_distance"][i]).items():
+                text[name][i] = value
             notes = prepared.notes[i]
-            if held_out and self.seen_by_all(prepared.formula[i]):
+            if options.held_out and self.seen_by_all(prepared.formula[i]):
                 notes = (*notes, "every network has seen a compound of this formula, so that none can be held out")
             status[i], reason[i] = _warning(notes, float(shortest), bool(loose), real["applicability"][i])
-        columns: dict[str, list[Any] | np.ndarray] = {
-            name: getattr(prepared, name) for name in ("id", "source", "formula", "n_sites", "n_elements")
-        }
-        columns |= {name: real.pop(name) for name in REAL}
-        return columns | {"nearest_known": nearest, "status": status, "reason": reason} | real
+        columns = {name: getattr(prepared, name) for name in ("id", "source", "formula", "n_sites", "n_elements")}
+        columns |= real | text | {"status": status, "reason": reason}
+        return {name: columns[name] for name in options.columns}
 
     def seen_by_all(self, formula: str) -> bool:
         """Whether every network was trained on a compound of this formula: `held_out` cannot help it."""
         return self.card.formula_fold.get(formula, 0) < 0
 
-    def _check(self, level: float, properties: Sequence[str]) -> None:
-        unknown = [p for p in properties if p not in self.available_properties]
+    def _check(self, options: Options) -> None:
+        unknown = [p for p in options.properties if p not in self.available_properties]
         if unknown:
             raise PropertyError(f"unknown property {unknown[0]}; this model has {', '.join(self.available_properties)}")
-        if FORMATION_ENERGY in properties and self._energy is None:
+        lacks = [p for p in FOR_TEMPERATURES if p not in self.available_properties] if options.temperatures else []
+        if lacks:
+            raise PropertyError(f"--temperatures needs a model that predicts {', '.join(lacks)}, such as {DEFAULT}")
+        if FORMATION_ENERGY in options.properties and self._energy is None:
             self._energy = registry()[ENCODER].load(locate(ENCODER, self._mirror)).to(self.device).eval()
         if self.card.calibration:
-            self.card.calibration.check_level(level)
+            self.card.calibration.check_level(options.level)
 
     def _unknown_elements(self, crystal: Crystal) -> str:
         """Why a crystal cannot be predicted: elements that the model does not know; empty if it knows them."""
@@ -298,9 +306,9 @@ class Predictor:
         return f"element{'s' if len(unknown) > 1 else ''} {names} unknown to the model: it cannot be predicted"
 
     def _predict(
-        self, graphs: GraphBatch, formulas: list[str], level: float, properties: Sequence[str], held_out: bool
-    ) -> tuple[dict[str, np.ndarray], list[str]]:
-        """Real columns and nearest known compounds of one batch of graphs."""
+        self, graphs: GraphBatch, formulas: list[str], options: Options
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Real columns of one batch of graphs, and which known compound is nearest to each (-1 where none is known)."""
         tensors = GraphTensors.from_batch(graphs).to(self.device)
         vector = self._encoder(graphs) if self._encoder is not None else None
         values, vector = self._kappa.predict(tensors, vector)
@@ -311,31 +319,39 @@ class Predictor:
             log_members = self._kernel.log_kappa(log_members, vectors, graphs.descriptors)
         log_kappa = log_members.mean(axis=0)
         low = high = std = np.full(len(formulas), np.nan)
-        score = np.full(len(formulas), np.nan)
-        nearest = [""] * len(formulas)
-        unseen = np.array([self.card.formula_fold.get(f, -1) if held_out else -1 for f in formulas], dtype=np.int64)
+        score = distance = kappa_nearest = np.full(len(formulas), np.nan)
+        nearest = np.full(len(formulas), -1)
+        fold_of = self.card.formula_fold if options.held_out else {}
+        unseen = np.array([fold_of.get(f, -1) for f in formulas], dtype=np.int64)
         calibration = self.card.calibration
         if self.neighbourhood is not None:
             assert graphs.descriptors is not None
             near = self.neighbourhood.find(graphs.descriptors)
             score = self.neighbourhood.applicability(near)
             if self.known:
-                rows = zip(formulas, near.nearest.tolist(), near.nearest_distance.tolist(), strict=True)
-                nearest = [self._describe_nearest(*row) for row in rows]
+                nearest, distance = near.nearest, near.nearest_distance.astype(np.float64)
+                kappa_nearest = np.array([self.known[k].kappa for k in nearest.tolist()], dtype=np.float64)
             if calibration is not None:
                 features = scale_features(log_members, calibration.folds, near, graphs.descriptors)
-                low, high, std = calibration.interval(log_members, features, level)
+                low, high, std = calibration.interval(log_members, features, options.level)
                 for fold in np.unique(unseen[unseen >= 0]).tolist():
                     here = unseen == fold
                     log_kappa[here] = log_members[np.ix_(list(calibration.folds[fold]), here)].mean(axis=0)
-                    bounds = calibration.interval(log_members[:, here], features[:, here], level, folds=[fold])
+                    bounds = calibration.interval(log_members[:, here], features[:, here], options.level, folds=[fold])
                     low[here], high[here], std[here] = bounds
                     score[here] = self.neighbourhood.applicability(near, np.full(len(formulas), fold))[here]
-        extra = self._auxiliary(tensors, properties, values, unseen, 10**log_kappa)
         # at small levels the interval may lie beside kappa; widened to it, it covers no less
         low, high = np.minimum(low, log_kappa), np.maximum(high, log_kappa)
-        real = dict(zip(REAL, (10**log_kappa, 10**low, 10**high, std, score), strict=True))
-        return real | extra, nearest
+        real = dict(zip(REAL, (10**log_kappa, 10**low, 10**high, std, score, kappa_nearest, distance), strict=True))
+        asked = (*options.properties, *(FOR_TEMPERATURES if options.temperatures else ()))
+        found = self._auxiliary(tensors, asked, values, unseen, 10**log_kappa)
+        real |= {column(name): found[name] for name in options.properties}
+        for temperature in options.temperatures:
+            at = log_kappa_at(temperature, *(found[name] for name in FOR_TEMPERATURES))
+            wider = np.sqrt(1.0 + (spread_at(temperature) / std) ** 2)
+            bounds = (at, at - (log_kappa - low) * wider, at + (high - log_kappa) * wider)
+            real |= zip(temperature_columns(temperature), (10**bound for bound in bounds), strict=True)
+        return real, nearest
 
     def _auxiliary(
         self,
@@ -345,7 +361,7 @@ class Predictor:
         unseen: np.ndarray,
         kappa: np.ndarray,
     ) -> dict[str, np.ndarray]:
-        """Mean over networks of each property, by column name, in the order asked for.
+        """Mean over networks of each property, by name.
 
         `values` has those of the networks of kappa, each of shape (members, crystals); `unseen` the fold whose networks
         alone count for a crystal, -1 where all do.
@@ -368,31 +384,35 @@ class Predictor:
         for name in properties:
             if name in parts:
                 share, rest = parts[name]
-                value = kappa * (1.0 - mean(share) if rest else mean(share))
+                found[name] = kappa * (1.0 - mean(share) if rest else mean(share))
             else:
-                value = mean(name)
-            found[column(name)] = value
+                found[name] = mean(name)
         return found
 
-    def _describe_nearest(self, formula: str, nearest: int, distance: float) -> str:
+    def _place(self, formula: str, nearest: int, distance: float) -> dict[str, str]:
+        """Columns `TEXT` of a crystal: whether it was in training, and which known compound is nearest to it."""
+        in_training = "formula" if formula in self._known_formulas or formula in self.card.formula_fold else "no"
+        if nearest < 0:
+            return {"in_training": in_training}
         k = self.known[nearest]
+        told = f"{k.formula} ({k.dataset} {k.id}) {float(f'{k.kappa:.3g}'):g} W/m/K"
         if k.formula == formula:  # the crystal itself, a polymorph, or another calculation
-            what = "itself in training (or one with the same distances)"
-            return f"{_compound(k)}, {what if distance < SAME_COMPOUND else 'same formula in training'}"
-        if formula in self._known_formulas:
-            return f"{_compound(k)}; same formula in training"
-        seen = "; same formula in earlier training stages" if formula in self.card.formula_fold else ""
-        return _compound(k) + seen
+            if distance < SAME_COMPOUND:
+                in_training = "crystal"
+                told += ", itself in training (or one with the same distances)"
+            else:
+                told += ", same formula in training"
+        elif formula in self._known_formulas:
+            told += "; same formula in training"
+        elif in_training == "formula":
+            told += "; same formula in earlier training stages"
+        return dict(zip(TEXT, (told, in_training, k.formula, k.id, k.dataset), strict=True))
 
 
 def _parts(names: Iterable[str]) -> dict[str, tuple[str, bool]]:
     """Parts of kappa that some targets are shares of: the target, and whether the part is what the share leaves."""
     shares = [(name, TARGETS[name].share) for name in names if name in TARGETS]
     return {part: (name, part == share.rest) for name, share in shares if share for part in (share.rest, share.part)}
-
-
-def _compound(k: Known) -> str:
-    return f"{k.formula} ({k.dataset} {k.id}) {float(f'{k.kappa:.3g}'):g} W/m/K"
 
 
 def _as_crystal(item: Any) -> Crystal | Rejection:

@@ -7,10 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paraisite import targets
 from paraisite.files.printable import printable
+from paraisite.prediction.options import KAPPA, Options
 from paraisite.prediction.prediction import Prediction
-from paraisite.targets import LEVEL
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,16 +39,14 @@ def interval(row: Prediction) -> str:
     return f"{short(row.kappa_W_mK)} [{short(row.kappa_low_W_mK)} – {short(row.kappa_high_W_mK)}]"
 
 
-def table(rows: Sequence[Prediction], properties: Sequence[str] = (), *, level: float = LEVEL) -> Table:
+def table(rows: Sequence[Prediction], options: Options = KAPPA) -> Table:
     """Lay predictions out for a terminal.
 
     Parameters
     ----------
     rows : sequence of Prediction
-    properties : sequence of str
-        Auxiliary properties that were asked for.
-    level : float
-        Of the intervals.
+    options : Options
+        What was asked for.
     """
     from rich import box
     from rich.table import Table
@@ -59,9 +56,9 @@ def table(rows: Sequence[Prediction], properties: Sequence[str] = (), *, level: 
     made.add_column("", width=1)
     made.add_column("crystal", overflow="fold")
     made.add_column("formula", overflow="fold")
-    made.add_column(Text(f"κ (W/m/K) [{100 * level:.4g} %]"), no_wrap=True)
+    made.add_column(Text(f"κ (W/m/K) [{100 * options.level:.4g} %]"), no_wrap=True)
     made.add_column("applic.", justify="right")
-    columns = [targets.column(name) for name in properties]
+    columns = [name for name in options.further if not name.endswith(("_low_W_mK", "_high_W_mK"))]
     for column in columns:
         made.add_column(column.replace("_", " "), justify="right")
     made.add_column("nearest known (κ)")

@@ -12,8 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
 from paraisite.files import csv_cells
 from paraisite.files.outputs import OutputError, refuse_existing
 from paraisite.files.replacing import replacing
-from paraisite.prediction.prediction import COLUMNS
-from paraisite.targets import TARGETS, column
+from paraisite.targets import TARGETS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,17 +20,14 @@ if TYPE_CHECKING:
 DIGITS = 6
 """Significant digits of numbers written as text; single precision holds no more."""
 
-TEXT = frozenset({"id", "source", "formula", "nearest_known", "status", "reason", "in_training"})
+TEXT = frozenset(
+    "id source formula nearest_known status reason in_training nearest_formula nearest_id nearest_source "
+    "formula_in_training".split()
+)
 INTEGERS = frozenset({"n_sites", "n_elements"})
 
-UNITS = {
-    "kappa_low_W_mK": "W/m/K",
-    "kappa_high_W_mK": "W/m/K",
-    "kappa_true_W_mK": "W/m/K",
-    "log10_std": "1",
-    "applicability": "1",
-}
-"""Unit of each column of real numbers that is no target's."""
+UNITS = {"nearest_distance": "1", "log10_std": "1", "applicability": "1"}
+"""Unit of columns of real numbers that belong to no target; of those that end in ``_W_mK`` the name says it."""
 
 ROW_GROUP = 16_384
 """Rows of a Parquet row group."""
@@ -42,11 +38,6 @@ class Writer(Protocol):
 
     def write(self, row: Mapping[str, Any]) -> None: ...
     def close(self) -> None: ...
-
-
-def column_names(properties: Sequence[str] = ()) -> tuple[str, ...]:
-    """Columns of a prediction, the auxiliary properties last, in the order asked for."""
-    return (*COLUMNS, *(column(name) for name in properties))
 
 
 class CsvWriter:
@@ -104,7 +95,8 @@ def arrow_schema(columns: Sequence[str]) -> pa.Schema:
 
     def field(name: str) -> pa.Field:
         kind = pa.string() if name in TEXT else pa.int32() if name in INTEGERS else pa.float64()
-        return pa.field(name, kind, metadata={"unit": units[name]} if name in units else None)
+        unit = "W/m/K" if name.endswith("_W_mK") else units.get(name)
+        return pa.field(name, kind, metadata={"unit": unit} if unit else None)
 
     return pa.schema([field(name) for name in columns])
 

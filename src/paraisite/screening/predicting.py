@@ -13,7 +13,8 @@ from paraisite.crystals import Rejection
 from paraisite.crystals.sites import Disorder
 from paraisite.files import arrow
 from paraisite.graphs.store import open_store
-from paraisite.prediction.write import INTEGERS, TEXT, arrow_schema, column_names
+from paraisite.prediction.options import Options
+from paraisite.prediction.write import INTEGERS, TEXT, arrow_schema
 from paraisite.screening.part import Part
 from paraisite.screening.raw import Stored, rejection
 from paraisite.screening.work import CHUNK, Item, Worker, chunks, survive, to_bytes
@@ -43,6 +44,10 @@ class Screening:
         What to do with partly occupied sites.
     exact : bool
         Take the plain path of the predictor.
+    temperatures : tuple of float
+        In K, for kappa at each of them.
+    tensor : bool
+        Whether to give the diagonal of the tensor.
     """
 
     model: str
@@ -52,12 +57,19 @@ class Screening:
     properties: tuple[str, ...] = ()
     disorder: Disorder = "reject"
     exact: bool = False
+    temperatures: tuple[float, ...] = ()
+    tensor: bool = False
     parquet_options: dict[str, Any] = field(default_factory=lambda: {"compression": "zstd"})
 
     @property
     def schema(self) -> pa.Schema:
         """The columns of a prediction."""
-        return arrow_schema(column_names(self.properties))
+        return arrow_schema(self.asked.columns)
+
+    @property
+    def asked(self) -> Options:
+        """What is asked of the predictor."""
+        return Options(self.level, self.properties, self.temperatures, self.tensor)
 
     def worker(self) -> Worker:
         """Load the model; see `Work`."""
@@ -66,10 +78,10 @@ class Screening:
 
         options: dict[str, Any] = {"exact": True} if self.exact else {}
         predictor = Predictor.from_pretrained(self.model, device=self.device, mirror=self.mirror, **options)
-        predictor.predict([], level=self.level, properties=self.properties)  # complains now, not with every part
+        list(predictor.stream([], self.asked))  # complains now, not with every part
 
         def finish(prepared: Prepared) -> pa.Table:
-            return self._table(predictor.table(prepared, level=self.level, properties=self.properties))
+            return self._table(predictor.table(prepared, self.asked))
 
         def from_store(raw: Stored) -> Iterator[pa.Table]:
             store = open_store(raw.store)
@@ -106,7 +118,7 @@ class Screening:
     def _rejected(self, rows: list[Rejection]) -> pa.Table:
         names = ("id", "source", "formula", "n_sites", "n_elements", "reason")
         facts = {name: [getattr(row, name) for row in rows] for name in names}
-        return self._table(facts | {"nearest_known": [""] * len(rows), "status": ["rejected"] * len(rows)})
+        return self._table(facts | {"status": ["rejected"] * len(rows)})
 
     def _table(self, columns: Mapping[str, Any]) -> pa.Table:
         schema = self.schema
@@ -115,7 +127,7 @@ class Screening:
         for name in schema.names:
             values = columns.get(name)
             if name in TEXT:
-                arrays.append(arrow.texts(values or []))
+                arrays.append(arrow.texts([""] * size if values is None else values))
             elif name in INTEGERS:
                 arrays.append(arrow.integers(values or [], pa.int32()))
             else:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from paraisite.crystals.sites import Disorder
 from paraisite.model.registry import DEFAULT
-from paraisite.prediction.write import column_names
+from paraisite.prediction.options import Options
 from paraisite.screening import engines
 from paraisite.screening.part import SIZE
 from paraisite.screening.predicting import Screening
@@ -21,7 +21,7 @@ class ScreenSettings(BaseModel):
 
     Attributes
     ----------
-    model, properties, level, device, disorder, exact
+    model, properties, level, device, disorder, exact, temperatures, tensor
         As in `Screening`.
     workers, engine, ray_address, part_size
         As in `How`.
@@ -39,6 +39,8 @@ class ScreenSettings(BaseModel):
     device: str = "cpu"
     disorder: Disorder = "reject"
     exact: bool = False
+    temperatures: tuple[float, ...] = ()
+    tensor: bool = False
     workers: int | None = Field(default=None, ge=0)
     engine: Annotated[str, AfterValidator(engines.known)] = "processes"
     ray_address: str | None = None
@@ -52,11 +54,26 @@ class ScreenSettings(BaseModel):
 
     def work(self, mirror: str | None = None) -> Screening:
         """Return the work of predicting."""
-        return Screening(self.model, mirror, self.device, self.level, self.properties, self.disorder, self.exact)
+        return Screening(
+            self.model,
+            mirror,
+            self.device,
+            self.level,
+            self.properties,
+            self.disorder,
+            self.exact,
+            self.temperatures,
+            self.tensor,
+        )
+
+    @property
+    def asked(self) -> Options:
+        """What is asked of the predictor."""
+        return self.work().asked
 
     def wish(self) -> Wish | None:
         """Return what the shortlist holds; None where no shortlist is asked for."""
-        keep = keeping(self.where, column_names(self.properties))
+        keep = keeping(self.where, self.asked.columns)
         top = TOP if self.top is None else self.top
         wish = Wish(self.below, self.above, self.rank, top, self.per_system, keep)
         asked = (self.below, self.above, self.top, self.where or None, self.per_system)

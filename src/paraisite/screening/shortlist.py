@@ -17,7 +17,7 @@ from pyarrow import parquet
 from paraisite.files import arrow
 from paraisite.files.outputs import refuse_existing
 from paraisite.files.writing import write_bytes
-from paraisite.prediction.prediction import COLUMNS
+from paraisite.prediction.prediction import OLD_COLUMNS
 from paraisite.prediction.write import CsvWriter
 from paraisite.screening.expression import Expression
 
@@ -163,7 +163,7 @@ def check_table(path: Path) -> None:
             f"{path}: not readable as Parquet ({line}); `paraisite screen … -o FILE.parquet` and `paraisite predict … "
             "-o FILE.parquet` write it"
         ) from None
-    if missing := [column for column in COLUMNS if column not in names]:
+    if missing := [column for column in OLD_COLUMNS if column not in names]:
         raise ShortlistError(f"{path}: no table of predictions, for it has no column {missing[0]}")
 
 

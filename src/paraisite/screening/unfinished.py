@@ -271,7 +271,7 @@ def _compare(before: Any, now: Any, place: str = "") -> Iterator[str]:
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for number, (one, other) in enumerate(zip(before, now, strict=True), start=1):
             yield from _compare(one, other, f"{place} {number}")
-    elif before != now:
+    elif (before or None) != (now or None):  # an option that an older run did not know yet is at its default
         yield f"{place}: {_short(before)} before, {_short(now)} now"
 
 

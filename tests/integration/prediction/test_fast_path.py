@@ -11,7 +11,7 @@ import pytest
 
 from paraisite.crystals import Crystal, Rejection, read
 from paraisite.model.registry import registry
-from paraisite.prediction import COLUMNS, Prediction, Predictor
+from paraisite.prediction import COLUMNS, Options, Prediction, Predictor
 
 REAL = ("kappa_W_mK", "kappa_low_W_mK", "kappa_high_W_mK", "log10_std")
 SHIPPED = [name for name, entry in registry().items() if entry.shipped]
@@ -80,9 +80,10 @@ def test_a_table_has_the_columns_of_the_rows() -> None:
     prepared = predictor.prepare(crystals)
     assert len(prepared) == 6
     assert prepared.kept.tolist() == [i for i, reason in enumerate(prepared.reason) if not reason]
-    table = predictor.table(prepared, properties=("bulk_modulus_vrh",))
+    asked = Options(properties=("bulk_modulus_vrh",))
+    table = predictor.table(prepared, asked)
     assert tuple(table) == (*COLUMNS, "bulk_modulus_GPa")
-    rows = predictor.finish(prepared, properties=("bulk_modulus_vrh",))
+    rows = predictor.finish(prepared, asked)
     for i, row in enumerate(rows):
         for name, value in row.row().items():
             cell = table[name][i]

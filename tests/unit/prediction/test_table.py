@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from paraisite.prediction.options import Options
 from paraisite.prediction.prediction import Prediction
 from paraisite.prediction.table import SHOWN, Summary, interval, printable, short, table
 
@@ -61,7 +62,7 @@ def test_file_names_cannot_steer_the_terminal() -> None:
 
 def shown(rows: list[Prediction], **options: object) -> str:
     console = Console(file=StringIO(), width=110)
-    console.print(table(rows, **options))  # type: ignore[arg-type]
+    console.print(table(rows, Options(**options)))  # type: ignore[arg-type]
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paraisite.prediction.write import arrow_schema, column_names
+from paraisite.prediction.options import Options
+from paraisite.prediction.write import arrow_schema
 from paraisite.screening.expression import Expression, ExpressionError
 
-COLUMNS = column_names(("bulk_modulus_vrh",))
+COLUMNS = Options(properties=("bulk_modulus_vrh",)).columns
 
 ROWS = [
     {"id": "mp-1", "formula": "NaCl", "n_sites": 2, "n_elements": 2, "kappa_W_mK": 7.0, "bulk_modulus_GPa": 25.0},

@@ -1,0 +1,74 @@
+"""`Options`: what is asked of a predictor, and the columns that answer it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paraisite.physics.temperature import check_temperatures
+from paraisite.prediction.prediction import COLUMNS
+from paraisite.targets import LEVEL, column
+
+AXES = ("xx", "yy", "zz")
+"""Diagonal of the tensor, in the standard setting of the crystal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a prediction holds beside kappa at 300 K.
+
+    Attributes
+    ----------
+    level : float
+        Nominal coverage of the intervals.
+    properties : tuple of str
+        Auxiliary properties, from `Predictor.available_properties`.
+    temperatures : tuple of float
+        In K: kappa and its interval at each of them.
+    tensor : bool
+        Whether to give the diagonal of the tensor of kappa at 300 K.
+    held_out : bool
+        Use only members not trained on the formula.
+
+    Raises
+    ------
+    ValueError
+        If a temperature is outside the range of `paraisite.physics.temperature`.
+    """
+
+    level: float = LEVEL
+    properties: tuple[str, ...] = ()
+    temperatures: tuple[float, ...] = ()
+    tensor: bool = False
+    held_out: bool = False
+
+    def __post_init__(self) -> None:
+        check_temperatures(self.temperatures)
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Columns after those of every prediction."""
+        return (
+            *(column(name) for name in self.properties),
+            *(name for t in self.temperatures for name in temperature_columns(t)),
+            *(axis_column(axis) for axis in AXES if self.tensor),
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns, in order."""
+        return (*COLUMNS, *self.further)
+
+
+KAPPA = Options()
+"""Kappa at 300 K, its interval, and nothing else."""
+
+
+def temperature_columns(temperature: float) -> tuple[str, str, str]:
+    """Columns of kappa at a temperature in K, and of the bounds of its interval."""
+    at = f"{temperature:g}K"
+    return f"kappa_{at}_W_mK", f"kappa_{at}_low_W_mK", f"kappa_{at}_high_W_mK"
+
+
+def axis_column(axis: str) -> str:
+    """Column of an element of the tensor, such as ``zz``."""
+    return f"kappa_{axis}_W_mK"
