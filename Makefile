@@ -44,10 +44,11 @@ coverage: .venv/.dev ## the share of lines that all tests run, and which they do
 	$(BIN)/coverage html -q
 	$(BIN)/coverage report
 
-lint: .venv/.dev ## ruff: rules and format; import-linter: no room imports from above
+lint: .venv/.dev ## ruff: rules and format; import-linter: order of the rooms; codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 format: .venv/.dev ## let ruff repair what it can
 	$(BIN)/ruff check --fix .

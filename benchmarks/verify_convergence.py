@@ -29,13 +29,14 @@ from rich.table import Table
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.datasets import load
-from paraisite.phonons.cells import Multiples, choose_supercells, enlarge, standard_cell
+from paraisite.phonons.cells import Multiples, choose_supercells, enlarge
 from paraisite.phonons.conductivity import conduct, mesh_of, prepare
 from paraisite.phonons.force_constants import Displacements, displace, fit, measure, new_phono3py
-from paraisite.phonons.potentials import full_name
-from paraisite.phonons.potentials import load as load_potential
-from paraisite.phonons.relax import relax
 from paraisite.phonons.settings import Settings
+from paraisite.potentials import full_name
+from paraisite.potentials import load as load_potential
+from paraisite.potentials.cells import standard_cell
+from paraisite.potentials.relax import relax
 
 CRYSTALS = ("mp-1500", "mp-406", "mp-804")
 """BaS (rocksalt), CdTe (zincblende), GaN (wurtzite)."""

@@ -26,8 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from paraisite.model.registry import locate
-from paraisite.phonons.potentials import load
-from paraisite.phonons.settings import DEFAULT_POTENTIAL
+from paraisite.potentials import DEFAULT_POTENTIAL, load
 
 CRYSTALS = {
     "MgO": ("rocksalt", {"a": 4.25, "cubic": True}, (2, 2, 2)),

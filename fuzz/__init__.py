@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of everything that reads files from strangers; see docs/reliability.md."""
+"""Coverage-guided fuzzing of every reader of files; see docs/reliability.md."""

@@ -54,7 +54,7 @@ def main() -> int:
     parser.add_argument("--try", dest="input", type=Path, help="judge this one input of the target, and no more")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.targets if name not in TARGETS]:
-        parser.error(f"no harness {unknown[0]}; there are {', '.join(TARGETS)}")
+        parser.error(f"unknown harness {unknown[0]}; choose from {', '.join(TARGETS)}")
     chosen = [TARGETS[name] for name in arguments.targets or TARGETS]
     if arguments.input:
         return _try(chosen[0], arguments.input)

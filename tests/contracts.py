@@ -106,7 +106,7 @@ class PotentialContract:
 
     @pytest.fixture
     def calculator(self) -> Any:
-        from paraisite.phonons.potentials import load
+        from paraisite.potentials import load
 
         return load(self.name)
 

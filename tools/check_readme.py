@@ -18,19 +18,24 @@ from typing import Any
 
 import numpy as np
 from make_as_published import as_published, quirks, switches
+from make_band_gap import electrons
 from make_cleaning import cleaning
+from make_direction import direction
 from make_fuzz import fuzz
 from make_kappa import kappa, kappa_classes, kappa_properties, kappa_spread
 from make_overlap import overlap
 from make_published import few_table, published_table
+from make_relaxation import relaxation
 from make_screening import screening
 from make_study import FIGURES, baselines, contradictions, crabnet, cross, figures, grouped, steps, study
+from make_temperature import temperatures
 from make_transfers import learning_curve, transfers
 from make_transfers import pictures as transfer_figures
 from make_tune import pictures as tune_figures
 from make_tune import space, tune, tuned
 from make_verify import compounds, convergence, examples, pipeline, verified
 from make_verify import pictures as verify_figures
+from make_volume import volume_warning
 from markdown_table import table
 
 from paraisite.targets import TARGETS
@@ -162,6 +167,11 @@ BLOCKS = {
     "baselines": baselines,
     "steps": steps,
     "overlap": overlap,
+    "relaxation": relaxation,
+    "direction": direction,
+    "temperature": temperatures,
+    "electrons": electrons,
+    "volume-warning": volume_warning,
     "cleaning": lambda: cleaning(read("cleaning_aflow_agl")),
     "accuracy": accuracy,
     "intervals": intervals,

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from paraisite.study.as_published.table import PUBLISHED, spread, summary
+from paraisite.study.as_published.table import PUBLISHED, summary
 from paraisite.study.as_published.variants import SWITCHES
-from paraisite.study.table import read_results
+from paraisite.study.table import read_results, spread
 
 RESULTS = Path(__file__).parents[1] / "results/as_published.json"
 BOUNDS = {

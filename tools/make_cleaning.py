@@ -23,7 +23,7 @@ MEANING = {
     "agl_equation": "κ does not follow from the row's own numbers",
     "agl_heat_capacity": "C_v does not follow from the row's Debye temperature",
     "agl_supercell": "κ computed for a cell that is not primitive",
-    "units": "κ about 100 or 1000 times that of its like, or a 100th or 1000th",
+    "units": "κ about 100 or 1000 times that of similar crystals, or a 100th or 1000th",
     "outlier": "κ far from a robust fit",
     "duplicates": "the same crystal as another row",
     "conflict": "values of κ for one crystal differ by more than a factor of 2",

@@ -3,8 +3,8 @@
     PARAISITE_MIRROR=../shared/data .venv/bin/python tools/make_kappa.py [runs/kappa]
 
 Reads `out_of_fold.csv` and `metrics.json` of the run of recipe `kappa`: every row of `phonix` predicted by the network
-of its fold, which never saw its formula; intervals calibrated on the other folds. Flagged labels stay in every score
-but `without_flagged`, and in the classes but for the bias.
+of its fold, which was not trained on its formula; intervals calibrated on the other folds. Flagged labels stay in every
+score but `without_flagged`, and in the classes but for the bias.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     PARAISITE_MIRROR=../shared/data OMP_NUM_THREADS=1 .venv/bin/python tools/make_phonix_suspects.py
 
-Takes about a minute. `load("phonix")` makes the column `evidence` its label `flags`. No model of this project has a
-say: a row is flagged where it is off by more than `FACTOR` from what extra trees predict that have not seen its
+Takes about a minute. `load("phonix")` makes the column `evidence` its label `flags`. No model of this project takes
+part: a row is flagged where it is off by more than `FACTOR` from the prediction of extra trees not trained on its
 formula, no other row of its formula confirms it, and there is further evidence (`evidence_of`). With other folds one
 or two rows at the edge come or go.
 """
@@ -91,7 +91,7 @@ def nearest(features: np.ndarray, kappa: np.ndarray, formulas: np.ndarray) -> np
 
 
 def evidence_of(rows: Rows, i: int) -> Iterator[str]:
-    """Yield what speaks against a row beside the trees."""
+    """Yield the evidence against a row besides the trees."""
     sign, data = np.sign(rows.off[i]), rows.dataset
     if rows.lifetime[i] > LIFETIME[1] or rows.lifetime[i] < LIFETIME[0]:
         yield "lifetime"

@@ -114,7 +114,7 @@ def without_low(part: StageSet, lowest: float) -> StageSet:
 
 
 def few_values(test: StageSet, log_members: np.ndarray, vectors: np.ndarray) -> dict[str, object]:
-    """Errors on crystals that the networks never saw, without and with a `KernelHead` from a few other ones."""
+    """Errors on crystals outside the training data, without and with a `KernelHead` from a few other ones."""
     described = test.graphs.descriptors
     assert described is not None
     rows = np.flatnonzero(np.isfinite(test.dataset.kappa) & ~test.flagged)

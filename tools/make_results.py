@@ -2,7 +2,7 @@
 
     PARAISITE_MIRROR=../shared/data .venv/bin/python tools/make_results.py [NAME ...] [--runs DIR]
 
-Runs that are done are skipped; an interrupted one goes on. All of it takes about an hour on two cores.
+Finished runs are skipped; an interrupted one resumes. All of it takes about an hour on two cores.
 """
 
 from __future__ import annotations

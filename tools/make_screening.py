@@ -1,4 +1,4 @@
-"""Gather what the benchmarks of screening found into results/screening.json; docs/screening.md shows it.
+"""Gather the results of the screening benchmarks into results/screening.json; docs/screening.md shows it.
 
     .venv/bin/python tools/make_screening.py RATES.json RAY.json SCALE.json...
 
@@ -38,10 +38,8 @@ def screening() -> str:
     text = "\n".join(lines) + "\n"
     for row in found["scale"]:
         if row["what"] == "killed":
-            same = "byte for byte that of a run left alone" if row["same"] else "ANOTHER"
-            text += (
-                f"\n{row['crystals']:,} crystals, killed {row['kills']} times and gone on with: the table is {same}.\n"
-            )
+            same = "byte for byte that of an uninterrupted run" if row["same"] else "ANOTHER"
+            text += f"\n{row['crystals']:,} crystals, killed {row['kills']} times and resumed: the table is {same}.\n"
     return text
 
 

@@ -1,7 +1,7 @@
 """Gather the runs of a study into results/study_*.csv; the blocks and figures of docs/study.md are made of them.
 
     PARAISITE_MIRROR=../shared/data .venv/bin/python tools/make_study.py STUDY_DIR...
-    .venv/bin/python tools/make_study.py --figures        draws docs/figures/study_*.png anew
+    .venv/bin/python tools/make_study.py --figures        draws docs/figures/study_*.png again
 
 STUDY_DIR is what `paraisite study run` and `paraisite study baselines` wrote to. `check_readme.py --write` then renews
 the blocks, and the figures whose data have changed.
@@ -20,7 +20,7 @@ from paraisite.metrics import mape
 from paraisite.study import curves, predictions
 from paraisite.study.figures import Picture, load_source, pictures
 from paraisite.study.plan import DATASETS, STEPS
-from paraisite.study.table import Cell, Gain, as_runs, cells, gains, load_cells, read_results
+from paraisite.study.table import Cell, Gain, as_runs, cells, gains, load_cells, read_results, spread
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "results/study_runs.csv"
@@ -36,10 +36,7 @@ PUBLISHED = {
 
 
 def shown(cell: Cell | None, metric: str) -> str:
-    if cell is None:
-        return "–"
-    row = cell.row()
-    return f"{row[f'{metric}_mean']:.3f} ({row[f'{metric}_std']:.3f})"
+    return "–" if cell is None else spread(cell.values[metric])
 
 
 class Table:

@@ -2,11 +2,11 @@
 
     PARAISITE_MIRROR=../shared/data OMP_NUM_THREADS=1 .venv/bin/python tools/make_transfers.py [--runs DIR]
 
-One fold of formulas (of five, seed 1) is held out of every stage after the formation energies and scored; its doubted
+One fold of formulas (of five, seed 1) is held out of every stage after the formation energies and scored; its flagged
 labels are left out. The other folds give the training rows: nested random choices, the same for every step. Three
 networks, which differ in seed and initial head; scores are means over networks, of each network alone. Networks that
 were trained on all rows of `phonix`, and networks trained on `l96` or `hh143`, are scored on each other's compounds, as
-far as their formula stands in no training data. Writes results/transfers.csv; runs that are done are not done again.
+far as their formula is absent from all training data. Writes results/transfers.csv; finished runs are skipped.
 """
 
 from __future__ import annotations

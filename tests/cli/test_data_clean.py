@@ -41,7 +41,7 @@ def account(folder: Path) -> dict[str, dict[str, str]]:
 def test_clean(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
     result = invoke("data", "clean", folder, "-o", tmp_path / "out", "--workers", 1)
     assert "mine: 38 rows, 34 kept, 1 flagged, 1 merged, 2 dropped" in result.stdout
-    assert "note: outlier was not looked for: 36 rows" in result.stdout
+    assert "outlier skipped: 36 rows" in result.stdout
     rows = account(tmp_path / "out")
     assert len(rows) == 38
     assert (rows["KBr"]["action"], rows["KBr"]["rule"]) == ("dropped", "bulk_modulus")
@@ -106,7 +106,7 @@ def test_wrong_use(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "is a file" in invoke("data", "clean", folder, "-o", tmp_path / "file", code=2).stderr
     shutil.copytree(folder, tmp_path / "full")
-    assert "holds no stored dataset" in invoke("data", "clean", folder, "-o", tmp_path / "full", code=2).stderr
+    assert "does not hold a stored dataset" in invoke("data", "clean", folder, "-o", tmp_path / "full", code=2).stderr
     assert "nowhere" in invoke("data", "clean", tmp_path / "nowhere", "-o", tmp_path / "x", code=2).stderr
     assert "Examples:" in invoke("data", "clean", "--help").stdout
 

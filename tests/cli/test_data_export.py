@@ -52,8 +52,8 @@ def test_what_is_left_out_or_changed_is_said(invoke: Invoke, tiny_dataset: Path,
     stored = write_dataset(missing, tmp_path / "stored")
     result = invoke("data", "export", stored, "--format", "id_prop", "-o", tmp_path / "out")
     assert "2 crystals" in result.stdout
-    assert "left out: 1 rows without a value" in result.stderr
-    assert "renamed: 1 ids that are not valid file names or not unique: LiF -> LiF-2\n" in result.stderr
+    assert "left out: 1 row without a value" in result.stderr
+    assert "ids renamed, as not unique or not valid as file names: LiF -> LiF-2\n" in result.stderr
 
 
 def test_wrong_usage(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_info_says_everything(invoke: Invoke, name: str) -> None:
 
 def test_info_of_weights_and_of_nothing(invoke: Invoke) -> None:
     assert "CC-BY-4.0" in invoke("data", "info", NEQUIX).stdout
-    assert "l97: no such dataset; there are l96, hh143" in invoke("data", "info", "l97", code=2).stderr
+    assert "l97: unknown dataset; choose from l96, hh143" in invoke("data", "info", "l97", code=2).stderr
 
 
 def test_info_of_a_folder(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_info_of_a_folder(invoke: Invoke, tiny_dataset: Path, tmp_path: Path) ->
 
 def test_unknown_names_are_wrong_usage(invoke: Invoke, file_server: FileServer) -> None:
     result = invoke("data", "fetch", "l96", "l97", code=2)
-    assert "l97: no such dataset; there are l96" in result.stderr
+    assert "l97: unknown dataset; choose from l96" in result.stderr
     assert NEQUIX in result.stderr
     assert file_server.asked == []
 

@@ -65,7 +65,7 @@ def test_wrong_usage(invoke: Invoke, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "r"
     assert "not readable as Parquet" in invoke("report", tmp_path / "none.parquet", "-o", out, code=2).stderr
     assert "below or above" in invoke("report", table, "--rank", "probability", "-o", out, code=2).stderr
-    assert "there is no column kapa" in invoke("report", table, "--where", "kapa < 1", "-o", out, code=2).stderr
+    assert "unknown column kapa" in invoke("report", table, "--where", "kapa < 1", "-o", out, code=2).stderr
     assert "positive" in invoke("report", table, "--below", 0, "-o", out, code=2).stderr
     assert not out.exists()
     assert "0 candidates" in invoke("report", table, "--below", 1e-9, "-o", out, code=1).stderr
@@ -81,11 +81,11 @@ def test_nothing_of_the_user_is_removed(invoke: Invoke, table: Path, tmp_path: P
     (mine / "cifs").mkdir(parents=True)
     (mine / "cifs" / "mine.cif").write_text("years of work")
     for options in ([], ["--overwrite"]):
-        assert "holds no report" in invoke("report", table, "-o", mine, *options, code=2).stderr
+        assert "does not hold a report" in invoke("report", table, "-o", mine, *options, code=2).stderr
     (mine / "shortlist.csv").write_text("id,why\n1,good\n")
     (mine / "index.html").write_text("<p>mine")
     for options in ([], ["--force"]):
-        assert "holds no report" in invoke("report", table, "-o", mine, *options, code=2).stderr
+        assert "does not hold a report" in invoke("report", table, "-o", mine, *options, code=2).stderr
     assert sorted(p.name for p in mine.rglob("*")) == ["cifs", "index.html", "mine.cif", "shortlist.csv"]
 
     out = tmp_path / "report"

@@ -13,6 +13,7 @@ VERBS = [
     "demo",
     "predict",
     "screen",
+    "serve",
     "pack",
     "evaluate",
     "train",
@@ -29,7 +30,8 @@ def test_help_imports_nothing_heavy() -> None:
         "from paraisite.cli.main import app\n"
         "for args in (['--help'], ['predict', '--help'], ['models', '--help']):\n"
         "    app(args, standalone_mode=False)\n"
-        "heavy = {'torch', 'numpy', 'scipy', 'pyarrow', 'pymatgen', 'ase', 'gemmi', 'lightning', 'matplotlib'}\n"
+        "heavy = {'fastapi', 'uvicorn', 'requests'}\n"
+        "heavy |= {'torch', 'numpy', 'scipy', 'pyarrow', 'pymatgen', 'ase', 'gemmi', 'lightning', 'matplotlib'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -77,7 +77,7 @@ def test_baselines_leave_the_folder_free(results: Path) -> None:
     claim(results, load_settings(), resume=False)
     (results / "II-l96-paper").mkdir()
     (results / "II-l96-paper/run-1.json").write_text("{}")
-    with pytest.raises(RecipeError, match="go on with --resume"):
+    with pytest.raises(RecipeError, match="--resume"):
         claim(results, load_settings(), resume=False)
 
 
@@ -143,7 +143,8 @@ def test_an_interrupted_study_stops_its_trainings_and_goes_on(
     code = process.wait()
     watchdog.cancel()
     assert code == 130, err
-    assert "Traceback" not in err
+    for unwanted in ("Traceback", "GPU available", "Tip", "num_workers", "LeafSpec"):
+        assert unwanted not in err
     deadline = time.monotonic() + 20
     while _session(process.pid) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -18,7 +18,7 @@ Invoke = Callable[..., Result]
         (["--as-published", "--without", "scalers"], "switch 'scalers'"),
         (["--as-published", "--steps", "III-kernel"], "step 'III-kernel'"),
         (["--as-published", "--split", "formula"], "cannot be used with --as-published"),
-        (["--as-published", "--set", "members=2"], "one network a run"),
+        (["--as-published", "--set", "members=2"], "members: 1"),
     ],
 )
 def test_wrong_usage(invoke: Invoke, tmp_path: Path, arguments: list[str], message: str) -> None:

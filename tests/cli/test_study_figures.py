@@ -53,6 +53,6 @@ def test_nothing_to_draw(invoke: Invoke, results: Path, tmp_path: Path) -> None:
     assert "split 'formula'" in result.output
     (tmp_path / "wrong.csv").write_text("a,b\n1,2\n")
     result = invoke("study", "figures", tmp_path / "wrong.csv", "-o", tmp_path / "out", code=2)
-    assert "line 2 is no run of a study" in result.output
+    assert "line 2 is not a run" in result.output
     assert not (tmp_path / "out").exists()
     invoke("study", "figures", tmp_path / "nowhere", code=2)

@@ -45,7 +45,7 @@ def test_a_recipe_becomes_another_that_trains(
     assert f"{scored['best']['male']:.3f}" in first.stdout
 
     again = invoke(*args, "--trials", 3)  # goes on
-    assert "1 of 3 trials to do" in again.stderr
+    assert "1 of 3 trials left" in again.stderr
     rows = list(csv.DictReader((out / "trials.csv").open()))
     assert [row["trial"] for row in rows] == ["1", "2", "3"]
     assert {row["head.width"] for row in rows} <= {"4", "8"}
@@ -130,5 +130,5 @@ def test_an_interrupted_search_says_how_to_go_on(
     assert f"paraisite tune {tiny_recipe}" in err
     done = 2 + len(re.findall(r"trial \d+ of 40", err))
     result = invoke(*args, "--trials", done + 1)
-    assert f"1 of {done + 1} trials to do" in result.stderr
+    assert f"1 of {done + 1} trials left" in result.stderr
     assert len(list(csv.DictReader((out / "trials.csv").open()))) == done + 1

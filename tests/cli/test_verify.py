@@ -87,21 +87,26 @@ def test_crystals_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
         assert (metals / "verified" / "Al" / name).is_file(), name
 
     again = invoke("verify", "Al.cif", code=2)
-    assert "go on with --resume" in again.stderr
+    assert "use --resume" in again.stderr
     resumed = invoke(*args, "--mesh", 5, "--resume")
-    assert "2 of 3 done already" in resumed.stderr
+    assert "2 of 3 already done" in resumed.stderr
     assert "bad.cif: not read: not a readable CIF" in resumed.stderr
     assert "2 ok, 1 failed; written: verified/summary.csv" in resumed.stderr
     assert table(metals / "verified") == rows
     other = invoke("verify", "Al.cif", "--potential", "ase.calculators.lj:LennardJones", "--resume", code=2)
-    assert "with other settings" in other.stderr
+    assert "other settings" in other.stderr
 
-    finer = invoke("verify", "Al.cif", *args[4:], "--mesh", 7, "--resume")
+
+@pytest.mark.slow
+def test_a_finer_mesh_repeats_no_other_stage(invoke: Invoke, metals: Path, done_before: Path) -> None:
+    shutil.copytree(done_before, metals / "verified")
+    before = table(metals / "verified")
+    finer = invoke("verify", "Al.cif", *EMT, "--mesh", 7, "--resume")
     assert "relaxation" not in finer.stderr
     assert "supercells" not in finer.stderr
-    aluminium, *others = table(metals / "verified")
-    assert aluminium["mesh"] == "7x7x7"
-    assert others == rows[1:]  # of crystals that were not named this time
+    after = table(metals / "verified")
+    assert [row["mesh"] for row in after] == [{"Al": "7x7x7"}.get(row["id"], "5x5x5") for row in after]
+    assert [row for row in after if row["id"] != "Al"] == [row for row in before if row["id"] != "Al"]
 
 
 @pytest.mark.slow
@@ -117,12 +122,22 @@ def test_the_best_rows_of_a_screening(invoke: Invoke, metals: Path) -> None:
     assert float(row["factor"]) == pytest.approx(float(row["kappa_W_mK"]) / float(row["predicted_W_mK"]), rel=1e-4)
 
 
+def test_settings_from_a_file(invoke: Invoke, metals: Path, done_before: Path) -> None:
+    Path("verify.yml").write_text("potential: ase.calculators.emt:EMT\nmesh: 7\nsupercell: 2x2x2\nisotopes: false\n")
+    invoke("verify", "Cu.cif", "--settings", "verify.yml", "--mesh", 5, "--no-predict", "--no-figures")
+    # the option wins over the file, and what the file sets is what options set
+    assert timeless(metals / "verified" / "Cu") == timeless(done_before / "Cu")
+    Path("verify.yml").write_text("meshes: 7\n")
+    assert "mesh" in invoke("verify", "Cu.cif", "--settings", "verify.yml", "-o", "other", code=2).stderr
+    assert not Path("other").exists()
+
+
 def test_a_run_says_what_it_will_take(invoke: Invoke, metals: Path) -> None:
     bulk("Ag", "fcc", 4.1).write("Ag.cif")
     done = invoke("verify", "Ag.cif", "Al.cif", "Cu.cif", "--sample", 2, *EMT)
     lines = done.stderr.splitlines()
     assert [row["id"] for row in table(metals / "verified")] == ["Ag", "Cu"]
-    assert lines[0].startswith("2 crystals, some ")
+    assert lines[0].startswith("2 crystals, about ")
     said = next(i for i, line in enumerate(lines) if line.startswith("all crystals: about "))
     assert said < next(i for i, line in enumerate(lines) if "force constants" in line)
 
@@ -171,7 +186,13 @@ def test_a_failure_costs_one_row(
     assert table(metals / "verified")[0]["status"] == "ok"
 
 
-@pytest.mark.parametrize("name", ["result.json", "input.json", "stages/relax.json", "summary.csv"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "result.json",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("input.json", "stages/relax.json", "summary.csv")),
+    ],
+)
 def test_damage_costs_no_more_than_what_is_damaged(invoke: Invoke, metals: Path, done_before: Path, name: str) -> None:
     args = ("verify", "Cu.cif", "Al.cif", *EMT)
     shutil.copytree(done_before, metals / "verified")
@@ -296,15 +317,15 @@ def test_killed_and_resumed_it_ends_the_same(
         (("Al.cif", "--max-hours", "inf"), "inf is not a number above 0"),
         (("Al.cif", "--temperatures", "300,nan"), "--temperatures 300,nan: write FIRST:LAST:STEP"),
         (("Al.cif", "--temperatures", "100:inf:100"), "--temperatures 100:inf:100: write FIRST:LAST:STEP"),
-        (("Al.cif", "Cu.cif", "--born", "Al.cif"), "charges are of one crystal, and there are 2"),
+        (("Al.cif", "Cu.cif", "--born", "Al.cif"), "one crystal, but 2 are given"),
         (("Al.cif", "--mesh", "5x5"), "--mesh 5x5: write auto"),
         (("Al.cif", "--supercell", "0"), "--supercell 0: write auto"),
         (("Al.cif", "--fc2-supercell", "0"), "--fc2-supercell 0: write auto"),
         (("Al.cif", "--snapshots", "5"), "give an even number"),
-        (("Al.cif", "--supercell", "2x2x2", "--max-fc2-atoms", "99"), "--max-fc2-atoms has no effect with --supercell"),
+        (("Al.cif", "--supercell", "2x2x2", "--fc2-max-atoms", "99"), "--fc2-max-atoms has no effect with --supercell"),
         (("Al.cif", "--temperatures", "9:1:1"), "write FIRST:LAST:STEP"),
         (("Al.cif", "--temperatures", "0"), "above 0 K"),
-        (("Al.cif", "--potential", "no-such"), "no such potential"),
+        (("Al.cif", "--potential", "no-such"), "unknown potential"),
         (("Al.cif", "--potential", "no.such:thing"), "cannot be imported"),
     ],
 )
@@ -314,7 +335,7 @@ def test_wrong_usage(invoke: Invoke, metals: Path, args: tuple[str, ...], said: 
 
 def test_a_potential_that_cannot_be_loaded_leaves_the_folder_free(invoke: Invoke, metals: Path) -> None:
     wrong = invoke("verify", "Al.cif", "--potential", "ase.calculators.emt:Emt", *EMT[2:], code=2)
-    assert "there is no Emt in ase.calculators.emt" in wrong.stderr
+    assert "no Emt found in ase.calculators.emt" in wrong.stderr
     assert "1 ok" in invoke("verify", "Al.cif", *EMT).stderr
 
 
@@ -367,11 +388,11 @@ def test_quick_looks_get_folders_and_rows(invoke: Invoke, metals: Path) -> None:
         assert {path.name for path in (metals / "quick" / row["id"]).iterdir()} == {
             "input.json", "input.vasp", "result.json",
         }  # fmt: skip
-    assert "3 of 4 done already" in invoke(*args, "--resume").stderr
+    assert "3 of 4 already done" in invoke(*args, "--resume").stderr
     assert table(metals / "quick") == rows
     other = invoke("verify", "Al.cif", "--quick", "--potential", "ase.calculators.lj:LennardJones", "--no-predict",
                    "-o", "quick", "--resume", code=2)  # fmt: skip
-    assert "with other settings" in other.stderr
+    assert "other settings" in other.stderr
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["of-a-begun-crystal", "of-other-crystals"])
@@ -392,7 +413,7 @@ def test_profiles_do_not_mix(
     assert {path: path.read_bytes() for path in Path("verified").rglob("*") if path.is_file()} == held
     if begun:
         Path("verified/summary.csv").unlink()
-        assert "with other settings" in invoke(*again, code=2).stderr
+        assert "other settings" in invoke(*again, code=2).stderr
         assert not Path("verified/summary.csv").exists()
 
 
@@ -419,8 +440,8 @@ def test_quick_looks_go_on_after_kills(
     process.communicate()
     Path("bad.py").write_text(BAD.format(what="pass"))
     time.sleep(1.0)  # its worker notices
-    assert "1 of 2 done already" in invoke(*args, "-o", "killed", "--resume").stderr
-    assert "1 of 2 done already" in invoke(*args, "-o", "crashed", "--resume", "--retry").stderr
+    assert "1 of 2 already done" in invoke(*args, "-o", "killed", "--resume").stderr
+    assert "1 of 2 already done" in invoke(*args, "-o", "crashed", "--resume", "--retry").stderr
     clocks = ("seconds", "cpu_seconds", "first_call_seconds", "load_seconds")
     rows = [[{k: v for k, v in row.items() if k not in clocks} for row in table(metals / name)]
             for name in ("killed", "crashed")]  # fmt: skip
@@ -443,8 +464,8 @@ def test_quick_takes_its_own_potential(invoke: Invoke, metals: Path, monkeypatch
         ("--supercell", "2x2x2"),
         ("--max-atoms", "100"),
         ("--fc2-supercell", "3x3x3"),
-        ("--max-fc2-atoms", "350"),
-        ("--supercell-length", "12"),
+        ("--fc2-max-atoms", "350"),
+        ("--length", "12"),
         ("--temperatures", "300"),
         ("--reference",),
         ("--snapshots", "4"),

@@ -27,7 +27,7 @@ from paraisite.crystals import Crystal
 from paraisite.crystals.formats import FORMATS
 from paraisite.model.encoders import ENCODERS
 from paraisite.model.known_encoders import register  # noqa: F401 (the encoders of the package)
-from paraisite.phonons.potentials import names
+from paraisite.potentials import names
 from paraisite.screening.engines import ENGINES
 
 BOTH = [ROCKSALT, ZINCBLENDE]
@@ -57,7 +57,7 @@ class TestLennardJones(PotentialContract):
 
 @cache
 def _loaded(name: str) -> Any:
-    from paraisite.phonons.potentials import load
+    from paraisite.potentials import load
 
     return load(name)
 
@@ -70,7 +70,7 @@ class RegisteredPotential(PotentialContract):
     @pytest.fixture
     def calculator(self) -> Any:
         from paraisite.model.registry import ModelError
-        from paraisite.phonons.potentials import PotentialError
+        from paraisite.potentials import PotentialError
 
         try:
             return _loaded(self.name)

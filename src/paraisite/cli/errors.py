@@ -70,7 +70,7 @@ def guarded(verb: Callable[P, R]) -> Callable[P, R]:
 
 
 def _drop_stdout() -> None:
-    """Have what is left for standard output go nowhere, else Python complains once more when it flushes at exit."""
+    """Have what is left for standard output be discarded, else Python complains once more when it flushes at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

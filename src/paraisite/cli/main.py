@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from paraisite.cli import data, demo, evaluate, models, pack, predict, report, screen, study, train, tune, verify
+from paraisite.cli import data, demo, evaluate, models, pack, predict, report, screen, serve, study, train, tune, verify
 from paraisite.cli.errors import INTERRUPTED, guarded
 from paraisite.cli.verb import Verb, verb
 
@@ -60,6 +60,7 @@ def paraisite(
 app.command(epilog=demo.EXAMPLES, cls=Verb)(demo.demo)
 app.command(epilog=predict.EXAMPLES, cls=verb(*predict.COMMON))(predict.predict)
 app.command(epilog=screen.EXAMPLES, cls=verb(*screen.COMMON))(screen.screen)
+app.command(epilog=serve.EXAMPLES, cls=verb(*serve.COMMON))(serve.serve)
 app.command(epilog=pack.EXAMPLES, cls=Verb)(pack.pack)
 app.command(epilog=report.EXAMPLES, cls=verb(*report.COMMON))(report.report)
 app.command(epilog=verify.EXAMPLES, cls=verb(*verify.COMMON))(verify.verify)
@@ -74,7 +75,7 @@ app.add_typer(models.app, name="models")
 def _open_closed_streams() -> None:
     """Have something stand for standard streams that were closed, or the next file that is opened gets their numbers.
 
-    What is written to standard output then fails, as it must: nobody would get it.
+    What is written to standard output then fails, as it must: it would have no reader.
     """
     while (number := os.open(os.devnull, os.O_RDONLY)) <= 2:
         if number == 2:

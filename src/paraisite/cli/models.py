@@ -13,6 +13,7 @@ from paraisite.cli.errors import FAILED, fail, guarded, wrong_usage
 from paraisite.cli.options import MirrorOption, tell_replaced
 from paraisite.cli.progress import progress_bar
 from paraisite.cli.scores import LEGEND, card_scores, scores_table
+from paraisite.files.printable import counted
 
 if TYPE_CHECKING:
     from paraisite.model.checkpoint import Card
@@ -127,7 +128,7 @@ def fetch(
 
     with wrong_usage():
         if registry.current(name) not in registry.registry():
-            raise ValueError(f"{name}: no such model; there are {', '.join(registry.registry())}")
+            raise ValueError(f"{name}: unknown model; choose from {', '.join(registry.registry())}")
     try:
         with progress_bar("bytes", names=(), kept=True) as progress:
             folder = registry.fetch(name, progress=progress)
@@ -220,5 +221,5 @@ def _further_scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     from paraisite.targets import column
 
     for name, found in metrics.get("properties", {}).items():
-        error = f"mean absolute error {found['mae']:.4g}, median APE {found['median_ape']:.3f}, {found['n']} rows"
-        yield f"{column(name)}: {error}"
+        error = f"mean absolute error {found['mae']:.4g}, median APE {found['median_ape']:.3f}"
+        yield f"{column(name)}: {error}, {counted(found['n'], 'row')}"

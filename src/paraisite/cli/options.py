@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from paraisite.potentials.relaxing import RelaxSettings
 
 
 class Device(StrEnum):
@@ -44,7 +48,35 @@ def tell_replaced(name: str | None) -> str | None:
     return name
 
 
-DeviceOption = Annotated[Device, typer.Option("--device", help="Device of the model.")]
+def device_is_there(device: Device) -> Device:
+    """Return a device, or refuse ``cuda`` where torch sees none."""
+    if device == Device.cuda:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise typer.BadParameter("no CUDA device is visible to torch; use --device cpu")
+    return device
+
+
+def positive(value: float | None) -> float | None:
+    """Take a finite number above zero only."""
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"{value:g} is not a number above 0")
+    return value
+
+
+def refuse(ctx: typer.Context, parameters: Sequence[str], reason: str) -> None:
+    """Raise a ValueError if one of these parameters was given."""
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in parameters and source is not None and source.name == "COMMANDLINE":
+            raise ValueError(f"{parameter.opts[0]} {reason}")
+
+
+DeviceOption = Annotated[
+    Device,
+    typer.Option("--device", help="Device of the model; auto uses a GPU where there is one.", callback=device_is_there),
+]
 LevelOption = Annotated[float, typer.Option("--level", metavar="FRACTION", help="Nominal coverage of the interval.")]
 MirrorOption = Annotated[
     Path | None,
@@ -75,6 +107,25 @@ TemperaturesOption = Annotated[
 ]
 TensorOption = Annotated[
     bool, typer.Option("--tensor", help="Also predict kappa along x, y and z of the standard setting.")
+]
+AllowVacuumOption = Annotated[
+    bool, typer.Option("--allow-vacuum", help="Predict slabs, wires and molecules in vacuum, with a warning.")
+]
+RelaxOption = Annotated[
+    bool, typer.Option("--relax", help="Relax each structure with a potential before its prediction.")
+]
+PotentialOption = Annotated[
+    str | None,
+    typer.Option(
+        "--potential",
+        metavar="NAME|MODULE:FACTORY",
+        help="With --relax: registered potential, or Python factory of an ASE calculator.",
+        show_default="tensornet-matpes",
+    ),
+]
+MaxHoursOption = Annotated[
+    float | None,
+    typer.Option("--max-hours", help="With --relax: time limit per crystal.", show_default="0.1", callback=positive),
 ]
 DisorderOption = Annotated[
     Disorder, typer.Option("--disorder", help="Reject disordered crystals, or use the majority species of each site.")
@@ -142,3 +193,22 @@ def given(ctx: typer.Context) -> dict[str, Any]:
 def listed(text: str) -> tuple[str, ...]:
     """Return the names of a list separated by commas, each once."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def relax_settings(potential: str | None, max_hours: float | None, device: str, mirror: Path | None) -> RelaxSettings:
+    """Return how `--relax` relaxes, by the options given.
+
+    Raises
+    ------
+    ValueError
+        If there is no such potential.
+    """
+    from paraisite.potentials import full_name
+    from paraisite.potentials.relaxing import RelaxSettings
+
+    chosen: dict[str, Any] = {}
+    if potential is not None:
+        chosen["potential"] = full_name(potential)
+    if max_hours is not None:
+        chosen["max_hours"] = max_hours
+    return RelaxSettings(mirror=str(mirror) if mirror else None, device=str(device), **chosen)

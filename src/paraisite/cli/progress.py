@@ -37,7 +37,7 @@ def progress_bar(
     shown : bool
         Whether anything is to be shown.
     otherwise : callable
-        Yielded where standard error is no terminal.
+        Yielded where standard error is not a terminal.
     elapsed : bool
         Show how long it took so far, instead of how long it will take.
     kept : bool

@@ -15,18 +15,22 @@ from paraisite.cli.console import console
 from paraisite.cli.console import say as show
 from paraisite.cli.errors import FAILED, INTERRUPTED, fail, guarded, wrong_usage
 from paraisite.cli.options import (
+    AllowVacuumOption,
     Device,
     DeviceOption,
     Disorder,
     DisorderOption,
     LevelOption,
+    MaxHoursOption,
     MirrorOption,
     ModelOption,
     OverwriteOption,
     PerSystemOption,
+    PotentialOption,
     PropertiesOption,
     Ranking,
     RankOption,
+    RelaxOption,
     SettingsOption,
     TemperaturesOption,
     TensorOption,
@@ -148,11 +152,18 @@ def screen(
     level: LevelOption = LEVEL,
     device: DeviceOption = Device.cpu,
     disorder: DisorderOption = Disorder.reject,
+    allow_vacuum: AllowVacuumOption = False,
+    relax: RelaxOption = False,
+    potential: PotentialOption = None,
+    max_hours: MaxHoursOption = None,
     exact: Annotated[bool, typer.Option("--exact", help="Disable inference optimisations.")] = False,
     workers: WorkersOption = None,
     engine: EngineOption = "processes",
     ray_address: RayAddressOption = None,
-    part_size: PartSizeOption = 512,
+    part_size: Annotated[
+        int | None,
+        typer.Option("--part-size", metavar="N", min=1, help="Inputs per part.", show_default="512; 16 with --relax"),
+    ] = None,
     resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
@@ -163,7 +174,8 @@ def screen(
 
     OUT.parquet holds one row per input, in order, rejections included, with the columns of `paraisite predict`.
     --below, --above, --top, --where and --per-system select rows for OUT.shortlist.csv, best first. With --resume, a
-    finished OUT.parquet only gets a new shortlist. Existing files are replaced only with --overwrite.
+    finished OUT.parquet only gets a new shortlist. Existing files are replaced only with --overwrite. With --relax, two
+    more columns hold the change of the volume and the relaxed structure (CIF).
     """
     with wrong_usage():
         check_level(level)
@@ -190,7 +202,7 @@ def screen(
     options = {
         "workers": chosen.workers,
         "engine": chosen.engine,
-        "part_size": chosen.part_size,
+        "part_size": chosen.inputs_per_part,
         "address": chosen.ray_address,
     }
     with carried_out(sources, output, quiet, resume=resume, overwrite=overwrite, **options) as how:

@@ -154,9 +154,6 @@ def _as_published(
     device: Device,
     mirror: Path | None,
 ) -> None:
-    from paraisite.cli.train import silence_lightning
-
-    silence_lightning()
     with wrong_usage():
         from paraisite.study.as_published.run import SETTINGS, AsPublished
         from paraisite.study.as_published.table import as_markdown, summary

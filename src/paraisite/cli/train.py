@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import shlex
 import sys
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,12 +87,6 @@ def train(
         loaded = with_current_start(load_recipe(recipe, changes))
         folder = output or Path("runs") / loaded.name
 
-        import torch
-
-        if device == Device.cuda and not torch.cuda.is_available():
-            raise ValueError("--device cuda: no CUDA device is visible to torch; use --device cpu")
-
-    silence_lightning()
     from paraisite.datasets import DatasetError
     from paraisite.model.checkpoint import CheckpointError
     from paraisite.model.registry import ModelError
@@ -126,14 +118,3 @@ def with_current_start(recipe: Recipe) -> Recipe:
     from paraisite.model.registry import current
 
     return recipe.model_copy(update={"initial": current(tell_replaced(recipe.initial) or "none")})
-
-
-def silence_lightning() -> None:
-    """Keep Lightning to warnings that concern the user of a recipe."""
-    import lightning.pytorch  # noqa: F401  # its loggers take their level on import
-
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"lightning(\.|$)")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*isinstance.*LeafSpec.*")

@@ -15,7 +15,8 @@ from paraisite.cli.console import console, say
 from paraisite.cli.errors import INTERRUPTED, fail, guarded, load_libraries, wrong_usage
 from paraisite.cli.options import Device, DeviceOption, MirrorOption
 from paraisite.cli.scores import LEGEND, scores_table
-from paraisite.cli.train import silence_lightning, with_current_start
+from paraisite.cli.train import with_current_start
+from paraisite.files.printable import counted
 
 if TYPE_CHECKING:
     from paraisite.training.recipe import Recipe
@@ -24,7 +25,7 @@ EXAMPLES = """Examples:
 
 \b
   paraisite tune step2 --trials 40 --mirror data/
-  paraisite tune my_recipe.yml --timeout 3600 --set stages.0.epochs=60 --space my_space.yml
+  paraisite tune my_recipe.yml --hours 1 --set stages.0.epochs=60 --space my_space.yml
   paraisite tune --study-step II:hh143 --outer-folds 3 --mirror data/ -o tuned/
   paraisite train tuned/best.yml
 
@@ -56,10 +57,11 @@ def tune(
         ),
     ] = "",
     trials: Annotated[int, typer.Option("--trials", min=1, help="Recipes to try in each outer fold.")] = 40,
-    timeout: Annotated[
+    hours: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="S", min=0, help="Time limit of the search, in seconds.", show_default=False),
+        typer.Option("--hours", min=0, help="Time limit of the search.", show_default=False),
     ] = None,
+    timeout: Annotated[float | None, typer.Option("--timeout", min=0, hidden=True)] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe and exclude it from the search."),
@@ -91,6 +93,9 @@ def tune(
     trials, importance.png.
     """
     load_libraries()
+    if timeout is not None:  # in seconds, the option of the version before
+        _say("note: --timeout is deprecated, use --hours")
+        hours = timeout / 3600
     with wrong_usage():
         from paraisite.training.recipe import RecipeError, load_recipe, shipped_recipes
 
@@ -105,12 +110,6 @@ def tune(
         changes = settings or []
         loaded = with_current_start(load_recipe(recipe, changes) if recipe else _of_study(study_step, changes))
 
-        import torch
-
-        if device == Device.cuda and not torch.cuda.is_available():
-            raise ValueError("--device cuda: no CUDA device is visible to torch; use --device cpu")
-
-        silence_lightning()
         from paraisite.datasets import DatasetError
         from paraisite.model.checkpoint import CheckpointError
         from paraisite.model.registry import ModelError
@@ -120,14 +119,14 @@ def tune(
 
         complete, known_formulas = completed_recipe(loaded, mirror)
         space, left_out = load_space(complete, space_file, [change.partition("=")[0] for change in changes])
-        how = Plan(trials, timeout, outer_folds, inner_folds, metric.value)
+        how = Plan(trials, None if hours is None else 3600 * hours, outer_folds, inner_folds, metric.value)
         folder = output or Path("runs") / f"tune-{loaded.name}"
         search = Search(space, folder, how, mirror=mirror, device=device.value, say=_say)
     for line in left_out:
         _say(f"not searched: {line}")
     seen = sum(formula in known_formulas for formula in search.data[-1].dataset.formulas)
     if seen:
-        _say(f"{seen} crystals have a formula that {complete.initial} was trained on: the scores are no test of these")
+        _say(f"{counted(seen, 'crystal')} with a formula that {complete.initial} was trained on: not test data")
     try:
         outcomes = search.run()
     except KeyboardInterrupt:

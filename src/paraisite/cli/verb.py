@@ -7,7 +7,12 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-DEPRECATED = {"--out": "--output", "--force": "--overwrite"}
+DEPRECATED = {
+    "--out": "--output",
+    "--force": "--overwrite",
+    "--max-fc2-atoms": "--fc2-max-atoms",
+    "--supercell-length": "--length",
+}
 """Spellings that work for one more version, in commands that have the new one only."""
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +20,8 @@ from paraisite.cli.options import (
     WhereOption,
     given,
     parse_temperatures,
+    positive,
+    refuse,
     tell_replaced,
 )
 
@@ -62,13 +63,6 @@ FIELDS = {
     "max_memory": "max_memory_GB",
 }
 """Fields of the settings that their options call otherwise."""
-
-
-def _positive(value: float | None) -> float | None:
-    """Take a finite number above zero only."""
-    if value is not None and not 0 < value < math.inf:
-        raise typer.BadParameter(f"{value:g} is not a number above 0")
-    return value
 
 
 @guarded
@@ -145,16 +139,16 @@ def verify(
     ] = "auto",
     max_fc2_atoms: Annotated[
         int | None,
-        typer.Option("--max-fc2-atoms", min=1, help="Maximum number of atoms per supercell (fc2).", show_default="350"),
+        typer.Option("--fc2-max-atoms", min=1, help="Maximum number of atoms per supercell (fc2).", show_default="350"),
     ] = None,
     length: Annotated[
         float | None,
         typer.Option(
-            "--supercell-length",
+            "--length",
             metavar="ANGSTROM",
             help="Target diameter of the inscribed sphere (fc3).",
             show_default="12",
-            callback=_positive,
+            callback=positive,
         ),
     ] = None,
     reference: Annotated[
@@ -169,7 +163,7 @@ def verify(
             "--fc3-cutoff",
             metavar="ANGSTROM",
             help="Cutoff distance of the third-order force constants.",
-            callback=_positive,
+            callback=positive,
         ),
     ] = None,
     lbte: Annotated[
@@ -196,9 +190,9 @@ def verify(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute kappa despite imaginary modes.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Random seed for the displacements.")] = 0,
-    max_hours: Annotated[float, typer.Option("--max-hours", help="Time limit per crystal.", callback=_positive)] = 1.0,
+    max_hours: Annotated[float, typer.Option("--max-hours", help="Time limit per crystal.", callback=positive)] = 1.0,
     max_memory: Annotated[
-        float, typer.Option("--max-memory", metavar="GB", help="Memory limit per crystal.", callback=_positive)
+        float, typer.Option("--max-memory", metavar="GB", help="Memory limit per crystal.", callback=positive)
     ] = 10.0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Number of worker processes.")] = 1,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads per worker.")] = 1,
@@ -226,10 +220,10 @@ def verify(
     with wrong_usage():
         from paraisite.files.settings import read_settings
         from paraisite.model.registry import DEFAULT
-        from paraisite.phonons.potentials import full_name
         from paraisite.phonons.settings import QuickSettings, Settings
         from paraisite.phonons.subject import shortlisted, subjects
         from paraisite.phonons.verify import Verification, missing_packages
+        from paraisite.potentials import full_name
 
         missing_packages()
         if not inputs and table is None:
@@ -253,7 +247,7 @@ def verify(
             (not resume, ("retry",), "requires --resume"),
         ):
             if unused:
-                _refuse(ctx, parameters, reason)
+                refuse(ctx, parameters, reason)
         if snapshots is not None and snapshots % 2:
             raise ValueError(
                 f"--snapshots {snapshots}: snapshots come in pairs of opposite displacements; give an even number"
@@ -296,14 +290,6 @@ def verify(
         say(f"{said}; written: {verification.summary}", err=True)
     if not verification.useful:
         raise typer.Exit(FAILED)
-
-
-def _refuse(ctx: typer.Context, parameters: Sequence[str], reason: str) -> None:
-    """Raise a ValueError if one of these parameters was given."""
-    for parameter in ctx.command.params:
-        source = ctx.get_parameter_source(parameter.name or "")
-        if parameter.name in parameters and source is not None and source.name == "COMMANDLINE":
-            raise ValueError(f"{parameter.opts[0]} {reason}")
 
 
 def _multiples(text: str, place: str) -> tuple[int, int, int] | None:

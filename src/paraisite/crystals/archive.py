@@ -147,10 +147,10 @@ def _limit(name: str, packed: int | None) -> int:
 
 def _objection(name: str, size: int, packed: int | None) -> str:
     if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or name[1:2] == ":":
-        return "the member's name leaves the archive; rename it to a plain relative name"
+        return "the member's name points outside the archive; rename it to a plain relative name"
     kind = split_name(name)[1]
     if kind and FORMATS[kind].takes == "archive":
-        return "an archive inside an archive is not read; unpack it and give it by itself"
+        return "nested archives are not read; unpack it and give it by itself"
     if size > (limit := _limit(name, packed)):
         return f"{size >> 20} MiB unpacked is more than the limit of {limit >> 20} MiB; split the file"
     if packed is not None and size > _RATIO_FROM and size > MAX_RATIO * max(packed, 1):

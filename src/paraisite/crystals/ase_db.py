@@ -58,7 +58,7 @@ class _Database:
         self._connection.close()
 
     def _rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of an answer; the clock runs for each anew."""
+        """Yield the rows of an answer; the clock runs for each again."""
         self._end = time.monotonic() + SECONDS
         try:
             answer = self._connection.execute(sql)
@@ -105,7 +105,7 @@ def read_db(path: Path, *, id: str, source: str) -> Iterator[Crystal | Rejection
                 yield Rejection(id, source, "the SQLite file holds no rows of an ASE database; write one with ase.db")
                 return
             if (version := database.version()) > NEWEST:
-                found = f"the database has version {version} of ASE's tables, and {NEWEST} is the newest that is read"
+                found = f"the database has version {version} of ASE's tables; the newest supported is {NEWEST}"
                 yield Rejection(id, source, f"{found}; write it as extended XYZ (ase convert)")
                 return
             for row in database.rows():
@@ -144,14 +144,16 @@ def _blob(value: Any, name: str, kind: str, n: int | None = None) -> np.ndarray:
         raise CrystalError(f"the row has no {name}; write it again")
     size = np.dtype(kind).itemsize
     if len(value) > MAX_SITES * 3 * 8:
-        raise CrystalError(f"{name} are those of more sites than the limit of {MAX_SITES}; give the primitive cell")
+        raise CrystalError(f"{name} exceeds the limit of {MAX_SITES} sites; give the primitive cell")
     if len(value) % (size * (1 if kind == "<i4" else 3)) or n not in (None, len(value) // size):
-        raise CrystalError(f"{name} are {len(value)} bytes, which do not fit; write the row again")
+        raise CrystalError(
+            f"{name} has {len(value)} bytes, which does not match the number of sites; write the row again"
+        )
     return np.frombuffer(value, kind)
 
 
 def _texts(value: Any) -> Mapping[str, Any]:
-    """Key-value pairs or data of a row: JSON, or blocks of bytes and JSON that speaks of them."""
+    """Key-value pairs or data of a row: JSON, or blocks of bytes and JSON that refers to them."""
     try:
         if isinstance(value, bytes):
             value = value[int.from_bytes(value[:8], "little") :].decode()

@@ -121,7 +121,7 @@ def _unusual(tags: Tags) -> list[str]:
         if not tag.startswith("_atom_site"):
             raise CrystalError(f"magnetic symmetry is not supported ({tag}); export a non-magnetic CIF, or one in P 1")
         moments = True
-    return ["the magnetic moments were left out: the model does not know magnetism"] if moments else []
+    return ["the magnetic moments were ignored: the model does not include magnetism"] if moments else []
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""The atom sites of a CIF block: coordinates, species and occupancies; what is no whole atom."""
+"""The atom sites of a CIF block: coordinates, species and occupancies; what is not a whole atom."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from paraisite.crystals.elements import SYMBOLS, label_number, mixture, species_
 from paraisite.crystals.isotopes import heavy_hydrogen
 from paraisite.crystals.rejection import CrystalError
 from paraisite.crystals.sites import Sites, first_bad, unknown_element
+from paraisite.files.printable import counted
 
 _UNKNOWN = ("?", ".", "")
 _WATER = re.compile(r"(?:O[Ww]|OH|W|W[Aa][Tt])(?![a-z])")
@@ -148,14 +149,14 @@ def _atoms(tags: Tags, names: Sequence[str], occupancies: Sequence[float], notes
     if "_atom_site_attached_hydrogens" in tags:
         for value, name in zip(_column(tags, "_atom_site_attached_hydrogens", n), names, strict=True):
             if cif.as_number(value) > 0:
-                raise CrystalError(f"{name} stands for an atom with {value} hydrogens attached; give each a site")
+                raise CrystalError(f"{name} stands for an atom with attached hydrogen ({value}); give each atom a site")
     if "_atom_site_calc_flag" in tags:
         flags = [flag.lower() for flag in _texts(tags, "_atom_site_calc_flag", n)]
         if "dum" in flags:
             dummies = [name for name, flag in zip(names, flags, strict=True) if flag == "dum"]
             notes += [f"{name} is flagged as a dummy and was left out" for name in dummies[:3]]
             if len(dummies) > 3:
-                notes.append(f"{len(dummies) - 3} more sites are flagged as dummies and were left out")
+                notes.append(f"left out as dummies: {counted(len(dummies) - 3, 'more site')}")
             return [i for i, flag in enumerate(flags) if flag != "dum"]
     return slice(None)
 
@@ -163,7 +164,9 @@ def _atoms(tags: Tags, names: Sequence[str], occupancies: Sequence[float], notes
 def _column(tags: Tags, tag: str, n: int) -> list[str]:
     """Return a column of the sites, empty if it is absent."""
     if (found := tags.count(tag)) not in (0, n):
-        raise CrystalError(f"{tag} has {found} values for {n} sites; write all columns of the sites in one loop")
+        raise CrystalError(
+            f"{tag} has {counted(found, 'value')} for {counted(n, 'site')}; write all columns of the sites in one loop"
+        )
     return tags.column(tag)
 
 

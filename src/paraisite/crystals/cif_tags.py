@@ -126,7 +126,7 @@ class Tags:
                 if loop.length() == self.count(tag) and loop.values[i :: loop.width()] == self.column(tag):
                     continue
                 shown = ""
-            self.notes.append(f"{tag} stands twice with different values{shown} and the first was taken; correct it")
+            self.notes.append(f"{tag} is given twice with different values{shown}; the first was used, correct it")
 
     def _join(self, loops: Sequence[cif.Loop]) -> None:
         """Make one table of the loops of sites; a site that is repeated to the letter is one."""

@@ -88,8 +88,7 @@ def _by_formula(stated: str, units: float, numbers: np.ndarray) -> list[str]:
     if units >= 1:
         n = sum(atoms.values()) / sum(content.values())
         return [
-            f"the file states {units:g} formula units of {stated}, but its sites give {n:g}: check the atoms and the "
-            "symmetry"
+            f"the file states Z = {units:g} for {stated}, but its sites Z = {n:g}: check the atoms and the symmetry"
         ]
     return []
 

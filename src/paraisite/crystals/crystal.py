@@ -75,9 +75,17 @@ class Crystal:
 
     @classmethod
     def from_pymatgen(
-        cls, structure: Structure, *, id: str = "", source: str = "", disorder: Disorder = "reject"
+        cls,
+        structure: Structure,
+        *,
+        id: str = "",
+        source: str = "",
+        disorder: Disorder = "reject",
+        vacuum: bool = False,
     ) -> Crystal:
         """Make a crystal of a `pymatgen.core.Structure`; oxidation states and isotopes are dropped.
+
+        `vacuum` lets slabs, wires and molecules in a box pass.
 
         Raises
         ------
@@ -102,12 +110,15 @@ class Crystal:
         numbers, positions = order(sites, disorder)
         cell = np.array(structure.lattice.matrix, dtype=float)
         check(cell, numbers, positions)
-        check_vacuum(cell, positions)
+        if not vacuum:
+            check_vacuum(cell, positions)
         return cls(cell, numbers, positions, id, source, tuple(sites.notes))
 
     @classmethod
-    def from_ase(cls, atoms: Atoms, *, id: str = "", source: str = "") -> Crystal:
+    def from_ase(cls, atoms: Atoms, *, id: str = "", source: str = "", vacuum: bool = False) -> Crystal:
         """Make a crystal of a three-dimensionally periodic `ase.Atoms`.
+
+        `vacuum` lets slabs, wires and molecules in a box pass.
 
         Raises
         ------
@@ -119,7 +130,8 @@ class Crystal:
         crystal = cls.from_arrays(atoms.cell.array, atoms.pbc, atoms.numbers, atoms.positions, id=id, source=source)
         notes = occupancy_notes(occupancy)
         check(crystal.cell, crystal.numbers, crystal.positions)
-        check_vacuum(crystal.cell, crystal.positions)
+        if not vacuum:
+            check_vacuum(crystal.cell, crystal.positions)
         return replace(crystal, notes=notes) if notes else crystal
 
     @classmethod
@@ -139,18 +151,18 @@ class Crystal:
             periodic = np.broadcast_to(np.array(pbc, dtype=bool), 3).tolist()
         except (TypeError, ValueError, OverflowError) as error:
             raise CrystalError(
-                "numbers, positions, cell or pbc are no arrays of numbers; write the file again"
+                "numbers, positions, cell or pbc are not arrays of numbers; write the file again"
             ) from error
         if cell.shape == (3,):  # lengths of a box
             cell = np.diag(cell)
         if numbers.ndim != 1 or positions.shape != (len(numbers), 3) or cell.shape != (3, 3):
             raise CrystalError(
-                f"{numbers.size} atomic numbers, positions of shape {positions.shape} and a cell of shape {cell.shape} "
-                "do not fit together; write the file again"
+                f"atomic numbers of shape {numbers.shape}, positions of shape {positions.shape} and a cell of shape "
+                f"{cell.shape} are inconsistent; write the file again"
             )
         if not cell.any(axis=1).all():
             raise CrystalError(
-                "there is no three-dimensional cell (a molecule, chain or slab?); give a periodic crystal"
+                "the cell is not three-dimensional (a molecule, chain or slab?); give a periodic crystal"
             )
         check_periodic(periodic)
         if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-12:

@@ -78,7 +78,7 @@ def species_number(symbol: str) -> int:
     """Atomic number of the symbol of a species, 0 if it is none: nothing but one element, whatever its charge.
 
     Charges and counters (``Fe3+``, ``Fe+3``, ``Fe(III)``, ``Fe1``), isotopes (``D``, ``T``, ``57Fe``) and any case
-    (``FE``) are understood; groups (``H2O``, ``NH4``, ``OH``) and dummies are no element.
+    (``FE``) are understood; groups (``H2O``, ``NH4``, ``OH``) and dummies are not elements.
     """
     if symbol.strip() == "T":  # `T1` is the tetrahedral site of a zeolite
         return 1
@@ -92,7 +92,7 @@ def species_number(symbol: str) -> int:
 def label_number(label: str, elements: frozenset[int]) -> int:
     """Atomic number meant by a site label in a crystal of these elements, 0 if none or more than one could be.
 
-    The elements settle labels that are no symbols: ``Ala`` and ``Hw`` are Al and H, and ``CA1`` is C where there is no
+    The elements settle labels that are not symbols: ``Ala`` and ``Hw`` are Al and H, and ``CA1`` is C where there is no
     calcium. Without any, the label alone is read, as by `element_number`.
     """
     z = element_number(label)
@@ -112,7 +112,7 @@ def mixture(text: str) -> dict[int, float]:
     Returns
     -------
     dict
-        Atomic number -> occupancy, NaN where only the elements are named; empty if the text is no mixture.
+        Atomic number -> occupancy, NaN where only the elements are named; empty if the text is not a mixture.
     """
     shares: dict[int, float] = {}
     terms = list(_TERM.finditer(text))

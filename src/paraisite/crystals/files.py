@@ -60,5 +60,5 @@ def is_readable(path: str | os.PathLike[str], mode: int) -> bool:
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether the bytes are no text: they hold a NUL."""
+    """Whether the bytes are not text: they hold a NUL."""
     return b"\0" in data[:HEAD_BYTES]

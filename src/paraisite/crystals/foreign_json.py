@@ -53,9 +53,7 @@ def optimade(structure: Mapping[str, Any], id: str, source: str, disorder: Disor
         check_periodic(structure["dimension_types"])
     features = listed(structure.get("structure_features") or [], "structure_features")
     if missing := {"implicit_atoms", "site_attachments", "assemblies"} & set(map(str, features)):
-        raise CrystalError(
-            f"its sites are not complete (structure_features {', '.join(sorted(missing))}); leave it out"
-        )
+        raise CrystalError(f"its sites are incomplete (structure_features {', '.join(sorted(missing))}); leave it out")
     at_sites = list(map(str, listed(structure["species_at_sites"], "species_at_sites")))
     cell = array(structure["lattice_vectors"], (3, 3), "lattice_vectors")
     positions = fractional(
@@ -112,7 +110,7 @@ def plain(value: Any) -> Any:
         raise CrystalError("an array (__ndarray__) is not written as ASE does it; write the file again")
     shape, _, numbers = parts
     if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
-        raise CrystalError("an array (__ndarray__) has an impossible shape; write the file again")
+        raise CrystalError("an array (__ndarray__) has an invalid shape; write the file again")
     if math.prod(shape) != len(numbers):
         raise CrystalError(f"an array of shape {shape} holds {len(numbers)} numbers; write the file again")
     return array(numbers, (len(numbers),), "__ndarray__").reshape(shape)

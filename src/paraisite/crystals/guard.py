@@ -47,7 +47,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, DAMAGED):
         return f"it cannot be read ({cause(error)}); check permissions, or copy or pack it again"
     _log.debug("unforeseen", exc_info=error)
-    return "it is not written as its format asks; write it again with the program that it came from, or as CIF"
+    return "it does not follow its file format; write it again with the program that made it, or as CIF"
 
 
 def cause(error: Exception) -> str:

@@ -15,7 +15,7 @@ from paraisite.crystals.formats import FORMATS, Format, Head, Opened, register, 
 from paraisite.crystals.guard import guarded
 from paraisite.crystals.rejection import Rejection
 
-NESTED = "an archive inside an archive is not read; unpack it and give it by itself"
+NESTED = "nested archives are not read; unpack it and give it by itself"
 
 _SQLITE = b"SQLite format 3\0"
 

@@ -12,6 +12,7 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import NUMBERS, SYMBOLS, species_number
 from paraisite.crystals.isotopes import heavy_hydrogen
 from paraisite.crystals.rejection import CrystalError
+from paraisite.files.printable import counted
 
 _FORM = "it needs a scale, three lattice vectors, element names, their counts and as many coordinate lines"
 
@@ -49,7 +50,9 @@ def read_poscar(text: str, id: str, source: str) -> Crystal:
         raise CrystalError(f"line {mode + 1} should say Direct or Cartesian, but holds numbers; add the line above it")
     coordinates = [line for line in lines[mode + 1 : mode + 1 + n] if line.strip()]
     if len(coordinates) < n:
-        raise CrystalError(f"line {at + 1} counts {n} atoms, but {len(coordinates)} coordinate lines follow; {_FORM}")
+        raise CrystalError(
+            f"line {at + 1} counts {counted(n, 'atom')}, but coordinate lines follow for {len(coordinates)}; {_FORM}"
+        )
     notes = []
     if at > 5:
         symbols = _elements(names, len(counts), at)
@@ -63,7 +66,9 @@ def read_poscar(text: str, id: str, source: str) -> Crystal:
             "not a readable POSCAR: no line names the elements; write their symbols above the counts, one for each"
         )
     if mode + 1 + n < len(lines) and _is_site(lines[mode + 1 + n]):
-        notes.append(f"line {mode + 2 + n} and what follows were left out, as line {at + 1} counts {n} atoms")
+        notes.append(
+            f"line {mode + 2 + n} and what follows were left out, as line {at + 1} counts {counted(n, 'atom')}"
+        )
     heavy, mass = heavy_hydrogen([(f"line {at} ({s})", s) for s in names[: len(counts)] if species_number(s) == 1])
     notes += heavy
     cell, scale = _cell(lines)
@@ -127,7 +132,9 @@ def _elements(words: Sequence[str], n: int, at: int) -> list[str]:
     where = "line 6" if at == 6 else f"lines 6 to {at}"
     numbers = [species_number(re.split("[_/]", word)[0]) for word in words]
     if len(words) < n or any(numbers[n:]):
-        raise CrystalError(f"{where} names {len(words)} elements and line {at + 1} has {n} counts; correct them")
+        raise CrystalError(
+            f"{where} and line {at + 1}: {counted(len(words), 'element')} but {counted(n, 'count')}; correct them"
+        )
     if 0 in numbers[:n]:
         wrong = words[numbers.index(0)]
         raise CrystalError(f"{where} holds {wrong!r}, which is not a chemical element; write its symbol")

@@ -99,7 +99,7 @@ def _no_structure(document: Any) -> str:
         if "sites" in document:
             return "the JSON holds a molecule, sites without a lattice; give a periodic crystal"
         if errors := document.get("errors"):
-            return f"the JSON is the error message of a server ({str(errors)[:80]}); ask it again"
+            return f"the JSON is the error message of a server ({str(errors)[:80]}); repeat the request"
     return f"the JSON holds no structure; {_REMEDY}"
 
 
@@ -172,7 +172,7 @@ def _records(document: Any, levels: int) -> list[tuple[str | int, Any]] | None:
 
 
 def _table(document: Mapping[str, Any]) -> list[tuple[str | int, Any]] | None:
-    """Rows of a table as pandas writes it, by rows (``orient="split"``) or by columns; None if it is no such table."""
+    """Rows of a table as pandas writes it, by rows (``orient="split"``) or by columns; else None."""
     columns, data, index = (document.get(key) for key in ("columns", "data", "index"))
     if isinstance(columns, list) and isinstance(data, list) and set(STRUCTURE_KEYS) & set(map(str, columns)):
         keys = index if isinstance(index, list) and len(index) == len(data) else range(len(data))
@@ -302,7 +302,7 @@ def _site_error(i: int, entry: Any) -> CrystalError:
             number(part["occu"], f"site {i} ({part['element']})", "occupancy")
         except CrystalError as error:
             return error
-    return CrystalError(f"site {i} is not written as pymatgen does it; correct it")
+    return CrystalError(f"site {i} does not have the form that pymatgen writes; correct it")
 
 
 def _positions(values: list[Any]) -> np.ndarray:
@@ -311,5 +311,5 @@ def _positions(values: list[Any]) -> np.ndarray:
     except (TypeError, ValueError, OverflowError):
         positions = np.zeros(0)
     if positions.shape != (len(values), 3):
-        raise CrystalError("a site has not three fractional coordinates (abc); correct it")
+        raise CrystalError("a site lacks three fractional coordinates (abc); correct it")
     return positions

@@ -12,8 +12,9 @@ import sqlite3
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, TypeVar, cast
 
 from paraisite.crystals import files
 from paraisite.crystals.archive import Bounded, Member, is_wanted, read_tar
@@ -39,6 +40,7 @@ MAXNESTED = 200
 """How deep folders may be nested."""
 
 Item = Crystal | Rejection
+T = TypeVar("T")
 
 
 def read(inputs: Iterable[str | Path], *, disorder: Disorder = "reject", vacuum: bool = False) -> Iterator[Item]:
@@ -64,7 +66,7 @@ def read(inputs: Iterable[str | Path], *, disorder: Disorder = "reject", vacuum:
     Raises
     ------
     TypeError
-        If an input is no path but, say, a structure: that goes to `Predictor.predict` as it is.
+        If an input is not a path but, say, a structure: that goes to `Predictor.predict` as it is.
     """
     for item in [inputs] if isinstance(inputs, (str, Path)) else inputs:
         if not isinstance(item, (str, Path)):
@@ -114,7 +116,7 @@ def paths(item: str) -> Iterator[Path | Rejection]:
             else:
                 yield _special(path)
         elif path.is_symlink():
-            yield Rejection(id, item, "the link leads nowhere or in a circle; give the file itself")
+            yield Rejection(id, item, "broken or circular symbolic link; give the file itself")
         elif glob.has_magic(item):
             matches = sorted(glob.glob(item, recursive=True))
             if not matches:
@@ -183,10 +185,11 @@ def _read_input(item: str, disorder: Disorder, vacuum: bool) -> Iterator[Item]:
             yield checked(crystal, vacuum=vacuum)
 
 
-def _to_the_end(items: Iterator[Item], id: str, source: str, what: str) -> Iterator[Item]:
+def _to_the_end(items: Iterator[T], id: str, source: str, what: str) -> Iterator[T | Rejection]:
     """Yield what a reader yields; whatever it missed costs one more row, not the run, and so does waiting too long."""
     while True:
         outer = arm(2 * SECONDS)  # a reader bounds its items itself
+        item: T | Rejection | None
         try:
             item = next(items, None)
         except files.DAMAGED as error:
@@ -234,6 +237,20 @@ def _read_stream(
     packed: int | None = None,
 ) -> Iterator[Item]:
     """Read a binary stream: a file (`path` given), an archive member (of `packed` bytes) or standard input."""
+    found = _opened(file, name, id, source, disorder, path, packed)
+    if isinstance(found, Rejection):
+        yield found
+    elif found[0].takes == "archive":
+        for member in _members(*found):
+            yield from member.items
+    else:
+        yield from _read_opened(*found)
+
+
+def _opened(
+    file: IO[bytes], name: str, id: str, source: str, disorder: Disorder, path: Path | None, packed: int | None = None
+) -> tuple[Format, Opened] | Rejection:
+    """Recognise and unpack a binary stream; see `_read_stream`."""
     raw = Prefixed(file)
     stream: Prefixed = raw
     head = raw.head
@@ -242,31 +259,33 @@ def _read_stream(
             stream, path = Prefixed(cast("IO[bytes]", Bounded(unpack(raw), lambda: raw.consumed))), None
             head = stream.head
     if not head:
-        yield Rejection(id, source, "the file is empty; write it again")
-        return
+        return Rejection(id, source, "the file is empty; write it again")
     format = recognise(head, name)
 
     def bytes_read() -> int:
         return raw.consumed if packed is None else packed
 
-    opened = Opened(id, source, disorder, path, raw, stream, bytes_read)
     if format is None:
-        yield Rejection(id, source, f"the format is not recognised; known formats: {titles()}")
-    elif format.takes == "archive":
-        yield from _read_archive(format, opened)
-    elif format.takes == "file":
+        return Rejection(id, source, f"the format is not recognised; known formats: {titles()}")
+    return format, Opened(id, source, disorder, path, raw, stream, bytes_read)
+
+
+def _read_opened(format: Format, opened: Opened) -> Iterator[Item]:
+    """Read what is not an archive."""
+    id, source, stream = opened.id, opened.source, opened.stream
+    if format.takes == "file":
         yield from format.read(opened)
-    elif files.is_binary(head):
+    elif files.is_binary(stream.head):
         yield Rejection(id, source, "the file holds binary data, not text; write it again (as UTF-8)")
     elif format.takes == "lines":
         yield from format.read(_lines(stream), opened)
     else:
         most = format.max_bytes
-        text = _text(stream, most, bytes_read)
+        text = _text(stream, most, opened.bytes_read)
         if text is None:
             limit = (
-                f"{most >> 20} MiB, or unpacks to more than memory is there for"
-                if stream is not raw
+                f"{most >> 20} MiB, or unpacks to more than the memory limit"
+                if stream is not opened.raw
                 else f"{most >> 20} MiB"
             )
             yield Rejection(id, source, f"the file is larger than {limit}; {format.remedy}")
@@ -290,17 +309,67 @@ def _text(stream: Prefixed, most: int, bytes_read: Callable[[], int]) -> str | N
     return files.to_text(data)
 
 
-def _read_archive(format: Format, opened: Opened) -> Iterator[Item]:
+class Part(NamedTuple):
+    """A file, or a member of an archive, whose content is read as the iterator `items` advances."""
+
+    id: str
+    source: str
+    items: Iterator[Item]
+
+
+def _members(format: Format, opened: Opened) -> Iterator[Part]:
     found = False
     for member in format.read(opened):
         found = True
         if isinstance(member, Rejection):
-            yield member
+            yield _alone(member)
             continue
         name, data = member
-        yield from read_member(name, data, opened.source, opened.disorder)
+        items = read_member(name, data, opened.source, opened.disorder)
+        yield Part(split_name(name)[0], f"{opened.source}::{name}", items)
     if not found:
-        yield Rejection(opened.id, opened.source, f"the archive holds no crystal file; known formats: {titles()}")
+        reason = f"the archive holds no crystal file; known formats: {titles()}"
+        yield _alone(Rejection(opened.id, opened.source, reason))
+
+
+def _alone(item: Rejection) -> Part:
+    return Part(item.id, item.source, iter((item,)))
+
+
+def read_parts(path: Path, name: str, *, disorder: Disorder = "reject", vacuum: bool = False) -> Iterator[Part]:
+    """Read a file that goes by another name than its own, as an upload does, part by part.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file.
+    name : str
+        Stands in ids and sources, and decides the format where the content leaves it open.
+    disorder : {"reject", "majority"}
+    vacuum : bool
+        As of `read`.
+
+    Yields
+    ------
+    Part
+        One for each member of an archive, else one. It is read before the next is asked for; one that is passed over is
+        not parsed.
+    """
+    id = split_name(name)[0]
+
+    def parts() -> Iterator[Part]:
+        with files.open_regular(path) as file:
+            found = _opened(file, name, id, name, disorder, path)
+            if isinstance(found, Rejection):
+                yield _alone(found)
+            elif found[0].takes == "archive":
+                yield from _members(*found)
+            else:
+                yield Part(id, name, _to_the_end(_read_opened(*found), id, name, "the file"))
+
+    for part in _to_the_end(parts(), id, name, "the file"):
+        part = _alone(part) if isinstance(part, Rejection) else part
+        yield part._replace(items=map(partial(checked, vacuum=vacuum), part.items))
 
 
 def read_member(name: str, data: bytes, source: str, disorder: Disorder = "reject") -> Iterator[Item]:
@@ -326,7 +395,7 @@ def read_member(name: str, data: bytes, source: str, disorder: Disorder = "rejec
 def tar_members(path: Path) -> Iterator[Member | Rejection]:
     """Yield the members of a .tar, packed or not: name and content, or a rejection in its place.
 
-    Nothing comes of a file that is no tar or damaged from the beginning: the ordinary reader knows what to say of it.
+    Yields nothing for a file that is not a tar or damaged from the beginning: the ordinary reader reports it.
     """
     id, source = split_name(path.name)[0], str(path)
     with files.open_regular(path) as file:

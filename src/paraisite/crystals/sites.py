@@ -89,7 +89,7 @@ def _resolve(species: dict[int, float], name: str, disorder: Disorder, notes: li
     if any(not 0.0 <= occupancy <= 1.0 + OCCUPANCY_TOLERANCE for occupancy in species.values()) or (
         total > 1.0 + OCCUPANCY_TOLERANCE
     ):
-        raise CrystalError(f"{name} has an impossible occupancy: {content}; correct it to at most 1 in total")
+        raise CrystalError(f"{name} has an invalid occupancy: {content}; correct it to at most 1 in total")
     if total <= OCCUPANCY_TOLERANCE:
         notes.append(f"{name} is empty and was left out")
         return 0
@@ -103,7 +103,7 @@ def _resolve(species: dict[int, float], name: str, disorder: Disorder, notes: li
         )
     z, occupancy = max(species.items(), key=lambda item: item[1])
     if occupancy > 0.5:
-        notes.append(f"{name} is disordered ({content}) and was taken as {SYMBOLS[z]}")
+        notes.append(f"{name} is disordered ({content}) and was read as {SYMBOLS[z]}")
         return z
     if 1.0 - total > 0.5:
         notes.append(f"{name} is mostly vacant ({content}) and was left out")
@@ -139,13 +139,13 @@ def occupancy_notes(occupancy: Any) -> tuple[str, ...]:
         return ()
     if not isinstance(occupancy, Mapping):
         full = isinstance(occupancy, (int, float, str)) and str(occupancy) in ("1", "1.0", "True", "")
-        return () if full else (f"it states occupancy={str(occupancy)[:40]}, which was not used",)
+        return () if full else (f"it states occupancy={str(occupancy)[:40]}, which was ignored",)
     for kind, content in occupancy.items():
         try:
             full = len(content) == 1 and all(abs(float(share) - 1.0) <= 1e-3 for share in content.values())
             text = "".join(f"{symbol}{float(share):.4g}" for symbol, share in content.items())
         except (TypeError, ValueError, AttributeError):
-            return (f"it states an occupancy of site kind {str(kind)[:40]} that is no number, which was not used",)
+            return (f"it states an occupancy of site kind {str(kind)[:40]} that is not a number; it was ignored",)
         if not full:
             raise CrystalError(f"site kind {kind} is disordered: {text}; give an ordered structure")
     return ()

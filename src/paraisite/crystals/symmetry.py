@@ -68,7 +68,7 @@ class Symmetry:
     group : str
         What was resolved, for messages; `UNSTATED` if there is nothing.
     completes : bool
-        Whether the list may be completed to the group named: it is a part of it and is named nowhere itself.
+        Whether the list may be completed to the group named: it is a part of it and is not named itself.
     notes : tuple of str
         What was completed or contradicts itself.
     """
@@ -83,13 +83,13 @@ class Symmetry:
 def symmetry(tags: Tags, cell: gemmi.UnitCell) -> Symmetry:
     """Find the symmetry of a block: written out, or implied by the Hall symbol, the name or the number.
 
-    A list that is no group is completed to the one that the file names, if it is a part of it in any tabulated setting.
+    A list that is not a group is completed to the one that the file names, if that contains it in a tabulated setting.
 
     Raises
     ------
     CrystalError
-        If operators or a space group are given but cannot be understood, or the operators are no group and the file
-        names none that they are a part of.
+        If operators or a space group are given but cannot be understood, or the operators do not form a group and the
+        file names none that contains them.
     """
     triplets: tuple[str, ...] = ()
     for tag in OPERATOR_TAGS:
@@ -190,21 +190,21 @@ def _fitting(found: _Resolved, unit_cell: gemmi.UnitCell) -> Symmetry:
         if found.listed is not None:
             return Symmetry(found.listed, named, larger.label, found.completes and larger.sure)
         note = (
-            f"the {found.n_listed} operators listed are no group and were completed to the {len(named[0].rotations)} "
-            f"of {larger.label}; list them all to be sure"
+            f"the {found.n_listed} operators listed do not form a group and were completed to the "
+            f"{len(named[0].rotations)} of {larger.label}; list them all to be sure"
         )
         return Symmetry(None, named, larger.label, notes=(note,))
     if found.listed is not None:
         return Symmetry(found.listed, (), group)
     if found.generated is not None:
         note = (
-            f"the {found.n_listed} operators listed are no group and were completed to the "
+            f"the {found.n_listed} operators listed do not form a group and were completed to the "
             f"{len(found.generated.rotations)} that follow from them; list them all to be sure"
         )
         return Symmetry(found.generated, (), group, notes=(note,))
     raise CrystalError(
-        f"the {found.n_listed} symmetry operators listed are no group, and the file names no space group that they are "
-        "a part of; list all operators, or export the file in P 1"
+        f"the {found.n_listed} symmetry operators listed do not form a group, nor part of a space group that the "
+        "file names; list all operators, or export the file in P 1"
     )
 
 
@@ -226,7 +226,7 @@ def _unlisted(stated: Sequence[_Stated], texts: Sequence[str]) -> Symmetry:
     if not stated:
         if texts and texts[0] != "P 1":
             raise CrystalError(
-                f"space group {', '.join(map(repr, texts))} is not known and the file lists no symmetry operators; add "
+                f"space group {', '.join(map(repr, texts))} is unknown and the file lists no symmetry operators; add "
                 "_space_group_symop_operation_xyz, or export the file in P 1"
             )
         return Symmetry(_IDENTITY, (), "P 1" if texts else UNSTATED)
@@ -250,7 +250,7 @@ def _holding(listed: frozenset[str], group: _Stated) -> _Stated | None:
     return _Stated(group.label, group.number, symbols) if symbols else None
 
 
-UNSTATED = "P 1, for want of anything stated"
+UNSTATED = "P 1, as the file states no symmetry"
 """What a file without operators and without a space group counts as."""
 
 

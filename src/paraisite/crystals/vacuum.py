@@ -1,4 +1,4 @@
-"""Vacuum in a cell: slabs, wires and molecules in a box, which are no crystals though their cells repeat."""
+"""Vacuum in a cell: slabs, wires and molecules in a box, which are not crystals though their cells repeat."""
 
 from __future__ import annotations
 
@@ -20,11 +20,18 @@ dispersion relaxed them, up to 9.
 
 def check_vacuum(cell: np.ndarray, positions: np.ndarray) -> None:
     """Raise `CrystalError` if a cell holds a layer without atoms that is wider than `MAX_GAP`."""
-    if (gap := widest_gap(cell, positions)) > MAX_GAP:
-        raise CrystalError(
-            f"the cell has a layer of {gap:.1f} Å without atoms: a slab, wire or molecule in vacuum is no crystal; "
-            "give the bulk crystal, or check that the cell lengths are in Å"
-        )
+    if reason := vacuum_reason(cell, positions):
+        raise CrystalError(reason)
+
+
+def vacuum_reason(cell: np.ndarray, positions: np.ndarray) -> str:
+    """Say what is wrong with a cell that holds a layer without atoms wider than `MAX_GAP`; empty if none does."""
+    if (gap := widest_gap(cell, positions)) <= MAX_GAP:
+        return ""
+    return (
+        f"the cell has a layer of {gap:.1f} Å without atoms: a slab, wire or molecule in vacuum is not a crystal; "
+        "give the bulk crystal, check that the cell lengths are in Å, or predict it as it is with --allow-vacuum"
+    )
 
 
 def widest_gap(cell: np.ndarray, positions: np.ndarray) -> float:
@@ -41,7 +48,7 @@ def widest_gap(cell: np.ndarray, positions: np.ndarray) -> float:
         Fractional coordinates.
     """
     vectors: list[Vector] = cell.tolist()
-    # planes of index h are no farther apart than 1/h of the lattice vector, so that short ones have an index of 0
+    # planes of index h are at most 1/h of the lattice vector apart, so that short ones have an index of 0
     if not any(long := _long(vectors)):
         return 0.0
     if shorten(vectors):

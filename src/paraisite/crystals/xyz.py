@@ -18,6 +18,7 @@ from paraisite.crystals.guard import guarded
 from paraisite.crystals.isotopes import heavy_hydrogen
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import occupancy_notes, unknown_element
+from paraisite.files.printable import counted
 
 MAX_FRAME = 16 << 20
 """Longest frame, in characters; one of `MAX_SITES` sites with forces and more takes a tenth."""
@@ -69,7 +70,7 @@ def _frames(lines: Iterator[str]) -> Iterator[list[str] | str]:
         for _ in range(n + 1):
             following = next(lines, None)
             if following is None:
-                yield f"the file ends before the {n} atoms of the frame; it may be cut off: write it again"
+                yield f"the file ends before the {counted(n, 'atom')} of the frame; it may be cut off: write it again"
                 return
             size += len(following)
             if n <= MAX_SITES and size <= MAX_FRAME:
@@ -92,7 +93,7 @@ def _crystal(frame: list[str] | str, id: str, source: str) -> Crystal:
     rows = [line.split() for line in frame[2:]]
     columns = _columns(info.get("properties", "species:S:1:pos:R:3"), rows)
     if "positions" not in columns or not columns.keys() & {"symbols", "numbers"}:
-        raise CrystalError("the frame's Properties name no pos or no species; write species:S:1:pos:R:3")
+        raise CrystalError("the frame's Properties lack pos or species; write species:S:1:pos:R:3")
     positions = _table(columns["positions"], "pos", 3)
     notes: list[str] = []
     mass = None
@@ -191,9 +192,13 @@ def _columns(properties: str, rows: list[list[str]]) -> dict[str, list[list[str]
         raise CrystalError(f"the frame has Properties={properties[:60]}; write name:type:columns of each column")
     ends = np.cumsum([0, *map(int, widths)]).tolist()
     if ends[-1] > _MAX_COLUMNS:
-        raise CrystalError(f"the frame's Properties state {ends[-1]} columns; correct them to those of its lines")
+        raise CrystalError(
+            f"the frame's Properties state {counted(ends[-1], 'column')}; correct them to those of its lines"
+        )
     if (short := next((i for i, row in enumerate(rows) if len(row) < ends[-1]), None)) is not None:
-        raise CrystalError(f"site {short + 1} has {len(rows[short])} columns, {ends[-1]} are stated; correct its line")
+        raise CrystalError(
+            f"site {short + 1} has {counted(len(rows[short]), 'column')} instead of {ends[-1]}; correct its line"
+        )
     found = {}
     for name, start, stop in zip(names, ends, ends[1:], strict=False):
         if name in _COLUMNS or name in _COLUMNS.values() or name.lower().startswith("occ"):
@@ -206,7 +211,9 @@ def _table(rows: list[list[str]], name: str, width: int) -> np.ndarray:
         return np.array([[float(word) for word in row] for row in rows]).reshape(len(rows), width)
     except ValueError as error:
         words = next((" ".join(row) for row in rows if not _is_row(row, width)), "")
-        raise CrystalError(f"the column {name} holds {words[:60]!r}, not {width} numbers; correct it") from error
+        raise CrystalError(
+            f"the column {name} holds {words[:60]!r}, not {counted(width, 'number')}; correct it"
+        ) from error
 
 
 def _is_row(row: list[str], width: int) -> bool:

@@ -63,7 +63,7 @@ class ZipMember:
         file.seek(self.offset)
         signature, name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size).ljust(30, b"\0"))
         if signature != b"PK\x03\x04":
-            raise ValueError("no member begins where the archive's list says")
+            raise ValueError("corrupt central directory")
         file.seek(name_length + extra_length, 1)
         # nothing sensible grows by packing, so that no damaged list can ask for more memory than the content
         data = file.read(min(self.packed, 2 * self.size + 4096))
@@ -79,7 +79,7 @@ class ZipMember:
         except (*DAMAGED, struct.error) as error:
             raise ValueError(str(error)) from None
         if len(data) != self.size:
-            raise ValueError(f"{len(data)} bytes came, not {self.size}")
+            raise ValueError(f"it unpacks to {len(data)} bytes, not {self.size}")
         if zlib.crc32(data) != self.crc:
             raise ValueError("its checksum is wrong")
         return data

@@ -215,17 +215,17 @@ def _merge_group(
             found["duplicates"][fate] += 1
     if fate == "merged" and not keep_all:
         account[chosen].reasons.append(
-            f"stands for {len(group)} rows of the same crystal: median of {len(trusted)} that no rule doubts, "
+            f"represents {len(group)} rows of the same crystal: median of {len(trusted)} that no rule flags, "
             f"spread {spread:.3f} in log10"
             if account[chosen].fate == "kept"
-            else f"stands for {len(group)} rows of the same crystal, all values doubted: their median, "
+            else f"represents {len(group)} rows of the same crystal, all values flagged: their median, "
             f"spread {spread:.3f}"
         )
     if spread > rules.conflict.dex and rules.conflict.action != "off":
         doubt: Fate = "dropped" if rules.conflict.action == "drop" else "flagged"
         values = ", ".join(f"{account[i].id} {account[i].kappa:.4g}" for i in trusted)
         for i in trusted:
-            account[i].add(doubt, "conflict", f"kappa of one crystal spreads by {spread:.2f} in log10: {values}")
+            account[i].add(doubt, "conflict", f"kappa of the same crystal spreads by {spread:.2f} in log10: {values}")
             found["conflict"][doubt] += 1
     return _Merged(chosen, targets, tuple(account[i].id for i in group if i != chosen), spread)
 

@@ -14,6 +14,7 @@ from paraisite.datasets.cleaning_rules import Rules
 from paraisite.datasets.dataset import KAPPA, Dataset
 from paraisite.datasets.doubts import column_doubt, expected
 from paraisite.datasets.plausibility import FEWEST, Plausibility, plausibility
+from paraisite.files.printable import counted
 from paraisite.physics.debye import debye_heat_capacity, mean_masses, slack_conductivity
 from paraisite.targets import unit
 
@@ -86,7 +87,7 @@ class Rows:
         rows = np.flatnonzero((kappa > 0) & np.isfinite(kappa))
         if len(rows) < FEWEST:
             self.notes.append(
-                f"outlier was not looked for: {len(rows)} rows with kappa, {FEWEST} needed; units, by a fit to others"
+                f"rule outlier skipped: {counted(len(rows), 'row')} with kappa, {FEWEST} needed; units checked by a fit"
             )
             return rows, None
         crystals = [self.dataset.crystals[i] for i in rows]
@@ -180,7 +181,7 @@ def check_agl_equation(rows: Rows) -> Reasons:
         yield (
             i,
             f"kappa {kappa[i]:.4g}, but AGL's equation gives {rows.agl_kappa[i]:.4g} ({off[i]:+.2f} in log10): "
-            f"it fits a cell of {rows.agl_sites[i]:.1f} sites, the crystal has {rows.dataset.crystals[i].n_sites}",
+            f"this corresponds to {rows.agl_sites[i]:.1f} sites, the crystal has {rows.dataset.crystals[i].n_sites}",
         )
 
 
@@ -206,7 +207,7 @@ def check_agl_supercell(rows: Rows) -> Reasons:
         if times > 1.5:
             yield (
                 i,
-                f"kappa fits a cell of {rows.agl_sites[i]:.0f} sites, but {smaller} already repeat: "
+                f"kappa corresponds to {rows.agl_sites[i]:.0f} sites, the primitive cell has {smaller}: "
                 f"{times ** (2 / 3):.2f} times too low",
             )
 
@@ -224,7 +225,10 @@ def check_units(rows: Rows) -> Reasons:
     if found is None:
         off = np.log10(kappa) - expected(crystals) if len(usable) else kappa
         for k in np.flatnonzero(np.abs(off) > rule.far):
-            yield usable[k], f"kappa {kappa[k]:.4g} is {off[k]:+.1f} in log10 from what composition and volume suggest"
+            yield (
+                usable[k],
+                f"kappa {kappa[k]:.4g} is {off[k]:+.1f} in log10 from the value expected by composition and volume",
+            )
         return
     compared = np.stack([found.from_fit, found.from_neighbours, found.beyond_neighbours])
     own = np.abs(rows.off_agl[usable]) <= rules.agl_equation.dex
@@ -236,8 +240,8 @@ def check_units(rows: Rows) -> Reasons:
             like = ", ".join(dict.fromkeys(rows.dataset.formulas[usable[j]] for j in found.neighbours[k][:4]))
             yield (
                 usable[k],
-                f"kappa {rows.dataset.kappa[usable[k]]:.4g} is about 10^{power} times that of its like ({like}; "
-                f"{beyond:+.2f} in log10): check its unit",
+                f"kappa {rows.dataset.kappa[usable[k]]:.4g} is about 10^{power} times that of similar crystals "
+                f"({like}; {beyond:+.2f} in log10): check its unit",
             )
 
 

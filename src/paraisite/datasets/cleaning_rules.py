@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from paraisite.datasets.doubts import HIGHEST, LOWEST
 from paraisite.datasets.duplicates import Matching
 from paraisite.datasets.table import DatasetError
+from paraisite.files.settings import read_mapping
 
 _Off = BeforeValidator(lambda value: "off" if value is False else value)  # YAML reads a bare `off` as false
 
@@ -55,7 +56,7 @@ class Gruneisen(Drop):
 
 
 class LowGruneisen(Flag):
-    """Grüneisen parameter below `limit`, yet not so low that `gruneisen` speaks."""
+    """Grüneisen parameter below `limit`, yet not so low that `gruneisen` applies."""
 
     limit: float = 1.0
 
@@ -166,20 +167,12 @@ def load_rules(path: str | Path) -> Rules:
     DatasetError
         If the file cannot be read or a key or value is not allowed; the message names it.
     """
-    import yaml
-
     path = Path(path).expanduser()
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror}); name a YAML file of rules") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: not YAML ({' '.join(str(error).split())}); correct it") from error
-    try:
-        return Rules.model_validate(content if content is not None else {})
+        return Rules.model_validate(read_mapping(path, Rules.model_fields, DatasetError))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
+        key = ".".join(map(str, first["loc"]))
         raise DatasetError(
             f"{path}: {key}: {first['msg']}; the rules are {', '.join(Rules.model_fields)}, see docs/cleaning.md"
         ) from error

@@ -188,9 +188,9 @@ def markdown(description: Description, figures: Sequence[str] = ()) -> str:
             "",
             "## Conductivity of shared crystals",
             "",
-            f"Crystals that also stand in {shared_kappa.base}, x their conductivity there, y that in the dataset, and "
-            "the line log10 y = a + b log10 x of least squares. The errors are mean absolute ones of log10 κ, that of "
-            "the line on the crystals it is fitted to.",
+            f"Crystals that are also in {shared_kappa.base}: x is their conductivity there, y that in the dataset, and "
+            "log10 y = a + b log10 x the least-squares line. Errors are mean absolute errors of log10 κ; that of the "
+            "line is on the crystals it is fitted to.",
             "",
             "| dataset | crystals | median y/x | rank correlation | error of x | a | b | error of the line |",
             "| --- |" + " ---: |" * 7,

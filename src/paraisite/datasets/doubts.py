@@ -14,6 +14,7 @@ import numpy as np
 from paraisite.crystals.crystal import Crystal
 from paraisite.datasets.dataset import KAPPA, Dataset
 from paraisite.datasets.plausibility import page
+from paraisite.files.printable import counted
 
 HIGHEST, LOWEST = 3500.0, 1e-3
 """W/m/K at 300 K: natural diamond has 2400, the model fitted to it nearly half as much again without 13C
@@ -72,16 +73,16 @@ def column_doubt(crystals: Sequence[Crystal], kappa: np.ndarray) -> str:
         error, best = min((off(read(value)), reading) for reading, read in READINGS)
     if off(own) - error > 0.3 + 0.5 / np.sqrt(len(value)):
         return (
-            f"the values of kappa, as W/m/K, are off by a factor of {10 ** off(own):.0f} from what composition and "
-            f"volume suggest; perhaps they are {best}"
+            f"the values of kappa, read as W/m/K, differ by a factor of {10 ** off(own):.0f} from those expected by "
+            f"composition and volume; perhaps they are {best}"
         )
     # no logarithm of a conductivity is larger than that of the highest
     if len(value) >= 20 and value.max() <= np.log1p(HIGHEST) and np.median(value) > 0.8 and np.std(near) > 0:
         alike, span = np.corrcoef(own, near)[0, 1], own.std() / near.std()
         if alike > 0.45 and span < 0.65:  # conductivities spread more than what the fit makes of them
             return (
-                f"the values of kappa ({value.min():.3g} to {value.max():.3g}) differ less than such crystals do; "
-                f"perhaps they are {LOGARITHM}"
+                f"the values of kappa ({value.min():.3g} to {value.max():.3g}) vary less than expected for these "
+                f"crystals; perhaps they are {LOGARITHM}"
             )
     return ""
 
@@ -100,8 +101,8 @@ def doubts(dataset: Dataset, shown: int = 5) -> list[str]:
         if len(rows):
             named = ", ".join(f"{dataset.crystals[i].id} {kappa[i]:.4g}" for i in rows[:shown])
             found.append(
-                f"{len(rows)} values of kappa are {what} ({named}{', …' if len(rows) > shown else ''}); if they are in "
-                "another unit, import them with --unit"
+                f"{counted(len(rows), 'value')} of kappa {what} ({named}{', …' if len(rows) > shown else ''}); if in "
+                "another unit, import with --unit"
             )
     if whole := column_doubt(dataset.crystals, kappa):
         found.append(whole)

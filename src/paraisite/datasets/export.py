@@ -124,7 +124,7 @@ def export(
         raise DatasetError(f"{dataset.name}: has no target {', '.join(unknown)}; it has {known}")
     chosen = {target: dataset.targets[target] for target in (dataset.targets if targets is None else targets)}
     if format not in FORMATS:
-        raise DatasetError(f"{format}: no such format; there are {', '.join(FORMATS)}")
+        raise DatasetError(f"{format}: unknown format; choose from {', '.join(FORMATS)}")
     if format != "id_prop":
         kind, suffixes = _FILES[format]
         if split_name(out.name)[1] != kind or (out.suffix == ".gz" and format == "ase"):

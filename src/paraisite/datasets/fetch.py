@@ -47,7 +47,7 @@ def fetch(
     mirror : str or Path, optional
         By default PARAISITE_MIRROR.
     force : bool
-        Make it anew though it is in the cache (files that are downloaded and verified are used again).
+        Make it again though it is in the cache (files that are downloaded and verified are used again).
     progress : callable, optional
         See `Progress`.
     say : callable
@@ -61,7 +61,7 @@ def fetch(
     """
     card = find(name)
     if card is None:
-        raise DatasetError(f"{name}: no such dataset; there are {', '.join(registry())}")
+        raise DatasetError(f"{name}: unknown dataset; choose from {', '.join(registry())}")
     folder = cached_folder(card)
     for part in card.parts:
         fetch(part, mirror, force=force, progress=progress)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paraisite.datasets.dataset import KAPPA, Dataset
+from paraisite.files.printable import counted
 from paraisite.plots.drawing import COLOURS, FAINT, INK, blank, element_cells, quiet, save
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def kappa_histograms(datasets: Sequence[Dataset], path: Path) -> bool:
         median = float(np.median(kappa))
         axes.axvline(median, color=INK, linewidth=1.2, linestyle="--")
         axes.set(xscale="log", xlim=(bins[0], bins[-1]))
-        axes.set_title(f"{name}:  {len(kappa)} crystals, median {median:.3g}", loc="left", fontsize=11, color=INK)
+        axes.set_title(
+            f"{name}:  {counted(len(kappa), 'crystal')}, median {median:.3g}", loc="left", fontsize=11, color=INK
+        )
         axes.margins(y=0.12)
         axes.yaxis.get_major_locator().set_params(integer=True, nbins=4)
         quiet(axes)
@@ -121,7 +124,7 @@ def overlaps(names: Sequence[str], common: Mapping[tuple[str, str], Common], pat
         axes.set_title(what, fontsize=12, color=INK)
         axes.set_xticks(range(n), names, color=INK)
         axes.set_yticks(range(n), names, color=INK)
-        axes.set_xlabel("that also stand in", fontsize=11, color=INK)
+        axes.set_xlabel("that are also in", fontsize=11, color=INK)
         axes.set_xticks(np.arange(n - 1) + 0.5, minor=True)
         axes.set_yticks(np.arange(n - 1) + 0.5, minor=True)
         axes.grid(which="minor", color="white", linewidth=3)
@@ -150,7 +153,7 @@ def shared_kappa(shared: SharedKappa, path: Path) -> None:
         shared.points.items(), _cycle(len(shared.points)), cycle("osD^vP*X"), strict=False
     ):
         axes.scatter(x, y, s=32, color=colour, marker=marker, edgecolor="white", linewidth=0.5, alpha=0.75, zorder=3)
-        label, stroke = f"{name}: {len(x)} crystals", 0.0
+        label, stroke = f"{name}: {counted(len(x), 'crystal')}", 0.0
         if (own := shared.lines.get(name)) is not None and len(shared.points) > 1:
             reach = np.array([x.min(), x.max()])
             axes.plot(reach, own(reach), color=colour, linewidth=1.6, zorder=2)
@@ -158,7 +161,8 @@ def shared_kappa(shared: SharedKappa, path: Path) -> None:
         handles.append(Line2D([], [], color=colour, marker=marker, linewidth=stroke, label=label))
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
     axes.set_xlabel(f"x = κ in {shared.base} (W m⁻¹ K⁻¹)", fontsize=11, color=INK)
-    axes.set_ylabel(f"y = κ in {', '.join(shared.points)} (W m⁻¹ K⁻¹)", fontsize=11, color=INK)
+    others = ", ".join(shared.points) if len(shared.points) < 3 else "the other datasets"  # which the legend names
+    axes.set_ylabel(f"y = κ in {others} (W m⁻¹ K⁻¹)", fontsize=11, color=INK)
     quiet(axes)
     axes.grid(which="major", color="0.92", linewidth=0.8)
     legend = figure.legend(

@@ -71,7 +71,7 @@ def load_formulas(name: str, mirror: str | Path | None = None) -> FormulaTable:
     card = find(name)
     if card is None or card.holds != "formulas":
         names = ", ".join(card.name for card in registry().values() if card.holds == "formulas")
-        raise DatasetError(f"{name}: no dataset of formulas; there is {names}")
+        raise DatasetError(f"{name}: not a dataset of formulas; choose from {names}")
     root = mirror_folder(mirror)
     if root is not None and in_mirror(card, root):
         paths = [root / file for file in card.mirror]

@@ -37,6 +37,7 @@ from paraisite.datasets.table import (
     read_table,
     row_values,
 )
+from paraisite.files.printable import counted
 
 NO_KAPPA = "-"
 """Given as `kappa_column`: the data have no conductivities."""
@@ -116,7 +117,7 @@ def import_dataset(
         dataset = _read_labelled(table, apart, name, columns, advance, say)
     else:
         if id_column is not None:
-            raise DatasetError(f"{source}: carries its ids in fields of known names; --id-column is for tables")
+            raise DatasetError(f"{source}: its ids are in fields of known names; --id-column is for tables")
         dataset = _read_carrying(source, name, kappa_column, "" if factor == 1 else unit, at, advance, say)
     if factor == 1 or KAPPA not in dataset.targets:
         return dataset
@@ -141,7 +142,7 @@ def kappa_factor(unit: str) -> Fraction:
     for known, factor in FACTORS.items():
         if bare(known) == bare(unit):
             return factor
-    raise DatasetError(f"{unit}: no known unit of conductivity; there are {', '.join(FACTORS)}")
+    raise DatasetError(f"{unit}: unknown unit of conductivity; choose from {', '.join(FACTORS)}")
 
 
 def _is_pickle(path: Path) -> bool:
@@ -189,7 +190,7 @@ def _read_pickles(
 
     for path in (source, *([targets] if targets is not None else [])):
         if not _is_pickle(path):
-            raise DatasetError(f"{path}: is no pickle; a pickle goes with a pickle of the same rows, or by itself")
+            raise DatasetError(f"{path}: not a pickle; combine a pickle only with a pickle of the same rows")
     if kappa_column == NO_KAPPA:
         raise DatasetError(f"{source}: pickles are read with their conductivities; give --kappa-column their name")
     return read_study(
@@ -235,8 +236,8 @@ def _read_labelled(
     if not without and table.rows and all(np.isnan(row.targets.get(KAPPA, np.nan)) for row in table.rows):
         others = ", ".join(target for target in names if target != KAPPA) or "nothing else"
         raise DatasetError(
-            f"{path}: no column holds the conductivity under the name {' or '.join(KAPPA_COLUMNS)}; there is {others}: "
-            f"name it by --kappa-column, or say --kappa-column {NO_KAPPA} where there is none"
+            f"{path}: no column is named {' or '.join(KAPPA_COLUMNS)}; found: {others}. Name the conductivity by "
+            f"--kappa-column, or give --kappa-column {NO_KAPPA} to import the crystals alone"
         )
     inputs = [source] if source is not None else _beside(path)
     found = _Found(inputs, advance)
@@ -279,13 +280,13 @@ def _none_matches(table: Table, ids: Sequence[str], *, beside: bool) -> DatasetE
         return ", ".join(all_[:3]) + (", …" if len(all_) > 3 else "")
 
     wanted = [row.id for row in table.rows]
-    none = f"{table.path}: none of its {len(wanted)} ids ({some(wanted)}) was found"
+    none = f"{table.path}: none of its ids ({some(wanted)}) was found"
     look = f"the ids there look like {some(ids)}"
     if beside:
         return DatasetError(f"{none} beside {table.path.name}, where {look}; {_crystals_first(table.path)}")
     return DatasetError(
         f"{none} among the crystals: {look}; an id is the field {', '.join(ID_KEYS)} of a crystal, else the name of "
-        "its file: correct the ids, or say --id-column"
+        "its file: correct the ids, or give --id-column"
     )
 
 
@@ -355,7 +356,7 @@ def _read_carrying(
     columns = {key: key for key in numeric}
     if kappa_column is not None and kappa_column != NO_KAPPA:
         if kappa_column not in filled:
-            raise DatasetError(f"{source}: no crystal carries {kappa_column!r}; {_carries(numeric)}")
+            raise DatasetError(f"{source}: no crystal has {kappa_column!r}; {_carries(numeric)}")
         columns = {key: f"{key}_" if key == KAPPA else key for key in numeric} | {kappa_column: KAPPA}
     elif kappa_column is None:
         found = [key for known in KAPPA_COLUMNS for key in numeric if key.casefold() == known]
@@ -363,7 +364,7 @@ def _read_carrying(
             raise DatasetError(
                 f"{source}: no conductivities; {_carries(numeric)}. Give a table of id,kappa as TARGETS"
                 + (f" or name the conductivity by --kappa-column ({NO_KAPPA} for none)" if numeric else "")
-                + ("" if numeric else f", or say --kappa-column {NO_KAPPA} to have the crystals alone")
+                + ("" if numeric else f", or give --kappa-column {NO_KAPPA} to import the crystals alone")
             )
         columns |= dict.fromkeys(found[:1], KAPPA)
     else:
@@ -385,7 +386,7 @@ def _read_carrying(
             own = [cells[key][i] for key in columns]
             if all(cell.casefold() in MISSING for cell in own):
                 if kappa_column != NO_KAPPA:
-                    raise ValueError(f"carries no {' or '.join(targets)} (looked for {looked}); add it")
+                    raise ValueError(f"has no {' or '.join(targets)} (looked for {looked}); add it")
                 row = dict.fromkeys(targets, np.nan)
             else:
                 row = row_values(list(columns.values()), targets, own, unit)
@@ -401,7 +402,9 @@ def _read_carrying(
             rows.append(row)
     _say_left_out(left_out, at, say)
     if not crystals and left_out:
-        raise DatasetError(f"{source}: none of its {left_out} values is at {at:g} K; choose another temperature: --at")
+        raise DatasetError(
+            f"{source}: no value is at {at:g} K ({left_out} at other temperatures); choose another temperature: --at"
+        )
     if not crystals:
         raise _nothing(source, rejections)
     return Dataset(
@@ -415,7 +418,7 @@ def _read_carrying(
 
 def _say_left_out(n: int, at: float, say: Callable[[str], None]) -> None:
     if n:
-        say(f"{n} rows of other temperatures than {at:g} K are left out (--at takes those of another)")
+        say(f"left out: {counted(n, 'row')} at temperatures other than {at:g} K (choose another by --at)")
 
 
 def _cell(value: float | str | None) -> str:
@@ -423,7 +426,7 @@ def _cell(value: float | str | None) -> str:
 
 
 def _carries(numeric: Sequence[str]) -> str:
-    return f"there is {', '.join(numeric)}" if numeric else "the files carry no numbers beside their crystals"
+    return f"found: {', '.join(numeric)}" if numeric else "the files hold no numbers besides their crystals"
 
 
 def _progressing(inputs: Sequence[Path], advance: Callable[[], None]) -> Iterator[Crystal | Rejection]:

@@ -17,6 +17,7 @@ from paraisite.datasets.places import cached_folder, in_mirror, mirror_folder, n
 from paraisite.datasets.registry import DatasetCard, find, registry
 from paraisite.datasets.store import PARQUET, TABLE, dataset_folder, is_dataset_folder, read_card, read_dataset
 from paraisite.datasets.table import DatasetError, Table, per_atom, place, read_table
+from paraisite.files.printable import counted
 
 ARCHIVE = "cif.zip"
 
@@ -102,7 +103,7 @@ def read_mirror(card: DatasetCard, root: Path) -> Dataset:
         dataset = _load_folder(table.parent, card.name, card)
     rows = len(dataset) + len(dataset.rejections)
     if rows != card.rows:
-        raise DatasetError(f"{card.name}: {table} has {rows} rows instead of {card.rows}; renew the mirror")
+        raise DatasetError(f"{card.name}: {table} has {counted(rows, 'row')} instead of {card.rows}; renew the mirror")
     if dataset.content_hash != card.content_hash:  # 0.03 s for 5578 crystals that took 3 s to read
         raise DatasetError(
             f"{card.name}: {table} and what belongs to it are not the registered data (content hash "

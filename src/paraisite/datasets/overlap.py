@@ -206,7 +206,7 @@ def recalibrate(x: np.ndarray, y: np.ndarray) -> Recalibration:
     from scipy.stats import spearmanr
 
     if len(np.unique(x)) < 3:
-        raise ValueError(f"{len(np.unique(x))} different values: a line needs three")
+        raise ValueError(f"a line needs three different values, not {len(np.unique(x))}")
     log_x, log_y = np.log10(x), np.log10(y)
     slope, intercept = np.polyfit(log_x, log_y, 1)
     return Recalibration(

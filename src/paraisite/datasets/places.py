@@ -30,7 +30,7 @@ def cached_folder(card: DatasetCard) -> Path:
 
 
 def place(card: DatasetCard, mirror: str | Path | None = None) -> str:
-    """Return "mirror" or "cache", where `load` would find a dataset, or "" if nowhere."""
+    """Return "mirror" or "cache", where `load` would find a dataset, or "" if neither."""
     root = mirror_folder(mirror)
     if root is not None and in_mirror(card, root):
         return "mirror"

@@ -28,7 +28,7 @@ class DatasetCard(BaseModel):
     Attributes
     ----------
     name, title : str
-        Name for `load`, and one line for people.
+        Name for `load`, and a one-line description.
     aliases : tuple of str
         Other names; the study's own.
     holds : {"crystals", "formulas"}

@@ -121,7 +121,7 @@ class SavedSplit(BaseModel):
         if dataset.content_hash != self.content_hash:
             raise DatasetError(
                 f"split {self.name!r} belongs to {self.dataset} with content {self.content_hash[:12]}, not to "
-                f"{dataset.name} with content {dataset.content_hash[:12]}; split the data anew"
+                f"{dataset.name} with content {dataset.content_hash[:12]}; split the data again"
             )
         return self.splits
 
@@ -159,7 +159,7 @@ def make_split(
         If a parameter does not belong to the kind, or no fold can be made.
     """
     if kind not in PARAMETERS:
-        raise ValueError(f"no split by {kind!r}; there are {', '.join(PARAMETERS)}")
+        raise ValueError(f"unknown kind of split {kind!r}; choose from {', '.join(PARAMETERS)}")
     for parameter in parameters:
         if parameter not in PARAMETERS[kind]:
             used = ", ".join(PARAMETERS[kind])
@@ -277,7 +277,7 @@ def write_split(split: SavedSplit, folder: Path, *, overwrite: bool = False) -> 
             same = False
         if not same:
             raise DatasetError(
-                f"{path}: holds another split, or something else; choose another name (--name), or give --overwrite"
+                f"{path}: holds another split, or another file; choose another name (--name), or give --overwrite"
             )
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(split.model_dump(mode="json"), indent=1)
@@ -300,7 +300,7 @@ def read_split(path: Path) -> SavedSplit:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise DatasetError(f"{path}: {place}: {first['msg']}; make it anew with paraisite data split") from error
+        raise DatasetError(f"{path}: {place}: {first['msg']}; make it again with paraisite data split") from error
 
 
 _SHORT = re.compile(r'\[[\d\s,]+\]|\{\s+"groups"[^}]*\}')

@@ -88,7 +88,7 @@ def holdout(n: int, fraction: float, seed: int) -> Split:
     if not 0 < fraction < 1:
         raise ValueError(f"the held-out fraction must lie between 0 and 1, not {fraction}")
     if n < 2:
-        raise ValueError(f"{n} rows cannot be split in two")
+        raise ValueError(f"a split needs at least two rows, not {n}")
     size = min(max(round(n * fraction), 1), n - 1)
     order = np.random.RandomState(seed).permutation(n)
     return Split(np.sort(order[size:]), np.sort(order[:size]))
@@ -131,7 +131,7 @@ def leave_out(labels: Sequence[Collection[Hashable]], label: Hashable) -> Split:
 
 
 def range_split(values: Sequence[float] | np.ndarray, above: float | None, below: float | None) -> Split:
-    """Hold out the rows whose value lies strictly above `above` and strictly below `below`; None is no bound.
+    """Hold out the rows whose value lies strictly above `above` and strictly below `below`; None stands for no bound.
 
     Rows without a value (NaN) are never held out.
     """
@@ -160,7 +160,7 @@ def tail_splits(values: Sequence[float] | np.ndarray, quantile: float) -> list[S
     x = np.asarray(values, dtype=np.float64)
     ordered = np.sort(x[np.isfinite(x)])
     if not len(ordered):
-        raise ValueError("no row has a value: no tails")
+        raise ValueError("no row has a value, so there are no tails to hold out")
     size = max(round(len(ordered) * quantile), 1)
     finite = np.where(np.isfinite(x), x, np.nan)  # comparisons with NaN are false
     return [_sides(finite <= ordered[size - 1]), _sides(finite >= ordered[-size])]

@@ -155,7 +155,7 @@ def write_dataset(
     Raises
     ------
     DatasetError
-        If the folder cannot be written, holds an `id_prop.csv` (which would no longer be read), or a crystal is none.
+        If the folder cannot be written, holds an `id_prop.csv` (which it would hide), or a crystal is invalid.
     """
     folder = Path(folder).expanduser()
     if (folder / TABLE).exists():
@@ -359,8 +359,9 @@ def _unpack(table: pa.Table, stored: Mapping[str, Any], card: StoredCard) -> Dat
     counts = _numbers(columns["numbers"].value_lengths(), np.int64)
     numbers = _numbers(columns["numbers"].flatten(), np.int64)
     positions = _numbers(columns["positions"].flatten(), np.float64)
-    if not np.array_equal(_numbers(columns["positions"].value_lengths(), np.int64), 3 * counts):
-        raise ValueError("a crystal has not three coordinates for each atomic number")
+    wrong = np.flatnonzero(_numbers(columns["positions"].value_lengths(), np.int64) != 3 * counts)
+    if len(wrong):
+        raise ValueError(f"invalid crystal at row {wrong[0] + 1}: not three coordinates for each atomic number")
     _check(cells, numbers, positions, counts)
     cells, positions = cells.reshape(-1, 3, 3), positions.reshape(-1, 3)
     ends = np.cumsum(counts).tolist()
@@ -381,15 +382,19 @@ def _unpack(table: pa.Table, stored: Mapping[str, Any], card: StoredCard) -> Dat
 
 
 def _check(cells: np.ndarray, numbers: np.ndarray, positions: np.ndarray, counts: np.ndarray) -> None:
-    """Raise a ValueError where what is packed cannot be crystals; the physics is for readers and cleaning to judge."""
-    if not (np.isfinite(cells).all() and np.isfinite(positions).all()):
-        raise ValueError("a cell or a position is not finite")
-    if len(counts) and counts.min() < 1:
-        raise ValueError("a crystal has no sites")
-    if len(numbers) and not (numbers.min() >= 1 and numbers.max() < len(SYMBOLS)):
-        raise ValueError("an atomic number is that of no element")
+    """Raise a ValueError that names a row without a crystal; the physics is for readers and cleaning to judge."""
     if len(positions) != 3 * counts.sum() or len(numbers) != counts.sum() or cells.size != 9 * len(counts):
-        raise ValueError("a crystal has not three coordinates for each site and three lattice vectors")
+        raise ValueError("the numbers of sites, coordinates and lattice vectors are inconsistent")
+    rows = np.arange(1, len(counts) + 1)
+    at = np.repeat(rows, counts)
+    for wrong, what in (
+        (rows[counts < 1], "it has no sites"),
+        (at[(numbers < 1) | (numbers >= len(SYMBOLS))], "an atomic number is out of range"),
+        (at[~np.isfinite(positions.reshape(-1, 3)).all(axis=1)], "a position is not finite"),
+        (rows[~np.isfinite(cells.reshape(-1, 9)).all(axis=1)], "the cell is not finite"),
+    ):
+        if len(wrong):
+            raise ValueError(f"invalid crystal at row {wrong[0]}: {what}")
 
 
 def free_name(name: str, taken: set[str]) -> str:

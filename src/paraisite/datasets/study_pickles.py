@@ -83,7 +83,7 @@ def read_study(
     -------
     Dataset
         Cells and positions to the bit as in the file, in its order. Ids are `mp-N`, or the name and the number of the
-        row where there are none; every further column of numbers is a target. Rows that are no usable crystal, have no
+        row where there are none; every further column of numbers is a target. Rows without a usable crystal, with no
         positive conductivity or repeat an id are in the rejections.
 
     Raises
@@ -110,9 +110,7 @@ def read_study(
         columns |= part.columns
     kappa = columns.pop(kappa_column if kappa_column in columns else KAPPA, None)
     if KAPPA in columns:
-        raise DatasetError(
-            f"{where}both {kappa_column!r} and {KAPPA!r} are there; say which one to take (--kappa-column)"
-        )
+        raise DatasetError(f"{where}both {kappa_column!r} and {KAPPA!r} are present; choose one by --kappa-column")
     if kappa is None:
         found = f"only the columns {', '.join(map(ascii, columns))}" if columns else "structures only"
         raise DatasetError(
@@ -260,13 +258,13 @@ def _placement(value: Any, n: int) -> list[int]:
         if len(value.arguments) != 3 or not all(
             type(x) is int and abs(x) <= 10 * _MAX_COLUMNS for x in value.arguments
         ):
-            raise ValueError("a block of the frame has impossible positions")
+            raise ValueError("a block of the frame has invalid positions")
         start, stop, step = value.arguments
         found = list(range(start, stop, step))  # a step of zero is a ValueError too
     else:
         found = [int(place) for place in to_values(value) if isinstance(place, (int, np.integer))]
     if len(set(found)) < len(found) or not all(0 <= place < n for place in found):
-        raise ValueError("a block of the frame has impossible positions")
+        raise ValueError("a block of the frame has invalid positions")
     return found
 
 
@@ -287,7 +285,7 @@ def _conductivity(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ValueError("kappa is not a number; correct it")
     if isinstance(value, int) and abs(value) > 10**9:
-        raise ValueError("kappa is beyond any conductivity; correct it")
+        raise ValueError("kappa exceeds every known conductivity; correct it")
     found = float(value)
     if not math.isfinite(found) or found <= 0:
         raise ValueError(f"kappa is {found}, but must be positive and finite; correct it or delete the row")

@@ -18,6 +18,7 @@ from paraisite.crystals.origin import Origin
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.dataset import KAPPA
 from paraisite.files.csv_cells import plain
+from paraisite.files.printable import counted
 
 ID_COLUMNS = ("id", "cif_id", "material_id", "mpd_id", "name")
 KAPPA_COLUMNS = (KAPPA, "target", "kappa_w_mk")
@@ -95,7 +96,7 @@ def read_table(
     Raises
     ------
     DatasetError
-        If the file cannot be opened, is no UTF-8, holds no line (of this temperature), or its header is unusable.
+        If the file cannot be opened, is not UTF-8, holds no line (of this temperature), or its header is unusable.
     """
     try:
         content = path.read_bytes()
@@ -125,7 +126,7 @@ def read_table(
         columns = _columns(path, lines.pop(0)[1], id_column, kappa_column)
     elif len(first) > 2 and _names_numbers(first, [cells for _, cells in lines[1:]]):
         raise DatasetError(
-            f"{path}: no column for ids; the header names {', '.join(first)}: say --id-column and --kappa-column (or "
+            f"{path}: no column for ids; the header names {', '.join(first)}: give --id-column and --kappa-column (or "
             "call them id and kappa)"
         )
     else:
@@ -259,7 +260,7 @@ def row_values(
     """Return the targets of a line (`unit`: of its conductivity); a ValueError says what is wrong with it."""
     if len(cells) != len(columns):
         hint = "" if len(columns) > 2 else "; a first line with the names of the columns allows more than two"
-        raise ValueError(f"{len(cells)} columns where {len(columns)} are expected ({','.join(columns)}){hint}")
+        raise ValueError(f"{counted(len(cells), 'column')} instead of {len(columns)} ({','.join(columns)}){hint}")
     values = {}
     for target in targets:
         cell = cells[columns.index(target)]

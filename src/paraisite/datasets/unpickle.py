@@ -56,8 +56,8 @@ _LITERALS = frozenset(
     UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8""".split()
 )
 _REFUSED = {
-    **dict.fromkeys(("INST", "OBJ"), "makes an object in the way of Python 2"),
-    "NEWOBJ_EX": "makes an object with named arguments",
+    **dict.fromkeys(("INST", "OBJ"), "builds an object as Python 2 does"),
+    "NEWOBJ_EX": "builds an object with named arguments",
     **dict.fromkeys(("EXT1", "EXT2", "EXT4"), "refers to the registry of extensions of the program that wrote it"),
     **dict.fromkeys(("PERSID", "BINPERSID"), "refers to an object outside of the file"),
     **dict.fromkeys(("NEXT_BUFFER", "READONLY_BUFFER"), "refers to a buffer outside of the file"),
@@ -143,7 +143,7 @@ def read_pickle(path: str | Path, names: Collection[tuple[str, str]] = NUMPY_NAM
         ) from error
     if position + 1 != len(data):
         raise DatasetError(
-            f"{path}: byte {position + 1}: {len(data) - position - 1} bytes follow the end of the pickle; {REMEDY}"
+            f"{path}: byte {position + 1}: {len(data) - position - 1} more after the end of the pickle; {REMEDY}"
         )
     return follower.result
 
@@ -194,7 +194,7 @@ class _Follower:
                 self.stack.append(self.memo[argument])
             case "PUT" | "BINPUT" | "LONG_BINPUT":
                 if not 0 <= argument <= position:  # picklers count upwards; anything else could be made to collide
-                    raise _Refused("it numbers its parts in a way that no pickler does")
+                    raise _Refused("its memo indices are invalid")
                 self.memo[argument] = self.top()
             case "MARK":
                 self.below.append(self.stack)
@@ -243,7 +243,7 @@ class _Follower:
             case "BUILD":
                 state, record = self.pop(), self.top()
                 if not isinstance(record, Record) or record.state is not _MISSING:
-                    raise _Refused("it sets the state of something that can have none, or has one")
+                    raise _Refused("it sets the state of an object that cannot have one or already has one")
                 record.state = state
             case "BYTEARRAY8":
                 self.stack.append(bytes(argument))
@@ -258,16 +258,16 @@ class _Follower:
                 pass  # the protocol shows in the instructions; frames only help to read ahead
             case "STOP":
                 if self.below or len(self.stack) != 1:
-                    raise _Refused("it ends with loose parts; it is damaged")
+                    raise _Refused("it ends with unused objects; it is damaged")
                 self.result = self.stack.pop()
             case _:
-                why = _REFUSED.get(instruction, "is nothing that crystals and tables are written with")
+                why = _REFUSED.get(instruction, "is not used for crystals and tables")
                 detail = f" ({_short(argument)})" if argument is not None else ""
                 raise _Refused(f"the instruction {instruction}{detail} {why}")
 
     def top(self) -> Any:
         if not self.stack:
-            raise _Refused("it takes more than there is; it is damaged")
+            raise _Refused("it reads from an empty stack; it is damaged")
         return self.stack[-1]
 
     def pop(self) -> Any:
@@ -276,7 +276,7 @@ class _Follower:
 
     def pop_to_mark(self) -> list[Any]:
         if not self.below:
-            raise _Refused("it takes more than there is; it is damaged")
+            raise _Refused("it reads from an empty stack; it is damaged")
         items, self.stack = self.stack, self.below.pop()
         return items
 
@@ -300,7 +300,7 @@ class _Follower:
 
     def name(self, module: Any, name: Any) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
-            raise _Refused("it names something by what is not a text")
+            raise _Refused("it gives a name that is not text")
         if (module, name) not in self.names:
             raise _Refused(f"it names {_short(f'{module}.{name}')}, which is not known to be data")
         self.stack.append(Name(module, name))
@@ -341,7 +341,7 @@ def to_values(value: Any) -> Values:
     Raises
     ------
     ValueError
-        If it is no array, or one of another kind, or its parts do not fit.
+        If it is not an array, or one of another kind, or its parts do not fit.
     """
     if isinstance(value, (list, tuple)):
         return list(value)

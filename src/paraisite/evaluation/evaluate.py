@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from paraisite.files.printable import counted
 from paraisite.metrics import coverage, interval_score, interval_width, scores
 from paraisite.prediction.options import Options
 from paraisite.targets import LEVEL
@@ -57,7 +58,7 @@ class Evaluation:
     level : float
         Of the intervals.
     protocol : str
-        Which rows count, which networks speak, and what of it was in training.
+        Which rows count, which members are used, and what of it was in training.
     notes : tuple of str
         What else has to be known to read the scores.
     n_rows, n_scored, n_rejected, n_unlabelled : int
@@ -110,7 +111,7 @@ def evaluate(
     dataset : Dataset
     split : {"all", "unseen", "held-out"}
         ``all``: every row. ``unseen``: rows whose formula stands in no training data. ``held-out``: every row,
-        predicted by networks that never saw its formula.
+        predicted by members not trained on its formula.
     level : float
     advance : callable
         Called after every row.
@@ -127,7 +128,8 @@ def evaluate(
     truths = dataset.targets.get("kappa", np.full(len(dataset), np.nan))
     rows: list[Row] = []
     n_seen = 0
-    for i, prediction in enumerate(predictor.stream(dataset.crystals, Options(level, held_out=split == "held-out"))):
+    options = Options(level, held_out=split == "held-out", allow_vacuum=True)
+    for i, prediction in enumerate(predictor.stream(dataset.crystals, options)):
         formula, true = dataset.formulas[i], float(truths[i])
         in_training = SAME if formula in known else EARLIER if formula in card.formula_fold else NEW
         usable = np.isfinite(true) and true > 0 and prediction.kappa_W_mK is not None
@@ -136,31 +138,31 @@ def evaluate(
         scored = bool(usable and fair)
         rows.append(Row(prediction, true if np.isfinite(true) else None, in_training, scored))
         advance()
-    counted = [i for i, row in enumerate(rows) if row.scored]
-    if not counted:
+    used = [i for i, row in enumerate(rows) if row.scored]
+    if not used:
         remedy = {"unseen": "; try --split held-out or all", "held-out": "; try --split all"}.get(split, "") * bool(
             rows
         )
         raise EvaluationError(f"{dataset.name}: no row is left to score with --split {split}{remedy}")
-    n_training = {kind: sum(rows[i].in_training == kind for i in counted) for kind in (SAME, EARLIER, NEW)}
+    n_training = {kind: sum(rows[i].in_training == kind for i in used) for kind in (SAME, EARLIER, NEW)}
 
-    groups = {"all": counted}
-    if split == "all" and 0 < n_training[NEW] < len(counted):
-        groups["formula in training"] = [i for i in counted if rows[i].in_training != NEW]
-        groups["formula not in training"] = [i for i in counted if rows[i].in_training == NEW]
-    parts = list(dict.fromkeys(dataset.provenance[i] for i in counted))
+    groups = {"all": used}
+    if split == "all" and 0 < n_training[NEW] < len(used):
+        groups["formula in training"] = [i for i in used if rows[i].in_training != NEW]
+        groups["formula not in training"] = [i for i in used if rows[i].in_training == NEW]
+    parts = list(dict.fromkeys(dataset.provenance[i] for i in used))
     if len(parts) > 1:
-        groups |= {part: [i for i in counted if dataset.provenance[i] == part] for part in parts}
+        groups |= {part: [i for i in used if dataset.provenance[i] == part] for part in parts}
 
     return Evaluation(
         model=card.name,
         dataset=dataset.name,
         split=split,
         level=level,
-        protocol=_protocol(split, len(counted), n_training, n_seen),
+        protocol=_protocol(split, len(used), n_training, n_seen),
         notes=tuple(_notes(card, split, n_training)),
         n_rows=len(dataset) + len(dataset.rejections),
-        n_scored=len(counted),
+        n_scored=len(used),
         n_rejected=len(dataset.rejections) + sum(row.prediction.status == "rejected" for row in rows),
         n_unlabelled=sum(row.kappa_true is None for row in rows),
         n_training=n_training,
@@ -170,7 +172,7 @@ def evaluate(
 
 
 def check_held_out(card: Card) -> None:
-    """Make sure that a model has networks that never saw a formula.
+    """Make sure that formulas were held out from some members of a model.
 
     Raises
     ------
@@ -205,16 +207,16 @@ def _scores(rows: list[Row], level: float) -> dict[str, float]:
 
 def _protocol(split: SplitName, n: int, n_training: dict[str, int], n_seen: int) -> str:
     seen = (
-        f"of {n} rows, {n_training[SAME]} have the formula of a high-quality training compound, "
+        f"of {counted(n, 'row')}, {n_training[SAME]} have the formula of a high-quality training compound, "
         f"{n_training[EARLIER]} one of an earlier training stage, {n_training[NEW]} neither"
     )
     if split == "all":
         return f"every row, all members: {seen}. Scores on training rows are not a test on new compounds"
     if split == "unseen":
-        return f"unseen: only the {n} rows whose formula the model's card does not list as training data, all members"
-    rest = f"; {n_seen} rows are left out: all members were trained on their formulas" if n_seen else ""
+        return f"unseen, all members: {counted(n, 'row')} whose formula the card does not list as training data"
+    rest = f"; left out: {counted(n_seen, 'row')} whose formula all members were trained on" if n_seen else ""
     which = "rows" if n_seen else "every row,"
-    return f"held out: {which} predicted by networks that never saw its formula ({seen}){rest}"
+    return f"held out: {which} predicted by members not trained on its formula ({seen}){rest}"
 
 
 def _notes(card: Card, split: SplitName, n_training: dict[str, int]) -> list[str]:

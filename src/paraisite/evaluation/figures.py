@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from paraisite.evaluation.evaluate import NEW
+from paraisite.plots.drawing import blank
 
 if TYPE_CHECKING:
     from paraisite.evaluation.evaluate import Evaluation
 
 BAND = 2.0
 """Half width of the band around the diagonal, as a factor."""
+
+TITLE = 40
+"""Characters of a line of the title, which ends with the error; more would not fit the figure."""
 
 
 def parity(evaluation: Evaluation, path: Path) -> None:
@@ -25,9 +30,6 @@ def parity(evaluation: Evaluation, path: Path) -> None:
     path : Path
         PNG, SVG or PDF, by the extension.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = [row for row in evaluation.rows if row.scored]
     true = np.array([row.kappa_true for row in rows], dtype=float)
     bounds = np.array(
@@ -41,8 +43,7 @@ def parity(evaluation: Evaluation, path: Path) -> None:
     values = np.concatenate([true, bounds[:, 0]])
     ends = np.array([values.min() / 1.5, values.max() * 1.5])
 
-    figure = Figure(figsize=(5, 5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank(5, 5)
     axes = figure.add_subplot()
     axes.fill_between(ends, ends / BAND, ends * BAND, color="0.92", label=f"factor {BAND:g}", zorder=0)
     axes.plot(ends, ends, color="0.5", linewidth=1, zorder=1)
@@ -58,7 +59,8 @@ def parity(evaluation: Evaluation, path: Path) -> None:
     axes.set_ylabel("κ, predicted (W m⁻¹ K⁻¹)")
     found = evaluation.scores["all"]
     axes.set_title(
-        f"{evaluation.model} on {evaluation.dataset} ({evaluation.split}): n = {len(rows)}, MALE {found['male']:.3f}",
+        fill(f"{evaluation.model} on {evaluation.dataset} ({evaluation.split}): n = {len(rows)}", TITLE)
+        + f", MALE {found['male']:.3f}",
         fontsize="medium",
     )
     axes.legend(loc="upper left", fontsize="small", frameon=False)

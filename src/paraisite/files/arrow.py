@@ -26,12 +26,12 @@ def integers(values: Iterable[int | None], kind: pa.DataType) -> pa.Array:
 
 
 def as_text(value: str) -> str:
-    """Return a text as tables hold it: what is no text, such as bytes of an ill-named file, as backslash escapes."""
+    """Return a text as tables hold it: what is not text, such as bytes of an ill-named file, as backslash escapes."""
     return value.encode("utf-8", "backslashreplace").decode()
 
 
 def texts(values: Iterable[str]) -> pa.Array:
-    """Texts; what is no text becomes backslash escapes (see `as_text`)."""
+    """Texts; what is not text becomes backslash escapes (see `as_text`)."""
     encoded = [value.encode("utf-8", "backslashreplace") for value in values]
     offsets = pointers(np.array([len(value) for value in encoded], dtype=np.int64))
     buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(b"".join(encoded))]

@@ -1,9 +1,9 @@
 """`CsvWriter`, `csv_text` and `read_rows`: CSV whose texts neither a spreadsheet nor a terminal takes for a command.
 
 Ids, formulas and names of files come from anywhere. A text that a spreadsheet would compute (one that begins with
-``=``, ``+``, ``-`` or ``@``, goes on, and is no number) is written with an apostrophe before it, as spreadsheets have
-it, and `plain` takes that away again. Control characters but the end of a line, and bytes that are no text, are written
-as backslash escapes.
+``=``, ``+``, ``-`` or ``@``, is longer, and is not a number) is written with an apostrophe before it, as spreadsheets
+have it, and `plain` removes it again. Control characters but the end of a line, and bytes that are not text, are
+written as backslash escapes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One process at a time in a folder: two that go on with the same work would undo each other's."""
+"""One process at a time in a folder: two that did the same work would undo each other's."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def take_lock(path: Path) -> BaseFileLock:
     from filelock import FileLock, Timeout  # takes 0.1 s, and most commands lock nothing
 
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise FolderBusy(f"{path}: a link, folder, pipe or device, where only a lock file may be; remove it")
+        raise FolderBusy(f"{path}: a link, folder, pipe or device instead of a lock file; remove it")
     lock = FileLock(path, timeout=0, thread_local=False, preserve_lock_file=True)
     try:
         lock.acquire()
     except Timeout:
-        raise FolderBusy(f"another process is working on {path.parent}; wait for its end, or stop it") from None
+        raise FolderBusy(f"{path.parent} is in use by another process; wait until it ends, or stop it") from None
     return lock
 
 

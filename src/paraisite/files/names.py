@@ -21,13 +21,15 @@ def file_name(text: str, *, kept: str = "", empty: str = "crystal") -> str:
 
 def each_once(names: Iterable[str]) -> list[str]:
     """Number names that were there before: some file systems do not tell Co from CO."""
-    found: list[str] = []
     taken: set[str] = set()
-    for name in names:
-        free, n = name, 1
-        while free.casefold() in taken:
-            n += 1
-            free = f"{name}-{n}"
-        taken.add(free.casefold())
-        found.append(free)
-    return found
+    return [name_once(name, taken) for name in names]
+
+
+def name_once(name: str, taken: set[str]) -> str:
+    """Number a name if it is among those `taken`, and add it to them."""
+    free, n = name, 1
+    while free.casefold() in taken:
+        n += 1
+        free = f"{name}-{n}"
+    taken.add(free.casefold())
+    return free

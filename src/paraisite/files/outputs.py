@@ -68,4 +68,4 @@ def refuse_folder(folder: Path, what: str, ours: Callable[[Path], bool], overwri
                 f"{folder}: holds a {what} already; --overwrite replaces it, or name another folder with -o"
             )
     elif any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise OutputExists(f"{folder}: is not empty and holds no {what}; name a new folder with -o")
+        raise OutputExists(f"{folder}: is not empty and does not hold a {what}; name a new folder with -o")

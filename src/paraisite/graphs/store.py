@@ -2,7 +2,7 @@
 
 One row for each input, rejections included; a row group is a part of a screening. The metadata of the file under
 `paraisite-graphs` hold, in JSON, how the graphs were made. The crystals stand beside the graphs: a model that wants
-others builds them anew.
+others rebuilds them.
 
 ===============  ==================  =======================================================================
 column           type                content
@@ -22,6 +22,7 @@ src, dst         list of uint16      nodes of each edge, counted within the crys
 distance         list of double      length of each edge in Å
 edge_weight      list of uint16      equal edges at one site of the destination
 descriptors      list of double      numbers that describe the crystal besides its graph; empty if none were made
+dimensionality   int8                of the bonded network, 0 to 3; older stores lack the column
 ===============  ==================  =======================================================================
 """
 
@@ -63,8 +64,12 @@ SCHEMA = pa.schema(
         "distance": pa.list_(pa.float64()),
         "edge_weight": pa.list_(pa.uint16()),
         "descriptors": pa.list_(pa.float64()),
+        "dimensionality": pa.int8(),
     }
 )
+
+OPTIONAL = frozenset({"dimensionality"})
+"""Columns that stores of older versions lack."""
 
 
 class StoreError(ValueError):
@@ -129,6 +134,8 @@ class StoredRows:
         G graphs.
     kept : numpy.ndarray, shape (G,), int64
         Row of each graph.
+    dimensionality : numpy.ndarray, shape (G,), int8
+        Of the bonded network of each graph's crystal; -1 where the store does not say.
     """
 
     columns: dict[str, list[Any]]
@@ -138,6 +145,7 @@ class StoredRows:
     site_ptr: np.ndarray
     graphs: GraphBatch
     kept: np.ndarray
+    dimensionality: np.ndarray
 
     def __len__(self) -> int:
         return len(self.columns["id"])
@@ -152,7 +160,9 @@ class StoredRows:
         return Crystal(cell, self.numbers[sites], self.positions[sites], id, source, tuple(notes))
 
 
-def pack(items: Sequence[Crystal | Rejection], graphs: GraphBatch, kept: np.ndarray) -> pa.Table:
+def pack(
+    items: Sequence[Crystal | Rejection], graphs: GraphBatch, kept: np.ndarray, dimensionality: np.ndarray
+) -> pa.Table:
     """Lay out some inputs and their graphs as rows of a store.
 
     Parameters
@@ -161,6 +171,8 @@ def pack(items: Sequence[Crystal | Rejection], graphs: GraphBatch, kept: np.ndar
     graphs : GraphBatch
     kept : numpy.ndarray, shape (len(graphs),), int64
         Index into `items` of each graph, ascending.
+    dimensionality : numpy.ndarray, shape (len(graphs),), int8
+        Of the bonded network of each graph's crystal.
     """
     crystals = [item if isinstance(item, Crystal) else None for item in items]
     has_crystal = np.array([c is not None for c in crystals], dtype=bool)
@@ -200,6 +212,7 @@ def pack(items: Sequence[Crystal | Rejection], graphs: GraphBatch, kept: np.ndar
         "distance": lists(edges, graphs.distance, has_graph, pa.float64()),
         "edge_weight": lists(edges, graphs.edge_weight, has_graph, pa.uint16()),
         "descriptors": lists(has_graph * described.shape[1], described.ravel(), has_graph, pa.float64()),
+        "dimensionality": arrow.numbers(spread(dimensionality), pa.int8(), has_graph),
     }
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
@@ -236,6 +249,11 @@ def unpack(table: pa.Table) -> StoredRows:
         site_ptr=arrow.pointers(counts["numbers"]),
         graphs=graphs,
         kept=kept,
+        dimensionality=(
+            arrow.to_numpy(arrays["dimensionality"].drop_null())
+            if "dimensionality" in arrays
+            else np.full(len(kept), -1, dtype=np.int8)
+        ),
     )
 
 
@@ -267,15 +285,15 @@ class GraphStore:
             raise StoreError(f"{path}: not a readable graph store ({_line(error)}); {_AGAIN}") from None
         stored = (self._file.schema_arrow.metadata or {}).get(METADATA)
         if stored is None:
-            raise StoreError(f"{path}: a Parquet file, but no graph store; `paraisite pack` writes one")
+            raise StoreError(f"{path}: a Parquet file, but not a graph store; `paraisite pack` writes one")
         try:
             self.header = Header.model_validate_json(stored)
         except ValidationError as error:
             raise StoreError(
-                f"{path}: its header is damaged or of a newer program ({_line(error)}); {_AGAIN}"
+                f"{path}: its header is damaged or from a newer version ({_line(error)}); {_AGAIN}"
             ) from None
         if self.header.format != FORMAT:
-            reads = f"format {self.header.format} where this program reads {FORMAT}"
+            reads = f"format {self.header.format} but this version reads {FORMAT}"
             raise StoreError(f"{path}: {reads}; {_AGAIN}, or use the version that wrote it")
         groups = self._file.metadata
         self.group_rows = [groups.row_group(i).num_rows for i in range(groups.num_row_groups)]
@@ -290,13 +308,14 @@ class GraphStore:
         """
         try:
             table = self._file.read_row_group(group)
-            return unpack(table.slice(start, None if stop is None else stop - start).select(SCHEMA.names))
+            names = [name for name in SCHEMA.names if name in table.column_names or name not in OPTIONAL]
+            return unpack(table.slice(start, None if stop is None else stop - start).select(names))
         except (pa.ArrowException, KeyError, ValueError, OSError) as error:
             raise StoreError(f"{self.path}: row group {group} is damaged ({_line(error)}); {_AGAIN}") from None
 
 
 def open_store(path: str) -> GraphStore:
-    """Open a store once in a process, and again where it was written anew."""
+    """Open a store once in a process, and again where it was written again."""
     info = Path(path).stat()
     return _opened(path, info.st_size, info.st_mtime_ns)
 

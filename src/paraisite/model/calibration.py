@@ -1,4 +1,4 @@
-"""Calibrated intervals of log10 kappa from residuals of networks that never saw the row.
+"""Calibrated intervals of log10 kappa from residuals of members not trained on the row.
 
 The method is CV+ (R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, Ann. Statist. 49, 486 (2021)) with
 residuals divided by a predicted scale (J. Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018)): each calibration row
@@ -146,7 +146,7 @@ class Calibration(BaseModel):
         level : float
             Share of truths that the interval shall cover.
         folds : list of int, optional
-            Only networks of these folds may speak (for a compound that the others trained on).
+            Use members of these folds only (for a compound that the others trained on).
 
         Returns
         -------

@@ -33,6 +33,7 @@ from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
 from paraisite.files.csv_cells import read_rows
+from paraisite.files.printable import counted
 from paraisite.files.writing import write_csv
 from paraisite.model.calibration import Calibration
 from paraisite.model.encoders import MOST
@@ -79,7 +80,7 @@ class Card(BaseModel):
     folds : tuple of tuple of int
         Members of each fold.
     formula_fold : dict of str to int
-        For every formula that stands in the training data, the fold whose members never saw it; -1 where there is none.
+        For every formula in the training data, the fold whose members were not trained on it; -1 where there is none.
     recipe : dict
         As run, with every default written out.
     datasets : dict of str to str
@@ -114,7 +115,7 @@ class Card(BaseModel):
 
     @property
     def holds_formulas_out(self) -> bool:
-        """Whether some formulas have networks that never saw them."""
+        """Whether some formulas have members not trained on them."""
         return self.calibration is not None and any(fold >= 0 for fold in self.formula_fold.values())
 
 
@@ -195,7 +196,7 @@ class Checkpoint:
             RuntimeError,
             MemoryError,
         ) as error:
-            what = "its files do not hold what a model needs, or do not fit together"
+            what = "its files are incomplete or inconsistent"
             raise CheckpointError(f"{folder}: damaged, fetch or train the model again ({what})") from error
 
     @classmethod
@@ -228,14 +229,14 @@ def read_card(folder: Path) -> Card:
         raise CheckpointError(f"{folder}: not a model folder (no card.json); `paraisite train` writes one")
     try:
         if path.stat().st_size > MAX_CARD_BYTES:
-            raise CheckpointError(f"{path}: larger than any card; fetch or train the model again")
+            raise CheckpointError(f"{path}: larger than the limit for a card; fetch or train the model again")
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content.get("format") if isinstance(content, dict) else None
         if isinstance(version, int) and version > FORMAT:
-            raise CheckpointError(f"{path}: format {version} is newer than this program; update paraisite")
+            raise CheckpointError(f"{path}: format {version} is newer than this version reads; update paraisite")
         if isinstance(version, int) and version in OLDER:
             raise CheckpointError(
-                f"{path}: format {version} is of an older program; train its recipe again, or use that program "
+                f"{path}: format {version} is from an older version; train its recipe again, or use that version "
                 f"(git checkout {OLDER[version]})"
             )
         card = Card.model_validate(content)
@@ -245,7 +246,7 @@ def read_card(folder: Path) -> Card:
         what = _first(error) if isinstance(error, ValidationError) else error
         raise CheckpointError(f"{path}: damaged card, fetch or train the model again ({what})") from None
     if wrong := "; ".join(_impossible(card)):
-        raise CheckpointError(f"{path}: no card of a model ({wrong}); fetch or train the model again")
+        raise CheckpointError(f"{path}: not the card of a model ({wrong}); fetch or train the model again")
     return card
 
 
@@ -271,9 +272,9 @@ def _impossible(card: Card) -> Iterator[str]:
     if card.calibration is not None:
         c = card.calibration
         if len(c.row_fold) != len(c.score) or any(not 0 <= fold < len(c.folds) for fold in c.row_fold):
-            yield "a calibration whose rows and folds do not fit together"
+            yield "a calibration with inconsistent rows and folds"
         if len(c.lowest) != len(c.highest) or len(c.weights) != len(c.lowest) + 1:
-            yield "a calibration whose weights and ranges do not fit together"
+            yield "a calibration with inconsistent weights and ranges"
 
 
 def _impossible_network(card: NetworkCard) -> Iterator[str]:
@@ -281,11 +282,11 @@ def _impossible_network(card: NetworkCard) -> Iterator[str]:
     if config.members > MOST["members"]:
         yield f"{config.members} members, more than {MOST['members']}"
     if not 1 <= len(config.targets) <= MOST["targets"] or len(set(config.targets)) < len(config.targets):
-        yield f"{len(config.targets)} targets, of which each must stand once"
+        yield f"{len(config.targets)} targets, where each must be listed once"
     if not encoder.elements or any(not 1 <= z <= 118 for z in encoder.elements):
         yield "elements that are not between 1 and 118"
     elif len(set(encoder.elements)) < len(encoder.elements):
-        yield "elements that stand twice"
+        yield "elements listed twice"
     if not 0 < encoder.cutoff <= 100:
         yield "a cutoff that is not between 0 and 100 Å"
     yield from encoder.impossible()
@@ -318,7 +319,7 @@ def _network(path: Path, card: NetworkCard) -> Model:
         with torch.device("meta"):  # no memory is taken for what a card asks for before the weights are as large
             model = Model(card.config, card.transforms)
         if sum(tensor.numel() for tensor in model.state_dict().values()) > MOST["parameters"]:
-            raise CheckpointError(f"{path}: its card asks for more weights than any model has; fetch or train it again")
+            raise CheckpointError(f"{path}: its card exceeds the limit of weights; fetch or train it again")
         weights = {name: tensor.float() for name, tensor in load_tensors(path).items()}
         model.load_state_dict(weights, strict=True, assign=True)
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -340,7 +341,9 @@ def _kernel(path: Path, card: Card) -> KernelHead:
         raise CheckpointError(f"{path}: damaged, fetch or train the model again (no array {error})") from None
     if len(head.members) != card.kappa.config.members:
         wanted = card.kappa.config.members
-        raise CheckpointError(f"{path}: {len(head.members)} members, not {wanted}; fetch or train the model again")
+        raise CheckpointError(
+            f"{path}: {counted(len(head.members), 'member')}, not {wanted}; fetch or train the model again"
+        )
     return head
 
 
@@ -359,7 +362,7 @@ def _unpack(arrays: dict[str, np.ndarray], path: Path, card: Card) -> Neighbourh
     n, q = parts["points"].shape if parts["points"].ndim == 2 else (-1, -1)
     shapes = {"shift": (q,), "scale": (q,), "log_kappa": (n,), "error": (n,), "trained": (len(card.folds), n)}
     if any(parts[k].shape != shape for k, shape in shapes.items()) or parts["held_out_distance"].ndim != 1:
-        raise CheckpointError(f"{path}: damaged, fetch or train the model again (arrays do not fit together)")
+        raise CheckpointError(f"{path}: damaged, fetch or train the model again (inconsistent arrays)")
     return Neighbourhood(**parts | {"points": parts["points"].astype(np.float32)})
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.translations import count_translations
 from paraisite.graphs.batch import GraphBatch
+from paraisite.graphs.neighbours import Neighbours
 from paraisite.model.environment import NAMES as ENVIRONMENT
 from paraisite.model.environment import environments
 
@@ -66,7 +67,13 @@ MANY = 300
 """Sites beyond which spglib is slow, and only translations are searched."""
 
 
-def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch, *, environment: bool = False) -> np.ndarray:
+def descriptors(
+    crystals: Sequence[Crystal],
+    graphs: GraphBatch,
+    *,
+    environment: bool = False,
+    neighbours: Sequence[Neighbours] | None = None,
+) -> np.ndarray:
     """Describe crystals, whatever cell, origin, orientation and order of sites they are written in.
 
     Parameters
@@ -76,6 +83,8 @@ def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch, *, environment:
         Their G graphs, in order; every graph has an edge, as those of `build` do.
     environment : bool
         Add the columns of `paraisite.model.environment`.
+    neighbours : sequence of Neighbours, length G, optional
+        The `surroundings` of the crystals, where these are known already.
 
     Returns
     -------
@@ -116,7 +125,7 @@ def descriptors(crystals: Sequence[Crystal], graphs: GraphBatch, *, environment:
         _bonding(graphs, by_name),
     ]
     if environment:
-        columns.append(environments(crystals, ln_sites, by_name))
+        columns.append(environments(crystals, ln_sites, by_name, neighbours))
     return np.column_stack(columns)
 
 
@@ -135,9 +144,16 @@ def width(environment: bool) -> int:
     return len(names(environment=environment))
 
 
-def described(crystals: Sequence[Crystal], graphs: GraphBatch, *, environment: bool = False) -> GraphBatch:
+def described(
+    crystals: Sequence[Crystal],
+    graphs: GraphBatch,
+    *,
+    environment: bool = False,
+    neighbours: Sequence[Neighbours] | None = None,
+) -> GraphBatch:
     """Return the graphs of some crystals together with their `descriptors`."""
-    return replace(graphs, descriptors=descriptors(crystals, graphs, environment=environment))
+    values = descriptors(crystals, graphs, environment=environment, neighbours=neighbours)
+    return replace(graphs, descriptors=values)
 
 
 def _bonding(graphs: GraphBatch, table: dict[str, np.ndarray]) -> np.ndarray:
@@ -145,7 +161,7 @@ def _bonding(graphs: GraphBatch, table: dict[str, np.ndarray]) -> np.ndarray:
     z, first = graphs.numbers, graphs.node_ptr[:-1]
     crystal = np.repeat(np.arange(len(graphs)), np.diff(graphs.node_ptr))
     weight = graphs.node_weight.astype(np.float64)
-    ln_mass = np.log(np.maximum(table["mass"], 1.0))  # row 0 of the table is no element
+    ln_mass = np.log(np.maximum(table["mass"], 1.0))  # row 0 of the table is not an element
     by_element = {**table, "ln_mass": ln_mass}
 
     # the elements at both ends of the scale; of equal ones the lighter is the less electronegative

@@ -86,7 +86,7 @@ class Encoder:
         ``encoder`` in a recipe, or ``encoder.kind`` beside the fields of the configuration.
     config : class
     plain : callable
-        Number of members and configuration to an `EncoderModule`, which is trained. What is no parameter must be made
+        Number of members and configuration to an `EncoderModule`, which is trained. All but parameters must be made
         on the CPU, where weights are only declared, too.
     fast : callable, optional
         A trained module on a processor, and the cutoff (Å) that no edge exceeds, to a function of a `GraphBatch` that
@@ -128,7 +128,7 @@ def _parse(value: Any) -> Any:
     fields = {"kind": value} if isinstance(value, str) else dict(value)
     name = str(fields.pop("kind", DEFAULT))
     if name not in ENCODERS:
-        raise ValueError(f"no encoder is called {name}; there are {', '.join(ENCODERS)}")
+        raise ValueError(f"unknown encoder {name}; choose from {', '.join(ENCODERS)}")
     return ENCODERS[name].config.model_validate(fields)
 
 

@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.graphs.neighbours import find_neighbours
+from paraisite.graphs.neighbours import Neighbours, find_neighbours
 
 REACH = 4.5
 """Neighbours are closer than this, in Å."""
@@ -73,7 +73,17 @@ NAMES: tuple[str, ...] = (
 """Columns of `environments`."""
 
 
-def environments(crystals: Sequence[Crystal], ln_sites: np.ndarray, table: dict[str, np.ndarray]) -> np.ndarray:
+def surroundings(crystals: Sequence[Crystal]) -> list[Neighbours]:
+    """Neighbours within `REACH` of each crystal, which `environments` and `dimensionalities` both look at."""
+    return [find_neighbours(crystal, REACH) for crystal in crystals]
+
+
+def environments(
+    crystals: Sequence[Crystal],
+    ln_sites: np.ndarray,
+    table: dict[str, np.ndarray],
+    neighbours: Sequence[Neighbours] | None = None,
+) -> np.ndarray:
     """Describe the surroundings of the sites of crystals, whatever cell, origin and orientation they are written in.
 
     Parameters
@@ -83,6 +93,8 @@ def environments(crystals: Sequence[Crystal], ln_sites: np.ndarray, table: dict[
         Natural logarithm of the number of sites of the primitive cell.
     table : dict of str to numpy.ndarray
         `mass` (u), `covalent_radius` (Å) and `electronegativity` by atomic number.
+    neighbours : sequence of Neighbours, length G, optional
+        The `surroundings` of the crystals, where these are known already.
 
     Returns
     -------
@@ -93,7 +105,7 @@ def environments(crystals: Sequence[Crystal], ln_sites: np.ndarray, table: dict[
     sizes = np.array([c.n_sites for c in crystals])
     first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     numbers = np.concatenate([c.numbers for c in crystals])
-    src, dst, distance, vector = _edges(crystals, first)
+    src, dst, distance, vector = _edges(crystals, neighbours, first)
     mass, radius, chi = (table[n][numbers] for n in ("mass", "covalent_radius", "electronegativity"))
     n = len(numbers)
 
@@ -136,8 +148,8 @@ def environments(crystals: Sequence[Crystal], ln_sites: np.ndarray, table: dict[
     volume = np.array([c.volume for c in crystals])
     fingerprint = np.column_stack([np.log(strength), coordination, order]) / ALIKE
     variety = _variety(numbers, fingerprint, sizes)
-    shells, neighbours = (mean(x) for x in _shells(numbers[src], dst, distance, n))
-    columns += [*variety.T, variety[:, 2] - ln_sites, np.log(shells + 0.1), np.log((shells + 0.1) / (neighbours + 0.1))]
+    shells, around = (mean(x) for x in _shells(numbers[src], dst, distance, n))
+    columns += [*variety.T, variety[:, 2] - ln_sites, np.log(shells + 0.1), np.log((shells + 0.1) / (around + 0.1))]
     columns += [np.log(mean(mass) * sizes / volume), np.log(mean(radius**3) * sizes / volume)]
     columns += [mean(numbers == 1), np.log(mean(np.sqrt(strength)) / np.sqrt(mean(mass)))]
     columns += [high(chi) - low(chi), std(polarity)]
@@ -147,11 +159,13 @@ def environments(crystals: Sequence[Crystal], ln_sites: np.ndarray, table: dict[
 _PAIRS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
-def _edges(crystals: Sequence[Crystal], first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _edges(
+    crystals: Sequence[Crystal], neighbours: Sequence[Neighbours] | None, first: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Neighbours of all crystals: src, dst (sites of all), distance, and the vector from dst to src in Å."""
     src, dst, distance, vector = [], [], [], []
-    for crystal, start in zip(crystals, first.tolist(), strict=True):
-        found = find_neighbours(crystal, REACH)
+    known = neighbours if neighbours is not None else (find_neighbours(crystal, REACH) for crystal in crystals)
+    for crystal, found, start in zip(crystals, known, first.tolist(), strict=True):
         apart = crystal.positions[found.src] - crystal.positions[found.dst] + found.shift
         src.append(found.src + start)
         dst.append(found.dst + start)

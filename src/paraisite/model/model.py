@@ -99,7 +99,7 @@ class Model(nn.Module):
         feature = vector if self.config.head.attach == "vector" else self.encoder.readout(vector)
         if self.config.head.descriptors:
             if g.descriptors is None:
-                raise ValueError("this network reads descriptors; give it graphs from paraisite.model.described")
+                raise ValueError("this model needs descriptors; build the graphs with paraisite.model.described")
             known = g.descriptors[:, : self.descriptor_shift.shape[2]]
             described = (known - self.descriptor_shift) / self.descriptor_scale
             feature = torch.cat([feature, described.clamp(-FARTHEST, FARTHEST)], dim=2)

@@ -176,7 +176,7 @@ def fetch(
     key = current(name)
     entry = registry().get(key)
     if entry is None:
-        raise ModelError(f"{name}: no such model; there are {', '.join(registry())}")
+        raise ModelError(f"{name}: unknown model; choose from {', '.join(registry())}")
     root = mirror if mirror is not None else os.environ.get("PARAISITE_MIRROR")
     if entry.shipped or (root and all((Path(root) / entry.mirror / f.name).is_file() for f in entry.files)):
         return locate(name, mirror)

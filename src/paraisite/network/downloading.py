@@ -22,7 +22,7 @@ CHUNK = 1 << 14
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and to wait for the next bytes."""
 WAITS = (1.0, 2.0, 4.0)
-"""Seconds between tries that bring nothing new; a try that brings something starts anew."""
+"""Seconds between tries that bring nothing new; a try that brings something starts again."""
 MAX_BYTES = 100_000_000
 """Limit for a file whose size is not registered."""
 
@@ -42,7 +42,7 @@ def git_tree(path: Path) -> str:
 
     A tree object is, for each entry, ``MODE NAME``, a zero byte and the 20 bytes of the entry's hash, in the order of
     the names as bytes (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects). Folders within it are not expected.
-    What is no listing has no hash: an empty text.
+    What is not a listing has no hash: an empty text.
     """
     try:
         entries = sorted((entry["path"].encode(), entry["mode"], entry["sha"]) for entry in read_listing(path))
@@ -109,7 +109,7 @@ def address(url: str) -> str:
     """Where a public address is asked: itself, or PARAISITE_UPSTREAM/HOST/PATH if that is set.
 
     Who has no way out serves a folder of the files (made by `wget -x`, or the `downloads` of another machine's cache)
-    and names its address; what comes is verified all the same.
+    and names its address; what comes is verified too.
     """
     base = os.environ.get("PARAISITE_UPSTREAM")
     return f"{base.rstrip('/')}/{url.partition('://')[2]}" if base else url
@@ -165,8 +165,8 @@ class _Resuming:
             if not resumed:
                 raise DownloadError(
                     f"{url}: not the registered file ({self.remote.kind} {found or 'of nothing known'}, expected "
-                    f"{self.remote.digest}; {size} bytes); nothing was kept, try again; if it stays so, the file has "
-                    "changed at its source or on the way"
+                    f"{self.remote.digest}; {size} bytes); it was discarded, try again; if the error persists, the "
+                    "file has changed at its source or in transit"
                 )
             resumed = 0  # what an earlier download left may be at fault: once more from the start
 
@@ -179,7 +179,7 @@ class _Resuming:
         except AddressError as error:
             raise DownloadError(f"{error} (PARAISITE_UPSTREAM?)") from None
         except SourceError as error:
-            kept = f"; {self._size()} bytes are kept, the next try goes on from there" if self._size() else ""
+            kept = f"; {self._size()} bytes are kept, the next attempt resumes there" if self._size() else ""
             raise DownloadError(f"{url}: {error.came}; {error.remedy}{kept}") from None
 
     def _ask(self, url: str) -> None:
@@ -204,7 +204,7 @@ class _Resuming:
         refuse_busy(url, response, response.reason)
         if status == 416:  # more is here than there is: left over from another file
             self._discard()
-            raise Again(url, "HTTP 416: what was kept of an earlier try did not fit", "try again later")
+            raise Again(url, "HTTP 416: the partial file of an earlier attempt does not match", "try again later")
         if status not in (200, 206):
             raise DownloadError(f"{url}: HTTP {status} {response.reason}; check the address, and the network's proxy")
         goes_on = status == 206 and re.match(rf"bytes {have}-", response.headers.get("Content-Range", "")) is not None

@@ -1,4 +1,4 @@
-"""`Session` asks a server politely and suspiciously; `Client` keeps the pages that came so that a query can go on.
+"""`Session` asks a server politely and suspiciously; `Client` keeps the pages that came so that a query can be resumed.
 
 Downloads (`paraisite.network.downloading`) and live sources share addresses, redirects, patience and explanations.
 """
@@ -27,7 +27,7 @@ MAX_BYTES = 256 << 20
 MAX_SECONDS = 600
 """No answer may take longer to arrive."""
 MAX_WAIT = 120
-"""Longest wait before another attempt, in seconds; a server that asks for more is left alone."""
+"""Longest wait before another attempt, in seconds; a server that asks for more is not asked again."""
 MAX_REDIRECTS = 4
 REPEATED = (408, 425, 429, 500, 502, 503, 504)
 """HTTP statuses that may pass by themselves."""
@@ -37,14 +37,14 @@ T = TypeVar("T")
 
 
 class AddressError(ValueError):
-    """A text is no address on the web, or one that must not be used."""
+    """A text is not an address on the web, or one that must not be used."""
 
 
 class SourceError(ValueError):
     """A source did not answer as documented: what was asked, what came, and what to do."""
 
     def __init__(self, asked: str, came: str, remedy: str) -> None:
-        super().__init__(f"asked: {shorten(asked, 2 * SHOWN)}; came: {came}; {remedy}")
+        super().__init__(f"request: {shorten(asked, 2 * SHOWN)}; response: {came}; {remedy}")
         self.asked, self.came, self.remedy = asked, came, remedy
 
 
@@ -101,7 +101,7 @@ def repeat(
     say : callable
         Told in a line what is being waited for.
     arrived : callable
-        How much has arrived; a try that brings more than any before begins the waits anew.
+        How much has arrived; a try that brings more than any before restarts the waits.
 
     Raises
     ------
@@ -116,13 +116,13 @@ def repeat(
             if arrived() > most:
                 most, failures = arrived(), 0
             if error.after > MAX_WAIT:
-                remedy = f"the server wants to be left alone for {error.after:.0f} s; try again then"
+                remedy = f"the server asked for a delay of {error.after:.0f} s; try again then"
                 raise SourceError(error.asked, error.came, remedy) from None
             if failures == len(waits):
                 raise SourceError(error.asked, f"{error.came} ({failures + 1} times)", error.remedy) from None
             wait = min(max(waits[failures], error.after), MAX_WAIT)
             failures += 1
-            say(f"{urlsplit(error.asked).hostname}: {error.came}; asking again in {wait:.3g} s")
+            say(f"{urlsplit(error.asked).hostname}: {error.came}; retrying in {wait:.3g} s")
             time.sleep(wait)
 
 
@@ -176,9 +176,9 @@ class Session(requests.Session):
             for part in response.iter_content(1 << 16):
                 body += part
                 if len(body) > MAX_BYTES:
-                    raise SourceError(asked, f"more than {MAX_BYTES >> 20} MiB", "ask for fewer entries a page")
+                    raise SourceError(asked, f"more than {MAX_BYTES >> 20} MiB", "request fewer entries per page")
                 if time.monotonic() > deadline:
-                    raise SourceError(asked, f"no end within {MAX_SECONDS} s", "ask for fewer entries a page")
+                    raise SourceError(asked, f"not complete within {MAX_SECONDS} s", "request fewer entries per page")
         response._content = bytes(body)
         refuse_busy(asked, response, repr(_said(response.content)))
         return response
@@ -245,7 +245,7 @@ class Client:
     ----------
     pages : Path, optional
         Folder in which each page is kept as it arrives, and looked for before it is asked for: a query that was cut
-        short goes on where it stopped. By default nothing is kept.
+        short resumes where it stopped. By default nothing is kept.
     say : callable, optional
         Told in a line what is being waited for.
     attempts : int
@@ -310,9 +310,9 @@ class Client:
             document = json.loads(body)
         except (ValueError, RecursionError) as error:
             came = f"{shorten(body)!r}, not readable JSON ({shorten(str(error), 80)})"
-            if body.lstrip()[:1] == b"<":  # a page for people does not turn into data by asking again
-                raise SourceError(url, came, "check the address: this is a page for people") from None
-            raise Again(url, came, "the answer is cut off or broken; ask for fewer entries, or try later") from None
+            if body.lstrip()[:1] == b"<":  # HTML does not turn into data by asking again
+                raise SourceError(url, came, "check the address: received HTML instead of JSON") from None
+            raise Again(url, came, "the response is truncated or damaged; request fewer entries or try later") from None
         try:
             look(document)
         except ValueError as error:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.files.printable import counted
 from paraisite.files.replacing import replacing
 from paraisite.phonons import stages
-from paraisite.phonons.cells import PhononError, StandardCell, choose_supercells, plane_spacing, standard_cell
+from paraisite.phonons.cells import PhononError, choose_supercells, plane_spacing
 from paraisite.phonons.charges import read_born
 from paraisite.phonons.claim import claim, fingerprint
 from paraisite.phonons.conductivity import check_isotopes
@@ -28,10 +29,11 @@ from paraisite.phonons.force_constants import (
     write_force_constants,
 )
 from paraisite.phonons.mesh import change, converge
-from paraisite.phonons.relax import relax
 from paraisite.phonons.result import Result, package_versions
 from paraisite.phonons.settings import Settings
 from paraisite.phonons.stability import BANDS, DOS, polar, stability, to_phonopy, write_harmonic
+from paraisite.potentials.cells import StandardCell, standard_cell
+from paraisite.potentials.relax import relax
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -125,19 +127,19 @@ def calculate(
     if across < SMALL:
         n_atoms = details["supercell"]["n_atoms"]
         result.notes.append(
-            f"the supercell of {n_atoms} atoms is only {across:.1f} Å across; allow more with --max-atoms"
+            f"the supercell of {counted(n_atoms, 'atom')} is only {across:.1f} Å across; raise --max-atoms"
         )
     if settings.fc3_cutoff is None and (cutoff := details["displacements"]["fc3_cutoff"]) is not None:
         result.notes.append(
-            f"third-order force constants beyond {cutoff:.1f} Å are left out, or there would be too many of them: that "
-            "may change the conductivity by a tenth, a shorter range by more"
+            f"third-order force constants beyond {cutoff:.1f} Å are neglected to limit their number; this may change "
+            "kappa by 10 %, a shorter cutoff by more"
         )
     if charges is not None:
         ph3.nac_params = charges
     elif polar(cell.numbers):
         result.notes.append(
-            "without the non-analytical term: if the crystal is polar, its longitudinal optical modes near Γ are too "
-            f"low; Born charges can be given with --born (a file, or a folder that holds {crystal.id}.BORN)"
+            "without the non-analytical term correction: in a polar crystal, longitudinal optical modes near Γ "
+            f"are too low; give Born charges with --born (a file, or a folder that holds {crystal.id}.BORN)"
         )
 
     stable = _harmonic(ph3, folder, born, details, clock, say)
@@ -146,8 +148,8 @@ def calculate(
         q = ", ".join(f"{x:.3g}" for x in stable["qpoint"])
         result.status = "unstable"
         result.reason = (
-            f"imaginary modes down to {stable['min_frequency']:.2f} THz at q = ({q}): this structure is no minimum "
-            "of the potential; look at the mode in result.json, or compute the conductivity all the same with --force"
+            f"imaginary modes down to {stable['min_frequency']:.2f} THz at q = ({q}): the structure is not at a "
+            "minimum of the potential; inspect the mode in result.json, or compute kappa despite it with --force"
         )
     if result.status == "ok" or settings.force:
         _conductivity(ph3, folder, settings, born, result, details, clock, say)
@@ -203,15 +205,15 @@ def _force_constants(
         check(expected, settings)
         expect(expected.forces_s + expected.fit_s)
         say(
-            f"{plan.n_harmonic} supercells of {plan.n_atoms_harmonic} atoms and {plan.n_supercells} of {plan.n_atoms}, "
-            f"{plan.n_free} free elements (about {expected.forces_s + expected.fit_s:.0f} s, "
-            f"{expected.memory_GB:.1f} GB)"
+            f"{counted(plan.n_harmonic, 'supercell')} of {counted(plan.n_atoms_harmonic, 'atom')} and "
+            f"{plan.n_supercells} of {plan.n_atoms}, free elements: {plan.n_free} (about "
+            f"{expected.forces_s + expected.fit_s:.0f} s, {expected.memory_GB:.1f} GB)"
         )
         measure(ph3, calculator, folder, mark, tick, say=say)
         if not (np.any(ph3.phonon_forces) and np.any(ph3.forces)):
             raise PhononError(
-                f"the potential {settings.potential} gives no forces on atoms that are displaced; it does not describe "
-                "this crystal, use another potential"
+                f"the potential {settings.potential} gives zero forces on displaced atoms: it does not describe this "
+                "crystal, use another potential"
             )
         forces_s = clock.lap("forces")
         say("force constants")
@@ -270,7 +272,7 @@ def _conductivity(
     if not last.at_room() > 0:
         raise PhononError(
             f"the conductivity is {last.at_room():g} W/m/K on a mesh of {'×'.join(map(str, last.mesh))}, which is too "
-            "coarse; leave it to --mesh auto"
+            "coarse; use --mesh auto"
         )
     result.kappa_W_mK = last.at_room()
     if last.coherence is not None:
@@ -280,14 +282,14 @@ def _conductivity(
     if result.mesh_change is not None and result.mesh_change > settings.mesh_tolerance:
         result.notes.append(f"kappa still changes by {result.mesh_change:.0%} with the mesh ({why})")
     if result.mesh_change is None and settings.mesh is None:
-        result.notes.append(f"whether kappa changes with the mesh is not known ({why})")
+        result.notes.append(f"convergence of kappa with the mesh was not tested ({why})")
     result.long_lived_share = share = long_lived(folder / last.file)
     if share > SHARE:
         more = [] if settings.isotopes else ["isotopes (--isotopes)"]
         more += ["Born charges (--born)"] if ph3.nac_params is None and polar(ph3.primitive.numbers) else []
         result.notes.append(
-            f"{share:.0%} of kappa is carried by phonons that would live longer than {LONG:g} ns: three phonons hardly "
-            "scatter them" + (f"; {' and '.join(more)} may" if more else "")
+            f"{share:.0%} of kappa is carried by modes weakly scattered by three-phonon processes (lifetimes above "
+            f"{LONG:g} ns)" + (f"; consider {' and '.join(more)}" if more else "")
         )
     details["conductivity"] = [item.record() | {"isotropic": item.isotropic().tolist()} for item in done]
     write_cumulative(*cumulative(folder / last.file), folder)

@@ -43,7 +43,7 @@ def read_born(text: str, primitive: PhonopyAtoms) -> Any:
         found: Any = parse_BORN_from_strings(text, primitive)
         tensors = np.concatenate([np.reshape(found["dielectric"], (1, 3, 3)), found["born"]])
         if not np.abs(tensors).max() < MAX_TENSOR:  # nor are they NaN
-            raise ValueError("its numbers are not finite, or beyond reason")
+            raise ValueError("its numbers are not finite or implausibly large")
         if not np.linalg.eigvalsh(tensors[0]).min() >= 1:
             raise ValueError("its dielectric tensor has an eigenvalue below that of the vacuum")
     except Exception as error:

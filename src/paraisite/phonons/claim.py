@@ -1,4 +1,4 @@
-"""What the folder of a crystal is about, so that it is never gone on with as something else."""
+"""Which calculation the folder of a crystal belongs to, so that only that one is resumed in it."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ LATE = {
     "temperatures", "mesh", "mesh_lengths", "mesh_tolerance", "max_mesh_work", "lbte", "coherence", "isotopes",
     "imaginary", "force",
 }  # fmt: skip
-"""Settings that forces do not depend on: a calculation can be gone on with after a change of these."""
+"""Settings that forces do not depend on: a calculation can be resumed after they change."""
 
 
 class Taken(PhononError):
-    """A folder is about something else."""
+    """A folder belongs to another calculation."""
 
     def __init__(self, folder: Path, what: str = "") -> None:
         super().__init__(
             what
-            or f"{folder} holds a calculation of another structure or with other settings, or an earlier version's; "
+            or f"{folder} belongs to another calculation (another structure, other settings or another version); "
             "choose another folder with -o (crystals of one id have to be named in the order of the first run)"
         )
 
 
 def fingerprint(crystal: Crystal, settings: Settings | QuickSettings, born: str = "") -> str:
-    """Sha256 of what a result depends on; the bounds of time and memory are no part of it."""
+    """Sha256 of what a result depends on; the bounds of time and memory are not part of it."""
     return stages.mark(_made_of(crystal, settings, BOUNDS), born)
 
 
@@ -106,14 +106,14 @@ def claimed(folder: Path) -> str | None:
             return ""
         for name in (RESULT, *MADE):
             if (folder / name).exists():
-                raise Taken(folder, f"{folder / name}: not of this program; choose another folder with -o")
+                raise Taken(folder, f"{folder / name}: not written by paraisite; choose another folder with -o")
         return None
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         return ""
     if not isinstance(record, dict) or not isinstance(record.get("fingerprint"), str):
-        raise Taken(folder, f"{path}: not of this program (no fingerprint); choose another folder with -o")
+        raise Taken(folder, f"{path}: not written by paraisite (no fingerprint); choose another folder with -o")
     mark: str = record["fingerprint"]
     return mark
 

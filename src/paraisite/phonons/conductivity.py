@@ -91,7 +91,7 @@ def check_isotopes(numbers: np.ndarray) -> None:
     known = get_atomic_data().isotope_data
     missing = [symbol for n in np.unique(numbers) if not known.get(symbol := chemical_symbols[n])]
     if missing:
-        raise PhononError(f"{', '.join(missing)}: no natural mixture of isotopes is known; leave --isotopes out")
+        raise PhononError(f"{', '.join(missing)}: natural isotope abundances are unknown; leave out --isotopes")
 
 
 def prepare(ph3: Phono3py, mesh: tuple[int, int, int] | float) -> int:
@@ -108,7 +108,7 @@ def prepare(ph3: Phono3py, mesh: tuple[int, int, int] | float) -> int:
         ph3.mesh_numbers = mesh
     except RuntimeError as error:
         shown = "×".join(map(str, mesh)) if isinstance(mesh, tuple) else f"{mesh:g} Å"
-        raise PhononError(f"a mesh of {shown} lacks the symmetry of the crystal; leave it to --mesh auto") from error
+        raise PhononError(f"a mesh of {shown} does not have the symmetry of the crystal; use --mesh auto") from error
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         # without the average, the choice of eigenvectors in degenerate subspaces, which is that of rounding errors,
         # moves the conductivity of coarse meshes by percents
@@ -180,7 +180,7 @@ def conduct(ph3: Phono3py, folder: Path, settings: Settings) -> Conductivity:
 def coherence(frequencies: np.ndarray, pairs: np.ndarray, n_mesh: int) -> np.ndarray:
     """Sum the coherence term over pairs of modes of different frequency, between which phonons tunnel.
 
-    phono3py 4 adds pairs of one frequency. They are no coherences but particles in another basis (M. Simoncelli,
+    phono3py 4 adds pairs of one frequency. They are not coherences but particles in another basis (M. Simoncelli,
     N. Marzari and F. Mauri, Phys. Rev. X 12, 041011 (2022)), 0.2 % of the conductivity of MgO and 1 % of that of
     argon; but being divided by the linewidth, those of optical modes above a gap, which three phonons do not scatter,
     outweigh all else by nine orders of magnitude in AlSb and six in BAs. They are left out here.

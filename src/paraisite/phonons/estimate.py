@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FLOPS = 2e10
 """Floating-point operations per second that a core is taken to do in dense linear algebra."""
 
-SMALLER = "smaller supercells (--max-fc2-atoms, --max-atoms) or --fc3-cutoff"
+SMALLER = "smaller supercells (--fc2-max-atoms, --max-atoms) or --fc3-cutoff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ def check(expected: Estimate, settings: Settings) -> None:
     hours = (expected.forces_s + expected.fit_s) / 3600
     if hours > settings.max_hours:
         raise PhononError(
-            f"force constants would take {hours:.1f} h, more than the {settings.max_hours:g} h allowed; allow more "
-            f"with --max-hours, or less with {SMALLER}"
+            f"force constants would take {hours:.1f} h, more than the {settings.max_hours:g} h allowed; raise "
+            f"--max-hours, or use {SMALLER}"
         )
     if expected.memory_GB > settings.max_memory_GB:
         raise PhononError(
             f"force constants would take {expected.memory_GB:.1f} GB, more than the {settings.max_memory_GB:g} GB "
-            f"allowed; allow more with --max-memory, or less with {SMALLER}"
+            f"allowed; raise --max-memory, or use {SMALLER}"
         )

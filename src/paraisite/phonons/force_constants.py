@@ -16,10 +16,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from paraisite.files.printable import counted
 from paraisite.files.replacing import replacing
 from paraisite.files.writing import write_bytes
-from paraisite.phonons.cells import Multiples, PhononError, StandardCell
+from paraisite.phonons.cells import Multiples, PhononError
 from paraisite.phonons.settings import Settings
+from paraisite.potentials.cells import StandardCell
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -128,8 +130,8 @@ def count_free(ph3: Phono3py, fc3_cutoff: float | None) -> int:
     if not sizes[3]:
         within = "" if fc3_cutoff is None else f" within {fc3_cutoff:g} Å"
         raise PhononError(
-            f"symmetry leaves no third-order force constants in a supercell of {len(ph3.supercell)} atoms{within}, and "
-            "without them heat meets no resistance; take a larger --supercell or --fc3-cutoff"
+            f"kappa would diverge: no scattering, as symmetry forbids third-order force constants in a supercell of "
+            f"{counted(len(ph3.supercell), 'atom')}{within}; use a larger --supercell or --fc3-cutoff"
         )
     return sum(sizes.values())
 
@@ -193,7 +195,7 @@ def measure(
 ) -> None:
     """Compute the forces of all displaced supercells, and put them into the phono3py object.
 
-    What is done is kept in `folder` / `FORCES`, from which a later call goes on. The forces left in the perfect
+    What is done is kept in `folder` / `FORCES`, from which a later call resumes. The forces left in the perfect
     supercells are subtracted.
 
     Parameters
@@ -259,7 +261,7 @@ def _stored(
         if not 0 <= done <= most or not all(np.isfinite(forces).all() for forces in found):
             raise ValueError
     except (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, BadZipFile, zlib.error):
-        say(f"{path}: damaged; the forces are computed again")
+        say(f"{path}: damaged; the forces are recomputed")
         path.unlink()
         return 0
     if found[0].shape != second.shape or found[1].shape != third.shape:
@@ -341,7 +343,7 @@ def read_force_constants(ph3: Phono3py, folder: Path, say: Callable[[str], None]
         path = folder / "fc3.hdf5"
         found = read_fc3_from_hdf5(str(path), p2s_map=ph3.primitive.p2s_map)
     except (OSError, RuntimeError, ValueError, TypeError, KeyError):
-        say(f"{path}: damaged; the force constants are made again")
+        say(f"{path}: damaged; the force constants are recomputed")
         return False
     if isinstance(found, dict):
         ph3.fc3, ph3.fc3_nonzero_indices = found["fc3"], found["fc3_nonzero_indices"]

@@ -75,8 +75,9 @@ class Forecast:
 
 def _plan(crystal: Crystal, settings: Settings) -> tuple[float, float]:
     """Displaced supercells, and the atoms in them, of a crystal that is not relaxed yet; zeros if it is not one."""
-    from paraisite.phonons.cells import choose_supercells, standard_cell
+    from paraisite.phonons.cells import choose_supercells
     from paraisite.phonons.force_constants import displace, new_phono3py
+    from paraisite.potentials.cells import standard_cell
 
     try:
         with warnings.catch_warnings():

@@ -55,14 +55,14 @@ def converge(
             n_irreducible = prepare(ph3, made_by)
             n_bands = 3 * len(ph3.primitive)
             if done and n_irreducible * math.prod(mesh) * n_bands**3 > settings.max_mesh_work:
-                reason = f"mesh {shown} is beyond max_mesh_work"
+                reason = f"mesh {shown} exceeds max_mesh_work"
                 break
             seconds = seconds_of_mesh(ph3, n_irreducible, settings)
             say(f"mesh {shown} (about {seconds:.0f} s)")
             if seconds > settings.max_hours * 3600:
                 raise PhononError(
                     f"mesh {shown} would take {seconds / 3600:.1f} h, more than the {settings.max_hours:g} h allowed; "
-                    "go on with --resume --retry and more --max-hours, or a coarser --mesh" + _so_far(done)
+                    "use --resume --retry with a larger --max-hours, or a coarser --mesh" + _so_far(done)
                 )
             done.append(conduct(ph3, folder, settings))
             stages.write(folder, stage, done[-1].record(), made_from, files=(done[-1].file,))

@@ -16,7 +16,6 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from paraisite.phonons.cells import PhononError
 from paraisite.phonons.elastic import elastic_constants, moduli, settle
-from paraisite.phonons.relax import come_to_rest
 from paraisite.physics.debye import (
     DALTON,
     HBAR,
@@ -27,6 +26,7 @@ from paraisite.physics.debye import (
     slack_conductivity,
     sound_velocities,
 )
+from paraisite.potentials.relax import come_to_rest
 
 VOLUME_STEP = 0.015
 """Relative change of the volume on either side, for the Grüneisen parameter."""
@@ -46,7 +46,7 @@ TO_HERTZ = np.sqrt(1.602176634e-19 / DALTON) * 1e10
 
 
 class Unstable(PhononError):
-    """The crystal is no minimum of the potential."""
+    """The crystal is not a minimum of the potential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _look(crystal: Atoms, temperature: float, symprec: float) -> QuickLook:
             where = f" at a volume changed by {change:+.1%}" if change else ""
             raise (PhononError if change else Unstable)(
                 f"unstable against a strain{where} (lowest eigenvalue of the elastic constants {lowest:.2g} GPa): "
-                "the potential takes the crystal to another structure"
+                "the crystal is not at a minimum of the potential"
             )
         bulk, shear = moduli(constants)
         velocities = sound_velocities(*_rows(bulk, shear, mass, volume * (1 + change) / n))
@@ -290,7 +290,7 @@ def _hessian(atoms: Atoms, symprec: float) -> np.ndarray:
         forces.append(moved.get_forces())
     if not np.any(forces):
         raise PhononError(
-            "the potential gives no forces on atoms that are displaced; it does not describe this crystal, use another "
+            "the potential gives zero forces on displaced atoms: it does not describe this crystal, use another "
             "potential"
         )
     phonopy.forces = forces

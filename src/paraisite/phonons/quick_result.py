@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from paraisite.phonons import elastic, quick
-from paraisite.phonons.cells import standard_cell
 from paraisite.phonons.claim import claim, fingerprint
 from paraisite.phonons.result import Result, package_versions
+from paraisite.potentials.cells import standard_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,5 +65,5 @@ def calculate_quick(crystal: Crystal, folder: Path, calculator: Calculator, sett
     result.details["quick"] = asdict(look)
     taken = quick.within_range(look.gruneisen)
     if taken != look.gruneisen:
-        result.notes.append(f"its Grüneisen parameter is {look.gruneisen:.2g}; Slack's formula took {taken:g}")
+        result.notes.append(f"Grüneisen parameter {look.gruneisen:.2g} out of range; {taken:g} used in Slack's formula")
     return result

@@ -38,7 +38,7 @@ class Result:
         Relative change of the conductivity at 300 K (of phonons as particles) from the next coarser mesh; None where
         there was one mesh only.
     long_lived_share : float or None
-        Share of the conductivity that phonons carry whom three phonons hardly scatter (`cumulative.long_lived`).
+        Share of the conductivity carried by modes weakly scattered by three-phonon processes (`cumulative.long_lived`).
     min_frequency_THz : float or None
         Lowest phonon frequency; imaginary ones are negative.
     seconds, cpu_seconds : float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from paraisite.phonons.result import Result
 from paraisite.phonons.worker import Job, Task, failed, serve
 from paraisite.processes.child import Child
 from paraisite.processes.limits import memory_GB
-from paraisite.processes.spawning import THREADS, environment
+from paraisite.processes.spawning import THREADS, environment, one_thread
 
 POLL = 0.5
 """Seconds between two looks at what the workers take."""
@@ -152,11 +151,11 @@ def _guard(worker: _Worker, pool: list[_Worker], tasks: Sequence[Task], job: Job
     settings = job.settings
     hours = (time.monotonic() - worker.since) / 3600
     if hours > settings.max_hours:
-        why = f"stopped after {hours:.2f} h (--max-hours {settings.max_hours:g}); --resume --retry with more goes on"
+        why = f"stopped after {hours:.2f} h (--max-hours {settings.max_hours:g}); raise it and use --resume --retry"
     elif worker.memory_GB > settings.max_memory_GB:
         why = (
-            f"stopped at {worker.memory_GB:.1f} GB of memory (--max-memory {settings.max_memory_GB:g}); allow more, or "
-            "smaller supercells with --max-fc2-atoms and --max-atoms"
+            f"stopped at {worker.memory_GB:.1f} GB of memory (--max-memory {settings.max_memory_GB:g}); raise it, or "
+            "use smaller supercells by --fc2-max-atoms and --max-atoms"
         )
     else:
         return
@@ -176,10 +175,7 @@ def _failure(index: int, task: Task, job: Job, reason: str) -> Event:
 
 def _environment(threads: int) -> dict[str, str]:
     """What processes find that are to use so many threads."""
-    values = dict.fromkeys(THREADS, str(threads))
-    if threads == 1:
-        values["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-    return values
+    return one_thread() if threads == 1 else dict.fromkeys(THREADS, str(threads))
 
 
 def folders(ids: Sequence[str], output: Path) -> list[Path]:

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-DEFAULT_POTENTIAL = "nequix-oam-1-pft"
+from paraisite.potentials import DEFAULT_POTENTIAL
+
 QUICK_POTENTIAL = "tensornet-matpes-pbe-v2025.1"
 """Of the quick look, which needs elastic constants rather than phonons: docs/potentials.md compares the two."""
 

@@ -49,7 +49,7 @@ def read(
                     raise ValueError
             return found
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        say(f"{damaged}: missing or damaged; the stage {stage} is done again")
+        say(f"{damaged}: missing or damaged; the stage {stage} is repeated")
     path.unlink()
     return None
 

@@ -55,7 +55,7 @@ def subjects(
         Names of datasets (a file or folder of that name comes first), and whatever `paraisite.crystals.read` takes.
     mirror : Path, optional
     model : str or None
-        None leaves the prediction out. A compound that it was trained on is predicted by networks that never saw its
+        None leaves the prediction out. A compound that it was trained on is predicted by members not trained on its
         formula, if the model has such networks.
     sample : int, optional
         As many at most, evenly drawn in the order of the inputs.
@@ -103,9 +103,7 @@ def shortlisted(table: Path, wish: Wish, places: Sequence[str] = ()) -> list[Sub
     found = []
     for row, crystal in zip(rows, find_structures(rows, places), strict=True):
         predicted = Predicted(row["kappa_W_mK"], row.get("kappa_low_W_mK"), row.get("kappa_high_W_mK"))
-        lost = (
-            f"its structure is not at {row['source']} any more; name a file, folder or archive that holds it as INPUT"
-        )
+        lost = f"its structure is no longer at {row['source']}; name a file, folder or archive that holds it as INPUT"
         found.append(Subject(crystal or Rejection(row["id"], row["source"], lost, row["formula"]), predicted))
     return found
 

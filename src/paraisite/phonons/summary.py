@@ -29,7 +29,7 @@ QUICK_COLUMNS = (
 )  # fmt: skip
 DIGITS = 6
 DOUBT = 0.5
-"""Share of a conductivity that depends on the mesh, or on what three phonons hardly scatter, to be doubted."""
+"""Share of kappa depending on the mesh, or on modes weakly scattered by three phonons, above which it is doubted."""
 
 
 def row(subject: Subject, result: Result | None, potential: str) -> dict[str, Any]:
@@ -115,8 +115,8 @@ def verdict(result: Result, subject: Subject) -> str:
     """Say what the calculation makes of the prediction.
 
     ``agrees``: within the predicted interval; ``lower`` or ``higher`` than it; ``doubtful``: a conductivity that more
-    than half depends on the mesh, or on phonons that three phonons hardly scatter; ``unstable``: imaginary modes;
-    ``failed``; ``no prediction``.
+    than half depends on the mesh, or on modes weakly scattered by three-phonon processes; ``unstable``: imaginary
+    modes; ``failed``; ``no prediction``.
     """
     predicted, kappa = subject.predicted, result.kappa_W_mK
     if result.status == "unstable":
@@ -136,7 +136,7 @@ def is_quick(path: Path) -> bool | None:
     Raises
     ------
     ValueError
-        If it is no table of ours.
+        If it is not a table of ours.
     """
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         header = next(csv.reader(file), [])

@@ -1,4 +1,4 @@
-"""`Verification`: subjects, a folder for each, one summary; it can be interrupted at any moment and gone on with."""
+"""`Verification`: subjects, a folder for each, one summary; it can be interrupted at any moment and resumed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Verification:
     figures : bool
     resume : bool
         Keep what the folder holds; else it must hold no results. Results by other settings that forces do not depend
-        on are made anew from the forces; rows of other crystals stay in the summary.
+        on are made again from the forces; rows of other crystals stay in the summary.
     retry : bool
         When resuming, try failed crystals again.
 
@@ -87,10 +87,10 @@ class Verification:
         self._others: list[dict[str, str]] = []
         self._notes: list[str] = []
         if self.summary.is_file():
-            quick = is_quick(self.summary)  # complains of a table that is someone else's
+            quick = is_quick(self.summary)  # refuses another table
         if self.summary.is_file() and _holds_results(self.summary):
             if not resume:
-                raise ValueError(f"{output} holds results; go on with --resume, or choose another folder")
+                raise ValueError(f"{output} holds results; use --resume, or choose another folder")
             if quick not in (None, self._quick):
                 held, asked = ("conductivities", "quick looks") if self._quick else ("quick looks", "conductivities")
                 raise ValueError(f"{output} holds {held}, not {asked}; choose another folder with -o")
@@ -98,8 +98,8 @@ class Verification:
             self._others = [row for row in read_summary(self.summary) if row["id"] not in ids]
         if born is not None and born.is_file() and len(self.subjects) > 1:
             raise ValueError(
-                f"--born {born}: charges are of one crystal, and there are {len(self.subjects)}; give a folder that "
-                "holds ID.BORN for each"
+                f"--born {born}: a BORN file belongs to one crystal, but {len(self.subjects)} are given; give a folder "
+                "that holds ID.BORN for each"
             )
         output.mkdir(parents=True, exist_ok=True)
         self._lock = take_lock(output / LOCK)
@@ -137,12 +137,12 @@ class Verification:
         if mark and mark != forces_fingerprint(crystal, self.settings):
             raise Taken(folder)
         if mark == "":
-            self._notes.append(f"{folder / INPUT}: missing or damaged; {crystal.id} is calculated anew")
+            self._notes.append(f"{folder / INPUT}: missing or damaged; {crystal.id} is recalculated")
             return None
         try:
             result = Result.read(folder)
         except ValueError as error:
-            self._notes.append(f"{error}; {crystal.id} is gone on with from its finished stages")
+            self._notes.append(f"{error}; {crystal.id} is resumed from its finished stages")
             return None
         same = result is not None and result.details.get("fingerprint") == fingerprint(crystal, self.settings, born)
         return result if same else None
@@ -180,23 +180,23 @@ class Verification:
         for item in unread:
             yield f"{item.source or item.id}: not read: {item.reason}"
         if done > len(unread):
-            yield f"{done - len(unread)} of {total} done already"
+            yield f"{done - len(unread)} of {total} already done"
         forecast = None
         if len(self._tasks) > 1 and isinstance(self.settings, Settings) and not self.settings.reference:
             forecast = Forecast([task.crystal for task in self._tasks], self.settings)
-            yield f"{len(self._tasks)} crystals, some {forecast.n_supercells:.0f} displaced supercells"
+            yield f"{len(self._tasks)} crystals, about {forecast.n_supercells:.0f} displaced supercells"
         start = time.monotonic()
         begun: dict[int, float] = {}
         for event in run(self._tasks, self.job, workers=workers, threads=threads):
             name = f"{self._tasks[event.index].crystal.formula} ({self._tasks[event.index].crystal.id})"
             if event.kind == "start":
                 begun[event.index] = time.monotonic()
-                yield f"{name}: begins"
+                yield f"{name}: started"
             elif event.kind == "say":
                 yield f"{name}: {event.text}"
             elif event.kind == "expect":
                 if forecast and forecast.expect(event.index, event.seconds):
-                    yield f"all crystals: about {_duration(forecast.left(workers))}, by the forces of {name}"
+                    yield f"all crystals: about {_duration(forecast.left(workers))}, from the forces of {name}"
             elif event.result is not None:
                 self.results[self._places[event.index]] = event.result
                 done += 1
@@ -252,5 +252,5 @@ def _outcome(result: Result, subject: Subject) -> str:
 
 def _duration(seconds: float | None) -> str:
     if seconds is None:
-        return "an unknown time"
+        return "unknown time"
     return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.0f} min"

@@ -41,12 +41,12 @@ def serve(connection: Connection, job: Job) -> None:
     Sends ("ready", None), then for each task ("say", text), ("tick", (done, total)) and ("expect", seconds), and
     ("done", row) in the end; ("broken", reason) if the potential cannot be loaded.
     """
-    from paraisite.phonons import potentials
+    from paraisite import potentials
 
     begin = time.perf_counter()
     try:
         if isinstance(job.settings, QuickSettings):
-            from paraisite.phonons import quick_result  # noqa: F401  (its imports are no part of a crystal's seconds)
+            from paraisite.phonons import quick_result  # noqa: F401  (its imports are not part of a crystal's seconds)
         calculator = potentials.load(job.settings.potential, job.mirror, job.device)
     except Exception as error:
         _send(connection, "broken", str(error))

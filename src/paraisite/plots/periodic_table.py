@@ -42,16 +42,16 @@ def periodic_table(
     Raises
     ------
     ValueError
-        If there are no values, or a symbol is no element.
+        If there are no values, or a symbol is not an element.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm, Normalize
 
     if not values:
-        raise ValueError("a periodic table needs the value of one element at least")
+        raise ValueError("a periodic table needs the value of at least one element")
     if unknown := [symbol for symbol in values if symbol not in NUMBERS]:
-        raise ValueError(f"{unknown[0]!r} is no element")
+        raise ValueError(f"{unknown[0]!r} is not an element")
     low, high = limits or (min(values.values()), max(values.values()))
     if low == high:  # one colour needs a scale, too
         low, high = (low / 2, high * 2) if log else (low - 0.5, high + 0.5)

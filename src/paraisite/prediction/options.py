@@ -11,6 +11,9 @@ from paraisite.targets import LEVEL, column
 AXES = ("xx", "yy", "zz")
 """Diagonal of the tensor, in the standard setting of the crystal."""
 
+VOLUME_CHANGE = "relaxed_volume_change"
+"""Column of the relative change of the volume by relaxation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -28,6 +31,10 @@ class Options:
         Whether to give the diagonal of the tensor of kappa at 300 K.
     held_out : bool
         Use only members not trained on the formula.
+    allow_vacuum : bool
+        Predict slabs, wires and molecules in vacuum, with a warning, in place of rejecting them.
+    relaxed : bool
+        Whether to give the relative change of the volume of crystals that were relaxed (`paraisite.potentials`).
 
     Raises
     ------
@@ -40,6 +47,8 @@ class Options:
     temperatures: tuple[float, ...] = ()
     tensor: bool = False
     held_out: bool = False
+    allow_vacuum: bool = False
+    relaxed: bool = False
 
     def __post_init__(self) -> None:
         check_temperatures(self.temperatures)
@@ -47,10 +56,15 @@ class Options:
     @property
     def further(self) -> tuple[str, ...]:
         """Columns after those of every prediction."""
+        axes = [axis_column(axis) for axis in AXES if self.tensor]
+        return (*self.predicted, *axes, *((VOLUME_CHANGE,) if self.relaxed else ()))
+
+    @property
+    def predicted(self) -> tuple[str, ...]:
+        """Those that networks give."""
         return (
             *(column(name) for name in self.properties),
             *(name for t in self.temperatures for name in temperature_columns(t)),
-            *(axis_column(axis) for axis in AXES if self.tensor),
         )
 
     @property

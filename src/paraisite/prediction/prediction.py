@@ -28,6 +28,14 @@ class Prediction:
     status : {"ok", "warning", "rejected"}
     reason : str
         What a person can do about it.
+    dimensionality : int or None
+        3 for a framework, 2 for layers, 1 for chains, 0 for molecules and lone atoms.
+    vacuum : bool or None
+        Whether the cell holds a slab, wire or molecule in vacuum.
+    band_gap_eV : float or None
+        Band gap, as density-functional theory (PBE) gives it.
+    is_metal : bool or None
+        Whether it is a metal: its electrons conduct heat, too, which kappa leaves out.
     in_training : str
         Whether the training data hold the ``crystal``, another of its ``formula``, or ``no`` such; empty if rejected.
     nearest_formula, nearest_id, nearest_source : str
@@ -53,6 +61,10 @@ class Prediction:
     nearest_known: str = ""
     status: Literal["ok", "warning", "rejected"] = "ok"
     reason: str = ""
+    dimensionality: int | None = None
+    vacuum: bool | None = None
+    band_gap_eV: float | None = None
+    is_metal: bool | None = None
     in_training: Literal["crystal", "formula", "no", ""] = ""
     nearest_formula: str = ""
     nearest_id: str = ""
@@ -70,5 +82,5 @@ class Prediction:
 COLUMNS = tuple(name for name in Prediction.__dataclass_fields__ if name != "properties")
 """Columns of every prediction, before those that were asked for."""
 
-OLD_COLUMNS = COLUMNS[: COLUMNS.index("in_training")]
+OLD_COLUMNS = COLUMNS[: COLUMNS.index("dimensionality")]
 """Those that tables of version 0.2 and before have."""

@@ -16,19 +16,23 @@ from paraisite.crystals.guard import SECONDS, explain
 from paraisite.crystals.read import checked
 from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.graphs import GraphBatch, build
+from paraisite.graphs.dimensionality import dimensionalities
 from paraisite.model.checkpoint import Card, Checkpoint, Known
 from paraisite.model.convert import FORMATION_ENERGY
 from paraisite.model.descriptors import described, shortest_bonds
+from paraisite.model.electronic import digest, shipped_electronic
 from paraisite.model.encoders import encoder_of
+from paraisite.model.environment import REACH, surroundings
 from paraisite.model.fast_kernel import FastKernel
 from paraisite.model.model import Model
 from paraisite.model.neighbourhood import OUTSIDE, scale_features
 from paraisite.model.registry import DEFAULT, ENCODER, locate, registry
 from paraisite.model.tensors import GraphTensors
+from paraisite.model.volume import shipped_volumes, volume_warning
 from paraisite.physics.temperature import log_kappa_at, spread_at
-from paraisite.prediction.options import KAPPA, Options, temperature_columns
+from paraisite.prediction.options import AXES, KAPPA, VOLUME_CHANGE, Options, axis_column, temperature_columns
 from paraisite.prediction.prediction import COLUMNS, Prediction
-from paraisite.prediction.prepared import Prepared, molecular
+from paraisite.prediction.prepared import Prepared, tensor_ratios, vacuum_reasons
 from paraisite.processes.limits import TimeExceeded, limited
 from paraisite.targets import LEVEL, TARGETS, column
 
@@ -48,6 +52,8 @@ LARGE = 500
 SHORT_BOND = 0.6
 """A distance below this share of the sum of covalent radii is in no crystal at ordinary pressure."""
 
+METAL = "probability that it is a metal"
+
 REAL = (
     "kappa_W_mK",
     "kappa_low_W_mK",
@@ -56,8 +62,10 @@ REAL = (
     "applicability",
     "nearest_kappa_W_mK",
     "nearest_distance",
+    "band_gap_eV",
+    METAL,
 )
-"""Columns of real numbers in every prediction."""
+"""Real numbers of every prediction: columns, and the probability that decides over `is_metal`."""
 
 TEXT = ("nearest_known", "in_training", "nearest_formula", "nearest_id", "nearest_source")
 """Columns that say where a crystal stands among the known ones."""
@@ -111,6 +119,8 @@ class Predictor:
         self._kernel = FastKernel(checkpoint.kernel) if fast and checkpoint.kernel is not None else checkpoint.kernel
         networks = [n for n in (checkpoint.kappa, checkpoint.properties) if n is not None]
         self.environment = any(n.config.head.environment for n in networks)
+        electronic = shipped_electronic()
+        self._electronic = electronic if electronic.encoder == digest(self._kappa.encoder) else None
         self._mirror = mirror
         self._energy: Model | None = None
         self._elements = frozenset(self.card.kappa.config.encoder.elements)
@@ -145,9 +155,10 @@ class Predictor:
         temperatures: Sequence[float] = (),
         tensor: bool = False,
         held_out: bool = False,
+        allow_vacuum: bool = False,
     ) -> list[Prediction]:
         """Predict any number of crystals; see `stream`."""
-        options = Options(level, tuple(properties), tuple(temperatures), tensor, held_out)
+        options = Options(level, tuple(properties), tuple(temperatures), tensor, held_out, allow_vacuum)
         return list(self.stream(crystals, options))
 
     def stream(
@@ -175,24 +186,30 @@ class Predictor:
         self._check(options)
         source = iter(crystals)
         while part := list(islice(source, CHUNK)):
-            yield from self.finish(self.prepare(part), options)
+            yield from self.finish(self.prepare(part, options), options)
 
-    def prepare(self, crystals: Iterable[Crystal | Rejection | Structure | Atoms]) -> Prepared:
-        """Build graphs and descriptors of some crystals, and note why a crystal has none; no network is asked."""
+    def prepare(
+        self, crystals: Iterable[Crystal | Rejection | Structure | Atoms], options: Options = KAPPA
+    ) -> Prepared:
+        """Build graphs and descriptors of some crystals, and note why a crystal has none; no network is asked.
+
+        Of the options, those for vacuum and the tensor count here.
+        """
         items = [_as_crystal(c) for c in crystals]
         large = sum(1 for item in items if (item.n_sites or 0) > LARGE)
         try:
             with limited(SECONDS * max(1, large)):
-                return self._prepare(items)
+                return self._prepare(items, options)
         except (Exception, TimeExceeded):  # of a crystal that no reader has checked: it costs its own row only
-            return self._prepare([item if isinstance(item, Rejection) else self._sound(item) for item in items])
+            sound = [item if isinstance(item, Rejection) else self._sound(item) for item in items]
+            return self._prepare(sound, options)
 
     def _sound(self, crystal: Crystal) -> Crystal | Rejection:
         """Return the crystal if it can be prepared, else why not."""
         try:
             with limited(SECONDS):
-                item = checked(crystal)
-                self._prepare([item])
+                item = checked(crystal, vacuum=True)
+                self._prepare([item], Options(allow_vacuum=True))
         except (Exception, TimeExceeded) as error:
             reason = "its cell, elements or positions are not what a crystal has; check them"
             if isinstance(error, (MemoryError, TimeExceeded)):
@@ -200,7 +217,7 @@ class Predictor:
             return Rejection(crystal.id, crystal.source, f"no graph can be made of it: {reason}")
         return item
 
-    def _prepare(self, items: Sequence[Crystal | Rejection]) -> Prepared:
+    def _prepare(self, items: Sequence[Crystal | Rejection], options: Options) -> Prepared:
         reasons = [item.reason if isinstance(item, Rejection) else self._unknown_elements(item) for item in items]
         candidates = [i for i, item in enumerate(items) if not (isinstance(item, Rejection) or reasons[i])]
         graphs, kept, rejected = build(
@@ -211,7 +228,17 @@ class Predictor:
         for k, rejection in rejected.items():
             reasons[candidates[k]] = rejection.reason
         rows = np.array(candidates, dtype=np.int64)[kept]
-        graphs = described([items[i] for i in rows], graphs, environment=self.environment)
+        known: list[Crystal] = [items[i] for i in rows.tolist()]
+        neighbours = surroundings(known)
+        graphs = described(known, graphs, environment=self.environment, neighbours=neighbours)
+        dimensionality = dimensionalities(known, neighbours, REACH)
+        empty = vacuum_reasons(known, dimensionality)
+        vacuum = np.array([bool(reason) for reason in empty], dtype=bool)
+        if vacuum.any() and not options.allow_vacuum:
+            for k in np.flatnonzero(vacuum).tolist():
+                reasons[rows[k]] = empty[k]
+            bulk = np.flatnonzero(~vacuum)
+            rows, graphs, dimensionality, vacuum = rows[bulk], graphs.take(bulk), dimensionality[bulk], vacuum[bulk]
         return Prepared(
             id=[item.id for item in items],
             source=[item.source for item in items],
@@ -223,7 +250,10 @@ class Predictor:
             kept=rows,
             graphs=graphs,
             shortest=shortest_bonds(graphs),
-            molecular=molecular(graphs, lambda i: items[rows[i]]),
+            dimensionality=dimensionality,
+            vacuum=vacuum,
+            ratios=tensor_ratios([items[i] for i in rows.tolist()] if options.tensor else ()),
+            volume_change=np.array([getattr(item, "volume_change", np.nan) for item in items], dtype=np.float64),
         )
 
     def finish(self, prepared: Prepared, options: Options = KAPPA) -> list[Prediction]:
@@ -256,15 +286,33 @@ class Predictor:
             parts.append(self._predict(taken, formulas[piece], options))
         n = len(prepared)
         real = {}
-        for name in (*REAL, *options.further):
+        for name in (*REAL, *options.predicted):
             real[name] = np.full(n, np.nan)
             if parts:
                 real[name][prepared.kept] = np.concatenate([values[name] for values, _ in parts])
+        if options.tensor:
+            for axis, ratios in zip(AXES, prepared.ratios.T, strict=True):
+                real[axis_column(axis)] = real["kappa_W_mK"].copy()
+                real[axis_column(axis)][prepared.kept] *= ratios
+        if options.relaxed:
+            real[VOLUME_CHANGE] = prepared.volume_change.copy()
+        untold = set(prepared.kept[np.isnan(prepared.ratios[:, 0])].tolist()) if options.tensor else set()
         text: dict[str, list[Any]] = {name: [""] * n for name in TEXT}
         status, reason = ["rejected"] * n, list(prepared.reason)
         nearest = np.concatenate([near for _, near in parts]) if parts else np.zeros(0, dtype=np.int64)
-        looks = zip(prepared.kept.tolist(), prepared.shortest, prepared.molecular, nearest.tolist(), strict=True)
-        for i, shortest, loose, near in looks:
+        volumes = shipped_volumes()
+        ln_ratio, error = volumes.compare(graphs)
+        strained = np.where(volumes.far(ln_ratio, error), ln_ratio, 0.0)
+        looks = zip(
+            prepared.kept.tolist(),
+            prepared.shortest,
+            prepared.dimensionality == 0,
+            prepared.vacuum,
+            strained,
+            nearest.tolist(),
+            strict=True,
+        )
+        for i, shortest, loose, empty, ln_volume, near in looks:
             if shortest < 1e-3 or not np.isfinite(real["kappa_W_mK"][i]):  # no reader lets such a crystal pass
                 what = "two sites coincide" if shortest < 1e-3 else "kappa is not a finite number"
                 reason[i] = f"{what}: it cannot be predicted; check the cell and the positions"
@@ -276,9 +324,20 @@ class Predictor:
             notes = prepared.notes[i]
             if options.held_out and self.seen_by_all(prepared.formula[i]):
                 notes = (*notes, "every network has seen a compound of this formula, so that none can be held out")
-            status[i], reason[i] = _warning(notes, float(shortest), bool(loose), real["applicability"][i])
+            if real[METAL][i] > 0.5:
+                notes = (*notes, "a metal, as far as can be told from the structure: its electrons conduct heat, too")
+            if empty:
+                notes = (*notes, "in vacuum, which training knows nothing of: per cross-section of the whole cell")
+            if i in untold:
+                notes = (*notes, "its tensor cannot be predicted: see docs/direction.md")
+            status[i], reason[i] = _warning(
+                notes, float(shortest), bool(loose), float(ln_volume), real["applicability"][i]
+            )
         columns = {name: getattr(prepared, name) for name in ("id", "source", "formula", "n_sites", "n_elements")}
         columns |= real | text | {"status": status, "reason": reason}
+        metal = [None if np.isnan(p) else p > 0.5 for p in real[METAL].tolist()]
+        columns |= {"dimensionality": _spread(prepared.dimensionality, prepared.kept, n)}
+        columns |= {"vacuum": _spread(prepared.vacuum, prepared.kept, n), "is_metal": metal}
         return {name: columns[name] for name in options.columns}
 
     def seen_by_all(self, formula: str) -> bool:
@@ -342,7 +401,12 @@ class Predictor:
                     score[here] = self.neighbourhood.applicability(near, np.full(len(formulas), fold))[here]
         # at small levels the interval may lie beside kappa; widened to it, it covers no less
         low, high = np.minimum(low, log_kappa), np.maximum(high, log_kappa)
-        real = dict(zip(REAL, (10**log_kappa, 10**low, 10**high, std, score, kappa_nearest, distance), strict=True))
+        gap = metal = np.full(len(formulas), np.nan)
+        if self._electronic is not None:
+            electrons = self._electronic(vectors, graphs)
+            gap, metal = electrons.gap, electrons.metal
+        every = (10**log_kappa, 10**low, 10**high, std, score, kappa_nearest, distance, gap, metal)
+        real = dict(zip(REAL, every, strict=True))
         asked = (*options.properties, *(FOR_TEMPERATURES if options.temperatures else ()))
         found = self._auxiliary(tensors, asked, values, unseen, 10**log_kappa)
         real |= {column(name): found[name] for name in options.properties}
@@ -421,22 +485,26 @@ def _as_crystal(item: Any) -> Crystal | Rejection:
     kind = type(item).__name__
     try:
         if hasattr(item, "lattice") and hasattr(item, "species_and_occu"):
-            return Crystal.from_pymatgen(item, source="pymatgen.Structure")
+            return Crystal.from_pymatgen(item, source="pymatgen.Structure", vacuum=True)
         if hasattr(item, "get_cell") and hasattr(item, "get_atomic_numbers"):
-            return Crystal.from_ase(item, source="ase.Atoms")
+            return Crystal.from_ase(item, source="ase.Atoms", vacuum=True)
     except CrystalError as error:
         return Rejection("", kind, str(error))
     raise TypeError(f"cannot predict a {kind}; give a Crystal, a pymatgen Structure or ase Atoms")
 
 
-def _warning(notes: tuple[str, ...], shortest: float, loose: bool, applicability: float) -> tuple[str, str]:
-    """Status and reason of a predicted row."""
+def _warning(
+    notes: tuple[str, ...], shortest: float, loose: bool, ln_volume: float, applicability: float
+) -> tuple[str, str]:
+    """Status and reason of a predicted row; `ln_volume` is 0 where the volume is as expected."""
     reasons = list(notes)
     if shortest < SHORT_BOND:
         reasons.append(
             f"two sites are closer than {100 * shortest:.0f} % of the sum of their covalent radii: "
             "check that the cell lengths are in Å"
         )
+    if ln_volume:
+        reasons.append(volume_warning(ln_volume))
     if loose:
         reasons.append("molecules or lone atoms: errors are about three times those of other crystals")
     if applicability < OUTSIDE:
@@ -445,6 +513,14 @@ def _warning(notes: tuple[str, ...], shortest: float, loose: bool, applicability
             "the interval may be too narrow; verify by a phonon calculation"
         )
     return ("warning", "; ".join(reasons)) if reasons else ("ok", "")
+
+
+def _spread(values: np.ndarray, kept: np.ndarray, n: int) -> list[Any]:
+    """Values of the rows that have a graph, None for the others."""
+    every: list[Any] = [None] * n
+    for row, value in zip(kept.tolist(), values.tolist(), strict=True):
+        every[row] = value
+    return every
 
 
 def _number(value: float) -> float | None:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.vacuum import vacuum_reason
 from paraisite.graphs.batch import GraphBatch
-from paraisite.graphs.dimensionality import dimensionality
-from paraisite.model.descriptors import width
-from paraisite.model.environment import NAMES as ENVIRONMENT
-
-LOOSE, WEAK = 4.5, 0.9
-"""Mean coordination, and ln of the weakest site's bond strength, below which it is worth a look whether bonds end:
-50 of the 55 molecular crystals of `phonix`, and a tenth of all."""
+from paraisite.model.direction import Direction
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +33,15 @@ class Prepared:
         G graphs, with descriptors where the model reads them.
     shortest : numpy.ndarray, shape (G,), float64
         Shortest distance of each crystal, relative to the sum of the two covalent radii.
-    molecular : numpy.ndarray, shape (G,), bool
-        Whether it consists of molecules or lone atoms, as far as the model's descriptors tell.
+    dimensionality : numpy.ndarray, shape (G,), int8
+        Of the bonded network: 3 framework, 2 layers, 1 chains, 0 molecules or lone atoms.
+    vacuum : numpy.ndarray, shape (G,), bool
+        Whether the cell holds a slab, wire or molecule in vacuum.
+    ratios : numpy.ndarray, shape (G, 3), float64
+        Diagonal of the tensor of kappa in the standard setting, over its mean; NaN where it cannot be predicted.
+        Shape (0, 3) where it is not asked for.
+    volume_change : numpy.ndarray, shape (R,), float64
+        By relaxation, relative; NaN where there was none. Empty where none was asked for.
     """
 
     id: list[str]
@@ -52,25 +54,28 @@ class Prepared:
     kept: np.ndarray
     graphs: GraphBatch
     shortest: np.ndarray
-    molecular: np.ndarray
+    dimensionality: np.ndarray
+    vacuum: np.ndarray
+    ratios: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    volume_change: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.id)
 
 
-def molecular(graphs: GraphBatch, crystal: Callable[[int], Crystal]) -> np.ndarray:
-    """Tell crystals of molecules or lone atoms, shape (G,), bool; none where the descriptors lack the environment.
+def tensor_ratios(crystals: Iterable[Crystal]) -> np.ndarray:
+    """Ratios of `Prepared` for some crystals, shape (G, 3)."""
+    model = Direction.load()
+    found = (model(crystal) for crystal in crystals)
+    return np.array([np.full(3, np.nan) if one is None else one.ratios for one in found]).reshape(-1, 3)
 
-    Parameters
-    ----------
-    graphs : GraphBatch
-    crystal : callable
-        Gives the crystal of a graph by its number.
+
+def vacuum_reasons(crystals: Sequence[Crystal], dimensionality: np.ndarray) -> list[str]:
+    """Say of each crystal in vacuum what `vacuum_reason` says, and nothing of the others.
+
+    A framework is not looked at: it would have to cross the empty layer, which is wider than any bond.
     """
-    found = np.zeros(len(graphs), dtype=bool)
-    if graphs.descriptors is not None and graphs.descriptors.shape[1] > width(False):
-        known = dict(zip(ENVIRONMENT, graphs.descriptors[:, width(False) :].T, strict=True))
-        loose = (known["mean_coordination"] < LOOSE) & (known["min_ln_strength"] < WEAK)
-        for i in np.flatnonzero(loose).tolist():
-            found[i] = dimensionality(crystal(i)) == 0
-    return found
+    reasons = [""] * len(crystals)
+    for i in np.flatnonzero(dimensionality < 3).tolist():
+        reasons[i] = vacuum_reason(crystals[i].cell, crystals[i].positions)
+    return reasons

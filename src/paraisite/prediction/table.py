@@ -39,6 +39,12 @@ def interval(row: Prediction) -> str:
     return f"{short(row.kappa_W_mK)} [{short(row.kappa_low_W_mK)} – {short(row.kappa_high_W_mK)}]"
 
 
+def kind(dimensionality: int | None, band_gap: float | None, is_metal: bool | None) -> str:
+    """Dimensionality and band gap (eV) in a few characters, as ``2D 1.2 eV`` or ``3D metal``; what there is of it."""
+    electrons = "metal" if is_metal else "" if band_gap is None else f"{band_gap:.1f} eV"
+    return " ".join(filter(None, ("" if dimensionality is None else f"{dimensionality}D", electrons)))
+
+
 def table(rows: Sequence[Prediction], options: Options = KAPPA) -> Table:
     """Lay predictions out for a terminal.
 
@@ -56,6 +62,7 @@ def table(rows: Sequence[Prediction], options: Options = KAPPA) -> Table:
     made.add_column("", width=1)
     made.add_column("crystal", overflow="fold")
     made.add_column("formula", overflow="fold")
+    made.add_column("kind", no_wrap=True)
     made.add_column(Text(f"κ (W/m/K) [{100 * options.level:.4g} %]"), no_wrap=True)
     made.add_column("applic.", justify="right")
     columns = [name for name in options.further if not name.endswith(("_low_W_mK", "_high_W_mK"))]
@@ -70,6 +77,7 @@ def table(rows: Sequence[Prediction], options: Options = KAPPA) -> Table:
             mark,
             row.id if unique else row.source,
             row.formula,
+            kind(row.dimensionality, row.band_gap_eV, row.is_metal),
             "rejected" if row.status == "rejected" else interval(row),
             "–" if row.applicability is None else f"{row.applicability:.2f}",
             *(short(row.properties.get(column)) for column in columns),

@@ -22,11 +22,15 @@ DIGITS = 6
 
 TEXT = frozenset(
     "id source formula nearest_known status reason in_training nearest_formula nearest_id nearest_source "
-    "formula_in_training".split()
+    "formula_in_training relaxed_cif".split()
 )
-INTEGERS = frozenset({"n_sites", "n_elements"})
+RELAXED_CIF = "relaxed_cif"
+"""Column of the relaxed structure, in tables of screenings."""
 
-UNITS = {"nearest_distance": "1", "log10_std": "1", "applicability": "1"}
+INTEGERS = frozenset({"n_sites", "n_elements", "dimensionality"})
+TRUTH = frozenset({"vacuum", "is_metal"})
+
+UNITS = {"nearest_distance": "1", "log10_std": "1", "applicability": "1", "relaxed_volume_change": "1"}
 """Unit of columns of real numbers that belong to no target; of those that end in ``_W_mK`` the name says it."""
 
 ROW_GROUP = 16_384
@@ -57,10 +61,23 @@ class CsvWriter:
     def write(self, row: Mapping[str, Any]) -> None:
         """Append a row."""
         values = [row.get(column) for column in self._columns]
-        self._writer.writerow([f"{v:.{DIGITS}g}" if isinstance(v, float) else v for v in values])
+        self._writer.writerow([_cell(value) for value in values])
 
     def close(self) -> None:
         """Nothing is left to do."""
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.{DIGITS}g}" if isinstance(value, float) else value
+
+
+def json_object(row: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """Return a row as a JSON object in one line."""
+    values = {column: row.get(column) for column in columns}
+    rounded = {k: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for k, v in values.items()}
+    return json.dumps(rounded, ensure_ascii=False, allow_nan=False)
 
 
 class JsonWriter:
@@ -77,9 +94,7 @@ class JsonWriter:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append a row."""
-        values = {column: row.get(column) for column in self._columns}
-        rounded = {k: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for k, v in values.items()}
-        self._stream.write(f"{self._before}\n{json.dumps(rounded, ensure_ascii=False, allow_nan=False)}")
+        self._stream.write(f"{self._before}\n{json_object(row, self._columns)}")
         self._before = ","
 
     def close(self) -> None:
@@ -94,7 +109,8 @@ def arrow_schema(columns: Sequence[str]) -> pa.Schema:
     units = UNITS | {target.column: target.unit for target in TARGETS.values()}
 
     def field(name: str) -> pa.Field:
-        kind = pa.string() if name in TEXT else pa.int32() if name in INTEGERS else pa.float64()
+        kinds = ((TEXT, pa.string()), (INTEGERS, pa.int32()), (TRUTH, pa.bool_()))
+        kind = next((kind for names, kind in kinds if name in names), pa.float64())
         unit = "W/m/K" if name.endswith("_W_mK") else units.get(name)
         return pa.field(name, kind, metadata={"unit": unit} if unit else None)
 

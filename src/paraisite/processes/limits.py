@@ -24,7 +24,7 @@ class TimeExceeded(BaseException):
 def limited(seconds: float) -> Iterator[None]:
     """Raise `TimeExceeded` in the code inside when the time is over, between two steps of Python.
 
-    Only in the main thread, where the system has SIGALRM, and where nobody else uses it; elsewhere time is bounded by
+    Only in the main thread, where the system has SIGALRM, and where it is unused; elsewhere time is bounded by
     the limits on sizes alone. Within another limit, the earlier end counts.
     """
     outer = arm(seconds)

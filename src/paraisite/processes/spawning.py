@@ -11,6 +11,12 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_
 """How many threads OpenMP, linear algebra and Rust (phono3py's kernels) take; they read it as they are loaded."""
 
 
+def one_thread() -> dict[str, str]:
+    """Variables with which a process, and jax in it, takes one thread."""
+    flags = os.environ.get("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    return dict.fromkeys(THREADS, "1") | {"XLA_FLAGS": flags}
+
+
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Have variables of the environment, which processes started within inherit, for a while."""

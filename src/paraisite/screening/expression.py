@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from paraisite.files import arrow
-from paraisite.prediction.write import TEXT
+from paraisite.prediction.write import TEXT, TRUTH
 
 MAX_LENGTH = 2000
 """Characters of an expression."""
@@ -63,8 +63,8 @@ class Expression:
     Numbers are compared (``<  <=  >  >=  ==  !=``, also chained: ``1 < kappa_W_mK < 2``), computed with (``+ - * /``,
     ``log10()``, ``sqrt()``, ``abs()``) and looked for in lists (``n_sites in (2, 4)``). Texts are compared with
     ``==`` and ``!=`` and searched with ``in`` (``"perovskite" in id``); ``"Te" in elements`` asks for an element.
-    Conditions are joined by ``and``, ``or`` and ``not``. A row that lacks a number the expression names does not meet
-    it.
+    Columns of truths stand alone (``not is_metal``) or are compared (``is_metal == false``). Conditions are joined by
+    ``and``, ``or`` and ``not``. A row that lacks a value the expression names does not meet it.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Expression:
     Raises
     ------
     ExpressionError
-        If the text is no such condition.
+        If the text is not such a condition.
     """
 
     def __init__(self, text: str, columns: Sequence[str]) -> None:
@@ -96,7 +96,7 @@ class Expression:
                 raise
             raise ExpressionError(f"the expression cannot be read ({error})") from None
         if made.kind != "truth":
-            raise self._error("this is no condition; compare it with something", 0)
+            raise self._error("this is not a condition; compare it with a value", 0)
         self._evaluate = made.evaluate
 
     @property
@@ -114,6 +114,10 @@ class Expression:
                 columns[name] = np.array(
                     [frozenset(re.findall("[A-Z][a-z]?", f or "")) for f in formulas], dtype=object
                 )
+            elif name in TRUTH:
+                truths = table.column(name).to_pylist()
+                columns[name] = np.array([bool(truth) for truth in truths], dtype=bool)
+                complete &= np.array([truth is not None for truth in truths], dtype=bool)
             elif name in TEXT:
                 columns[name] = np.array([text or "" for text in table.column(name).to_pylist()], dtype=object)
             else:
@@ -147,10 +151,12 @@ class Expression:
                 return self._compare(node)
             case ast.Call():
                 return self._call(node)
+            case ast.Name(id="true" | "false" as word):
+                return _Part("truth", lambda c: word == "true")
             case ast.Name(id=name):
                 return self._column(node, name)
-            case ast.Constant(value=bool()):
-                pass
+            case ast.Constant(value=bool() as truth):
+                return _Part("truth", lambda c: truth)
             case ast.Constant(value=int() | float() as value):
                 try:
                     number = float(value)
@@ -159,7 +165,7 @@ class Expression:
                 return _Part("number", lambda c: number)
             case ast.Constant(value=str() as text):
                 return _Part("text", lambda c: text)
-        raise self._at(node, "this is not understood; use columns, numbers, texts, comparisons, and, or, not")
+        raise self._at(node, "this is not supported; use columns, numbers, texts, comparisons, and, or, not")
 
     def _expect(self, node: ast.expr, kind: Kind, what: str) -> _Part:
         made = self._build(node)
@@ -169,15 +175,17 @@ class Expression:
 
     def _join(self, node: ast.BoolOp) -> _Part:
         word, function = ("and", np.logical_and) if isinstance(node.op, ast.And) else ("or", np.logical_or)
-        parts = [self._expect(v, "truth", f"{word} joins conditions; this is none").evaluate for v in node.values]
+        parts = [
+            self._expect(v, "truth", f"{word} joins conditions; this is not a condition").evaluate for v in node.values
+        ]
         return _Part("truth", lambda c: function.reduce(np.broadcast_arrays(*(part(c) for part in parts))))
 
     def _compute(self, node: ast.BinOp) -> _Part:
         function = _ARITHMETIC.get(type(node.op))
         if function is None:
-            raise self._at(node, "only +, -, * and / are understood between numbers")
-        left = self._expect(node.left, "number", "this is no number").evaluate
-        right = self._expect(node.right, "number", "this is no number").evaluate
+            raise self._at(node, "only +, -, * and / are supported between numbers")
+        left = self._expect(node.left, "number", "this is not a number").evaluate
+        right = self._expect(node.right, "number", "this is not a number").evaluate
         return _Part("number", lambda c: function(left(c), right(c)))
 
     def _compare(self, node: ast.Compare) -> _Part:
@@ -193,12 +201,12 @@ class Expression:
 
     def _two(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Evaluate:
         if type(op) not in _COMPARE:
-            raise self._at(left, "is and is not are not understood; write == and !=")
+            raise self._at(left, "is and is not are not supported; write == and !=")
         sign, function = _COMPARE[type(op)]
         one, other = self._build(left), self._build(right)
-        if {one.kind, other.kind} == {"text"} and sign not in ("==", "!="):
-            raise self._at(left, f"texts are not compared by {sign}; use ==, != or in")
-        if one.kind != other.kind or one.kind not in ("number", "text"):
+        if one.kind == other.kind != "number" and sign not in ("==", "!="):
+            raise self._at(left, f"{one.kind}s are not compared by {sign}; use ==, != or in")
+        if one.kind != other.kind or one.kind == "elements":
             raise self._at(left, f"{sign} compares two numbers or two texts, not {one.kind} and {other.kind}")
         return lambda c: np.asarray(function(one.evaluate(c), other.evaluate(c)), dtype=bool)
 
@@ -227,14 +235,19 @@ class Expression:
         function = _FUNCTIONS.get(node.func.id) if isinstance(node.func, ast.Name) else None
         if function is None or node.keywords or len(node.args) != 1:
             raise self._at(node, f"the functions are {', '.join(f'{name}(x)' for name in _FUNCTIONS)}")
-        inner = self._expect(node.args[0], "number", "this is no number").evaluate
+        inner = self._expect(node.args[0], "number", "this is not a number").evaluate
         return _Part("number", lambda c: function(inner(c)))
 
     def _column(self, node: ast.expr, name: str) -> _Part:
         if name not in self._columns and name != ELEMENTS:
             near = difflib.get_close_matches(name, [*self._columns, ELEMENTS], n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join([*self._columns, ELEMENTS])}"
-            raise self._at(node, f"there is no column {name}; {hint}")
+            hint = f"did you mean {near[0]}?" if near else f"the columns are {', '.join([*self._columns, ELEMENTS])}"
+            raise self._at(node, f"unknown column {name}; {hint}")
         self._names.add(name)
-        kind: Kind = "elements" if name == ELEMENTS else "text" if name in TEXT else "number"
+        kinds: list[tuple[Kind, bool]] = [
+            ("elements", name == ELEMENTS),
+            ("text", name in TEXT),
+            ("truth", name in TRUTH),
+        ]
+        kind: Kind = next((kind for kind, found in kinds if found), "number")
         return _Part(kind, lambda c: c[name])

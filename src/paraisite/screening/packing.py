@@ -11,6 +11,7 @@ import pyarrow as pa
 from paraisite.crystals import Crystal
 from paraisite.crystals.sites import Disorder
 from paraisite.graphs import CUTOFF, TOLERANCE, GraphBatch, build
+from paraisite.graphs.dimensionality import dimensionalities
 from paraisite.graphs.store import SCHEMA, Header, pack
 from paraisite.screening.part import Part
 from paraisite.screening.raw import rejection
@@ -75,15 +76,19 @@ class Packing:
 
     def _table(self, items: list[Item]) -> pa.Table:
         from paraisite.model.descriptors import described, element_table
+        from paraisite.model.environment import REACH, surroundings
 
         last = len(element_table()) - 1  # what lies beyond has no descriptors and no model; the crystal is kept alone
         rows = [i for i, item in enumerate(items) if isinstance(item, Crystal) and item.numbers.max() <= last]
         some: list[Crystal] = [items[i] for i in rows]  # type: ignore[misc]
         graphs, kept, _ = build(some, cutoff=self.cutoff, tolerance=self.tolerance)
-        graphs = described([some[k] for k in kept], graphs, environment=True)
-        return pack(items, graphs, np.array(rows, dtype=np.int64)[kept])
+        some = [some[k] for k in kept]
+        neighbours = surroundings(some)
+        graphs = described(some, graphs, environment=True, neighbours=neighbours)
+        dimensionality = dimensionalities(some, neighbours, REACH)
+        return pack(items, graphs, np.array(rows, dtype=np.int64)[kept], dimensionality)
 
 
-def _none() -> tuple[GraphBatch, np.ndarray]:
+def _none() -> tuple[GraphBatch, np.ndarray, np.ndarray]:
     graphs, kept, _ = build([])
-    return graphs, kept
+    return graphs, kept, np.zeros(0, dtype=np.int8)

@@ -10,6 +10,9 @@ from paraisite.screening.raw import Raw, Stored, Unpacked
 SIZE = 512
 """Inputs of a part: one or two seconds of work, which is what a killed worker loses."""
 
+RELAXED_SIZE = 16
+"""The same where crystals are relaxed, some seconds each."""
+
 MAX_BYTES = 32 << 20
 """Content that travels with one part, where it must."""
 

@@ -11,10 +11,12 @@ import pyarrow as pa
 
 from paraisite.crystals import Rejection
 from paraisite.crystals.sites import Disorder
+from paraisite.crystals.write_cif import cif_text
 from paraisite.files import arrow
 from paraisite.graphs.store import open_store
+from paraisite.potentials.relaxing import RelaxedCrystal, Relaxer, RelaxSettings
 from paraisite.prediction.options import Options
-from paraisite.prediction.write import INTEGERS, TEXT, arrow_schema
+from paraisite.prediction.write import INTEGERS, RELAXED_CIF, TEXT, TRUTH, arrow_schema
 from paraisite.screening.part import Part
 from paraisite.screening.raw import Stored, rejection
 from paraisite.screening.work import CHUNK, Item, Worker, chunks, survive, to_bytes
@@ -48,6 +50,10 @@ class Screening:
         In K, for kappa at each of them.
     tensor : bool
         Whether to give the diagonal of the tensor.
+    allow_vacuum : bool
+        Whether slabs, wires and molecules in vacuum are predicted, with a warning.
+    relax : RelaxSettings or None
+        How crystals are relaxed first, if they are; the table then holds the relaxed structures, too.
     """
 
     model: str
@@ -59,17 +65,21 @@ class Screening:
     exact: bool = False
     temperatures: tuple[float, ...] = ()
     tensor: bool = False
+    relax: RelaxSettings | None = None
+    allow_vacuum: bool = False
     parquet_options: dict[str, Any] = field(default_factory=lambda: {"compression": "zstd"})
 
     @property
     def schema(self) -> pa.Schema:
         """The columns of a prediction."""
-        return arrow_schema(self.asked.columns)
+        return arrow_schema((*self.asked.columns, *((RELAXED_CIF,) if self.relax else ())))
 
     @property
     def asked(self) -> Options:
         """What is asked of the predictor."""
-        return Options(self.level, self.properties, self.temperatures, self.tensor)
+        relaxed = self.relax is not None
+        asked = self.level, self.properties, self.temperatures, self.tensor
+        return Options(*asked, allow_vacuum=self.allow_vacuum, relaxed=relaxed)
 
     def worker(self) -> Worker:
         """Load the model; see `Work`."""
@@ -80,6 +90,8 @@ class Screening:
         predictor = Predictor.from_pretrained(self.model, device=self.device, mirror=self.mirror, **options)
         list(predictor.stream([], self.asked))  # complains now, not with every part
 
+        relaxer = Relaxer(self.relax) if self.relax else None
+
         def finish(prepared: Prepared) -> pa.Table:
             return self._table(predictor.table(prepared, self.asked))
 
@@ -88,7 +100,7 @@ class Screening:
             rows = store.read(raw.group, raw.start, raw.stop)
 
             def predict(which: list[int]) -> pa.Table:
-                return finish(prepare_stored(predictor, store.header, rows, which))
+                return finish(prepare_stored(predictor, store.header, rows, which, self.asked))
 
             def reject(row: int, reason: str) -> pa.Table:
                 return self._reject(rows.item(row), reason)
@@ -96,14 +108,23 @@ class Screening:
             for start in range(0, len(rows), CHUNK):
                 yield from survive(list(range(start, min(start + CHUNK, len(rows)))), predict, reject)
 
+        def relaxed(some: list[Item]) -> pa.Table:
+            columns = predictor.table(predictor.prepare(some, self.asked), self.asked)
+            cifs = [cif_text(item, item.id or "crystal") if isinstance(item, RelaxedCrystal) else "" for item in some]
+            return self._table(columns | {RELAXED_CIF: cifs})
+
         def work(part: Part) -> bytes:
             tables: list[pa.Table] = []
-            if isinstance(part.raw[0], Stored):
+            if relaxer is not None:
+                for chunk in chunks(part, self.disorder, vacuum=self.allow_vacuum):
+                    items: list[Item] = [relaxer(item) for item in chunk]
+                    tables += survive(items, relaxed, self._reject)
+            elif isinstance(part.raw[0], Stored):
                 for raw in part.raw:
                     tables += from_store(cast(Stored, raw))
             else:
-                for chunk in chunks(part, self.disorder):
-                    tables += survive(chunk, lambda some: finish(predictor.prepare(some)), self._reject)
+                for chunk in chunks(part, self.disorder, vacuum=self.allow_vacuum):
+                    tables += survive(chunk, lambda some: finish(predictor.prepare(some, self.asked)), self._reject)
             return to_bytes(tables, self)
 
         return work
@@ -129,7 +150,9 @@ class Screening:
             if name in TEXT:
                 arrays.append(arrow.texts([""] * size if values is None else values))
             elif name in INTEGERS:
-                arrays.append(arrow.integers(values or [], pa.int32()))
+                arrays.append(arrow.integers([None] * size if values is None else values, pa.int32()))
+            elif name in TRUTH:
+                arrays.append(pa.array([None] * size if values is None else values, pa.bool_()))
             else:
                 real = np.full(size, np.nan) if values is None else np.asarray(values, dtype=np.float64)
                 finite = np.isfinite(real)

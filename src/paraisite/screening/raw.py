@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from paraisite.crystals import Crystal, Rejection, read
@@ -64,15 +65,16 @@ class Stored:
 Raw = File | Zipped | Unpacked | Stored | Crystal | Rejection
 
 
-def crystals(raw: Raw, disorder: Disorder) -> Iterator[Crystal | Rejection]:
+def crystals(raw: Raw, disorder: Disorder, *, vacuum: bool = False) -> Iterator[Crystal | Rejection]:
     """Read the structures of one raw input; nothing raises, as in `read`, but a graph store that is damaged."""
+    check = partial(checked, vacuum=vacuum)
     match raw:
         case Crystal() | Rejection():
             yield raw
         case File():
-            yield from read([raw.path], disorder=disorder)
+            yield from read([raw.path], disorder=disorder, vacuum=vacuum)
         case Unpacked():
-            yield from map(checked, read_member(raw.name, raw.data, raw.archive, disorder))
+            yield from map(check, read_member(raw.name, raw.data, raw.archive, disorder))
         case Zipped():
             try:
                 with Path(raw.archive).open("rb") as file:
@@ -80,7 +82,7 @@ def crystals(raw: Raw, disorder: Disorder) -> Iterator[Crystal | Rejection]:
             except (OSError, ValueError) as error:
                 yield raw.rejection(f"the member cannot be unpacked ({error}); pack the archive again")
                 return
-            yield from map(checked, read_member(raw.member.name, data, raw.archive, disorder))
+            yield from map(check, read_member(raw.member.name, data, raw.archive, disorder))
         case Stored():
             rows = open_store(raw.store).read(raw.group, raw.start, raw.stop)
             yield from map(rows.item, range(len(rows)))

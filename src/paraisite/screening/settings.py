@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import fields
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from paraisite.crystals.sites import Disorder
 from paraisite.model.registry import DEFAULT
+from paraisite.potentials import full_name
+from paraisite.potentials.relaxing import RelaxSettings
 from paraisite.prediction.options import Options
 from paraisite.screening import engines
-from paraisite.screening.part import SIZE
+from paraisite.screening.part import RELAXED_SIZE, SIZE
 from paraisite.screening.predicting import Screening
 from paraisite.screening.shortlist import TOP, Rank, Wish, keeping
 from paraisite.targets import LEVEL
@@ -21,10 +24,14 @@ class ScreenSettings(BaseModel):
 
     Attributes
     ----------
-    model, properties, level, device, disorder, exact, temperatures, tensor
+    model, properties, level, device, disorder, exact, temperatures, tensor, allow_vacuum
         As in `Screening`.
+    relax : bool
+        Relax crystals before they are predicted.
+    potential, max_hours
+        Of `RelaxSettings`, with `relax`.
     workers, engine, ray_address, part_size
-        As in `How`.
+        As in `How`; parts are small by default where crystals are relaxed.
     below, above, rank, top, per_system
         As in `Wish`.
     where : str
@@ -41,10 +48,14 @@ class ScreenSettings(BaseModel):
     exact: bool = False
     temperatures: tuple[float, ...] = ()
     tensor: bool = False
+    allow_vacuum: bool = False
+    relax: bool = False
+    potential: str | None = None
+    max_hours: float | None = Field(default=None, gt=0)
     workers: int | None = Field(default=None, ge=0)
     engine: Annotated[str, AfterValidator(engines.known)] = "processes"
     ray_address: str | None = None
-    part_size: int = Field(default=SIZE, ge=1)
+    part_size: int | None = Field(default=None, ge=1)
     below: float | None = None
     above: float | None = None
     where: str = ""
@@ -52,19 +63,28 @@ class ScreenSettings(BaseModel):
     top: int | None = Field(default=None, ge=1)
     per_system: int | None = Field(default=None, ge=1)
 
+    @property
+    def inputs_per_part(self) -> int:
+        """Size of the parts."""
+        return self.part_size or (RELAXED_SIZE if self.relax else SIZE)
+
     def work(self, mirror: str | None = None) -> Screening:
-        """Return the work of predicting."""
-        return Screening(
-            self.model,
-            mirror,
-            self.device,
-            self.level,
-            self.properties,
-            self.disorder,
-            self.exact,
-            self.temperatures,
-            self.tensor,
-        )
+        """Return the work of predicting.
+
+        Raises
+        ------
+        ValueError
+            If there is no such potential, or crystals are not to be relaxed with it.
+        """
+        named: dict[str, Any] = {}
+        for name in ("potential", "max_hours"):
+            if (value := getattr(self, name)) is not None:
+                if not self.relax:
+                    raise ValueError(f"--{name.replace('_', '-')} requires --relax")
+                named[name] = full_name(value) if name == "potential" else value
+        relax = RelaxSettings(mirror=mirror, device=self.device, **named) if self.relax else None
+        shared = {field.name for field in fields(Screening)} & type(self).model_fields.keys() - {"relax"}
+        return Screening(mirror=mirror, relax=relax, **{name: getattr(self, name) for name in shared})
 
     @property
     def asked(self) -> Options:

@@ -18,7 +18,7 @@ from paraisite.files import arrow
 from paraisite.files.outputs import refuse_existing
 from paraisite.files.writing import write_bytes
 from paraisite.prediction.prediction import OLD_COLUMNS
-from paraisite.prediction.write import CsvWriter
+from paraisite.prediction.write import RELAXED_CIF, CsvWriter
 from paraisite.screening.expression import Expression
 
 Rank = Literal["expected", "probability", "bound", "uncertainty"]
@@ -71,11 +71,11 @@ class Wish:
             if value is not None and not 0 < value < np.inf:
                 raise ShortlistError(f"{name} {value:g}: a conductivity in W/m/K is positive")
         if self.below is not None and self.above is not None and self.above >= self.below:
-            raise ShortlistError(f"above {self.above:g} and below {self.below:g} leave nothing; swap them?")
+            raise ShortlistError(f"above {self.above:g} and below {self.below:g} exclude every value; swap them?")
         if self.rank == "probability" and not self.bounded:
-            raise ShortlistError("a ranking by probability needs a bound: say below or above which kappa")
+            raise ShortlistError("a ranking by probability needs a bound on kappa: give below or above")
         if self.top < 1 or (self.per_system is not None and self.per_system < 1):
-            raise ShortlistError("a shortlist holds one row at least, of a chemical system, too")
+            raise ShortlistError("top and per_system must be at least 1")
 
     @property
     def bounded(self) -> bool:
@@ -117,7 +117,7 @@ def shortlist(path: Path, wish: Wish = Wish()) -> pa.Table:
     Raises
     ------
     ShortlistError
-        If the file is no such table, or has no intervals where the ranking needs them.
+        If the file is not such a table, or has no intervals where the ranking needs them.
     """
     return search(row_groups(path), wish, path)
 
@@ -144,7 +144,7 @@ def search(tables: Iterable[pa.Table], wish: Wish, name: Path | str = "the table
         taken = _take(both_score, both.column(SYSTEM), wish)
         best, best_score = both.take(arrow.numbers(taken, pa.int64())), both_score[taken]
     if best is None:
-        raise ShortlistError(f"{name} holds no row")
+        raise ShortlistError(f"{name} holds no rows")
     if lacks and not best.num_rows:
         raise ShortlistError(
             f"{name} has no intervals, which a ranking by {wish.rank} needs; rank by `expected`, or predict with a "
@@ -164,7 +164,7 @@ def check_table(path: Path) -> None:
             "-o FILE.parquet` write it"
         ) from None
     if missing := [column for column in OLD_COLUMNS if column not in names]:
-        raise ShortlistError(f"{path}: no table of predictions, for it has no column {missing[0]}")
+        raise ShortlistError(f"{path}: not a table of predictions (no column {missing[0]})")
 
 
 def condition(where: str, path: Path) -> Callable[[pa.Table], np.ndarray] | None:
@@ -173,7 +173,7 @@ def condition(where: str, path: Path) -> Callable[[pa.Table], np.ndarray] | None
     Raises
     ------
     ShortlistError
-        If the file is no table of predictions in Parquet, or the condition cannot be understood.
+        If the file is not a table of predictions in Parquet, or the condition cannot be understood.
     """
     check_table(path)
     return keeping(where, parquet.read_schema(path).names)
@@ -195,7 +195,7 @@ def row_groups(path: Path, columns: Iterable[str] | None = None) -> Iterable[pa.
     Raises
     ------
     ShortlistError
-        If the file is no table of predictions in Parquet.
+        If the file is not a table of predictions in Parquet.
     """
     check_table(path)
     file = parquet.ParquetFile(path)
@@ -244,6 +244,7 @@ def write_csv(table: pa.Table, path: Path, *, overwrite: bool = False) -> None:
     OutputExists
         If there is anything else, and `overwrite` is not given.
     """
+    table = table.select([name for name in table.column_names if name != RELAXED_CIF])  # of many lines each
     text = io.StringIO(newline="")
     writer = CsvWriter(text, ["rank", *table.column_names])
     for rank, row in enumerate(table.to_pylist(), start=1):

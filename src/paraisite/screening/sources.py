@@ -18,7 +18,7 @@ from paraisite.screening.raw import File, Raw, Stored, Unpacked, Zipped
 
 
 class SourceEnded(RuntimeError):
-    """A source stopped before its end; what came is kept, and the same command with --resume goes on."""
+    """A source stopped before its end; received entries are kept; the same command with --resume resumes."""
 
 
 class Source(Protocol):
@@ -146,7 +146,7 @@ def _identity(item: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Query:
-    """What a database answers; its pages are kept, so that the same query goes on where it stopped.
+    """What a database answers; its pages are kept, so that the same query resumes where it stopped.
 
     Attributes
     ----------
@@ -190,7 +190,7 @@ class Query:
         except sources.SourceError as error:
             if not arrived:
                 raise
-            raise SourceEnded(f"the answer stopped after {arrived} entries: {error}") from None
+            raise SourceEnded(f"the source failed (entries received: {arrived}): {error}") from None
 
     def identity(self) -> dict[str, Any]:
         """See `Source`."""
@@ -229,7 +229,7 @@ def parse_mp(text: str) -> dict[str, Any]:
                 raise ValueError
         except ValueError:
             known = ", ".join([*(f"{n}=A,B" for n in MP_LISTS), "max_above_hull=0.05", "max_sites=20", *MP_FLAGS])
-            raise ValueError(f"--mp: {word!r} is no condition; there are {known}") from None
+            raise ValueError(f"--mp: {word!r} is not a condition; choose from {known}") from None
     if not asked:
         raise ValueError("--mp: give a condition, such as elements=Mg,O")
     return asked

@@ -1,4 +1,4 @@
-"""`Unfinished`: the folder of a table that is being made, part by part, and can be gone on with after any end.
+"""`Unfinished`: the folder of a table that is being made, part by part, and can be resumed after any end.
 
 ``.OUT.parts``, hidden from a screening of the folder that it is in, holds a manifest of what is being made of what, a
 file for each part that is done, and a list of the rows and checksums of these: a part that is not as it was written is
@@ -49,7 +49,7 @@ def unfinished_folder(out: Path) -> Path:
 
 
 class ResumeError(ValueError):
-    """A table cannot be begun or gone on with; the message says what differs and what to do."""
+    """A table cannot be started or resumed; the message says what differs and what to do."""
 
 
 class Unfinished:
@@ -77,12 +77,12 @@ class Unfinished:
         return self.folder / "pages"
 
     def begin(self, *, resume: bool, overwrite: bool) -> bool:
-        """Make the folder, or go on with it; return whether the table is finished already.
+        """Make the folder, or resume it; return whether the table is finished already.
 
         Raises
         ------
         ResumeError
-            If something is there that is neither to be gone on with nor to be overwritten, if it was made of something
+            If something is there that may be neither resumed nor overwritten, if it was made of something
             else, or if another process is at it.
         """
         if resume and self.out.is_file() and not self._differences(finished_manifest(self.out)):
@@ -92,18 +92,18 @@ class Unfinished:
         if begun and resume and (self.folder / MANIFEST).is_file():
             if said := self._differences(_read_manifest(self.folder / MANIFEST)):
                 raise ResumeError(
-                    f"{self.folder} was begun otherwise, so that its rows would not fit: {'; '.join(said)}. "
-                    "Give the same command, or begin anew with --overwrite"
+                    f"{self.folder} was started with other inputs or options: {'; '.join(said)}. Repeat that command, "
+                    "or start again with --overwrite"
                 )
         elif begun and not (resume or overwrite):
             raise ResumeError(
-                f"{self.folder} holds an unfinished run: go on with --resume, or start again: --overwrite"
+                f"{self.folder} holds an unfinished run: resume it with --resume, or start again with --overwrite"
             )
         elif self.out.exists() and not overwrite:
             if resume:
                 said = self._differences(finished_manifest(self.out))
                 raise ResumeError(
-                    f"{self.out} is finished, and made otherwise: {'; '.join(said)}; name another file, or give "
+                    f"{self.out} was made with other inputs or options: {'; '.join(said)}; name another file, or give "
                     "--overwrite"
                 )
             try:
@@ -116,7 +116,7 @@ class Unfinished:
             left = [path for path in self.folder.iterdir() if path.name != "lock"]
             for path in left:
                 if not _OURS.fullmatch(path.name):
-                    raise ResumeError(f"{path} is no part of a table; move it away, or name another file")
+                    raise ResumeError(f"{path} is not part of a table; move it away, or name another file")
             for path in left:
                 _delete(path)
             write_json(self.folder / MANIFEST, self.manifest, end="")
@@ -133,7 +133,7 @@ class Unfinished:
                 except (pa.ArrowException, OSError, ValueError):
                     damaged = True
                 if damaged:
-                    say(f"{path}: not the part that was written (damaged, or of an older version); it is done again")
+                    say(f"{path}: damaged or from an older version; this part is repeated")
                     _delete(path)
                 else:
                     self._written[index] = listed[index]
@@ -188,7 +188,7 @@ class Unfinished:
         """Return the rows of a part, which may have been damaged since it was written."""
         content = self._part(index).read_bytes()
         if _facts(content) != self._written[index]:
-            raise ResumeError(f"{self._part(index)} has changed while the work went on; --resume does it again")
+            raise ResumeError(f"{self._part(index)} changed during the run; repeat the command with --resume")
         return parquet.ParquetFile(pa.BufferReader(content)).read()
 
     def leave(self) -> None:
@@ -200,7 +200,7 @@ class Unfinished:
             self._remove()
 
     def release(self) -> None:
-        """Let another process go on."""
+        """Let another process start."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -225,7 +225,7 @@ class Unfinished:
 
     def _differences(self, before: Any) -> list[str]:
         if before is None:
-            return ["it does not say what it was made of"]
+            return ["it does not record its inputs"]
         return list(_compare(before, self.manifest))
 
 

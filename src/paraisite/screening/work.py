@@ -52,12 +52,12 @@ class Work(Protocol):
         """Return the rows of a part that nobody survives working on."""
 
 
-def chunks(part: Part, disorder: Disorder) -> Iterator[list[Item]]:
-    """Read the crystals of a part, some at a time."""
+def chunks(part: Part, disorder: Disorder, *, vacuum: bool = False) -> Iterator[list[Item]]:
+    """Read the crystals of a part, some at a time; `disorder` and `vacuum` as `paraisite.crystals.read` takes them."""
     chunk: list[Item] = []
     sites = 0
     for raw in part.raw:
-        for item in crystals(raw, disorder):
+        for item in crystals(raw, disorder, vacuum=vacuum):
             chunk.append(item)
             sites += item.n_sites if isinstance(item, Crystal) else 0
             if len(chunk) >= CHUNK or sites >= CHUNK_SITES:

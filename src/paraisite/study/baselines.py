@@ -87,7 +87,7 @@ def baseline_trainings(
     """The rows that baselines add to the study's table, with the name of the baseline as the step.
 
     Trained on AGL conductivities, a baseline may see all rows of the training part (``all``); Slack's, as everywhere,
-    those that share no formula with a scored fold. The AGL value is no baseline for itself.
+    those that share no formula with a scored fold. The AGL value is not a baseline for itself.
 
     Raises
     ------

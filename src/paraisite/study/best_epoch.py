@@ -38,7 +38,7 @@ class BestEpoch(Callback):
     held : numpy.ndarray, shape (runs, rows), bool
         The fold of each run.
     run_of : numpy.ndarray, shape (members,)
-        Position of each member's run in `held`; the members of a run speak as one, by the mean of log10 kappa.
+        Position of each member's run in `held`; the members of a run are averaged, by the mean of log10 kappa.
     every : int
         Epochs between scores; the last one always counts.
     out : Path

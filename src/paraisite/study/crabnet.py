@@ -97,7 +97,7 @@ def reduced(formula: str) -> str:
     Raises
     ------
     ValueError
-        If the text is no such formula.
+        If the text is not such a formula.
     """
     found = re.findall(r"([A-Z][a-z]?)(\d+(?:\.\d+)?)", formula)
     if "".join(symbol + count for symbol, count in found) != formula or not found:

@@ -53,7 +53,7 @@ class Training:
 
     @property
     def start(self) -> Training | None:
-        """The training whose networks this one goes on from."""
+        """The training whose networks this one starts from."""
         return Training("II", AGL, self.agl, self.split) if self.step.startswith("III") else None
 
 

@@ -247,7 +247,7 @@ class Study:
     def _log_kappa(
         self, model: Model, run: int, kernel: KernelHead | None = None, *, relative: bool = False
     ) -> LogKappa:
-        """What a model says of the scored rows; the members speak as one, by the mean of log10 kappa.
+        """What a model says of the scored rows; the members are averaged, by the mean of log10 kappa.
 
         With `relative`, a kernel gives not the median of its density but the value whose relative error is expected to
         be least, the median of the density divided by kappa (the (-1)-median of T. Gneiting, J. Am. Stat. Assoc. 106,
@@ -296,7 +296,7 @@ class Study:
 
 
 def claim(out: Path, settings: Settings, *, resume: bool) -> None:
-    """Take a folder for a study with these settings, or go on with one.
+    """Take a folder for a study with these settings, or resume one.
 
     Raises
     ------
@@ -308,7 +308,7 @@ def claim(out: Path, settings: Settings, *, resume: bool) -> None:
     steps = tuple(f"{step}-" for step in STEPS)  # what baselines left depends on no setting
     if any(path.parent.name.startswith(steps) for path in out.glob("*/run*")) or any(out.glob("stage-*")):
         if not resume:
-            raise RecipeError(f"{out} holds results; go on with --resume, or give another --output")
+            raise RecipeError(f"{out} holds results; use --resume, or give another --output")
         if not mark.is_file() or Settings.model_validate_json(mark.read_text(encoding="utf-8")) != settings:
             raise RecipeError(f"{out} holds results of other settings ({mark}); give another --output")
     out.mkdir(parents=True, exist_ok=True)
@@ -345,7 +345,7 @@ def run_study(
     Returns
     -------
     list of str
-        What failed, a line each; the other trainings are done all the same.
+        What failed, a line each; the other trainings are still done.
     """
     with locked(out):
         waiting = list(trainings)
@@ -362,7 +362,7 @@ def run_study(
             while waiting or at_work:
                 for training in list(waiting):
                     if training.start in failed:
-                        failed[training] = f"{training.name}: not begun, its start {training.start.name} failed"
+                        failed[training] = f"{training.name}: not started, as {training.start.name} failed"
                         waiting.remove(training)
                     elif len(at_work) < workers and training.start not in {*waiting, *at_work.values()}:
                         with deaf():
@@ -392,7 +392,7 @@ def run_study(
                         else:
                             ended.add(training)
                             waiting.insert(0, training)
-        except BaseException:  # interrupted: a training under way would go on for minutes
+        except BaseException:  # interrupted: a running training would continue for minutes
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
@@ -408,7 +408,7 @@ def _work(
     study = Study(out, settings, mirror=mirror, device=device, split=training.split)
     todo = study.missing(training, runs)
     if not todo:
-        return f"{training.name}: runs {_ranges(runs)} were done before"
+        return f"{training.name}: runs {_ranges(runs)} already done"
     study.train(training, todo, lambda line: print(line, file=sys.stderr, flush=True))
     return f"{training.name}: runs {_ranges(todo)} done"
 

@@ -6,9 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from paraisite.files.settings import read_mapping
 from paraisite.model.model import HeadConfig
 from paraisite.study.plan import AGL, Training
 from paraisite.training.recipe import Recipe, RecipeError, Stage, Target, assign
@@ -78,13 +78,7 @@ def load_settings(path: Path | None = None, changes: list[str] | None = None) ->
     RecipeError
         If the file or a change is not usable.
     """
-    try:
-        text = path.read_text(encoding="utf-8") if path else _SHIPPED.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path}: cannot be read as YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise RecipeError(f"{path}: settings are a mapping with the keys {', '.join(Settings.model_fields)}")
+    content = read_mapping(path or _SHIPPED, Settings.model_fields, RecipeError)
     for change in changes or []:
         assign(content, change)
     try:

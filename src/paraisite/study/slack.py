@@ -1,4 +1,4 @@
-"""Slack's conductivity from elastic moduli, the moduli predicted by trees that never saw the compound."""
+"""Slack's conductivity from elastic moduli, the moduli predicted by trees not trained on the compound."""
 
 from __future__ import annotations
 

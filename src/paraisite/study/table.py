@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from paraisite.files.csv_cells import csv_text, read_rows
+from paraisite.files.printable import counted
 from paraisite.files.writing import write_json
 from paraisite.metrics import scores
 from paraisite.study.plan import DATASETS, STEPS, VARIANTS
@@ -36,12 +37,12 @@ class Cell(NamedTuple):
     values: dict[str, np.ndarray]
 
     def row(self) -> dict[str, Any]:
-        """One row of the table; std is that of the runs (n - 1), 0 for a single one."""
+        """One row of the table; std is that of the runs (n - 1), None for a single one."""
         found: dict[str, Any] = dict(zip(KEYS, self[: len(KEYS)], strict=True)) | {"runs": len(self.runs)}
         for metric in METRICS:
             values = self.values[metric]
             found[f"{metric}_mean"] = float(values.mean())
-            found[f"{metric}_std"] = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+            found[f"{metric}_std"] = float(values.std(ddof=1)) if len(values) > 1 else None
         return found
 
 
@@ -113,7 +114,7 @@ def load_cells(path: Path) -> list[Cell]:
                 values = {metric: float(row[metric]) for metric in METRICS}
                 gathered.setdefault((step, trained_on, tested_on, protocol, agl, split), {})[int(row["run"])] = values
             except (KeyError, TypeError, ValueError):
-                raise ValueError(f"{path}: line {number} is no run of a study (--format runs writes them)") from None
+                raise ValueError(f"{path}: line {number} is not a run of a study (--format runs writes them)") from None
     return [_cell(key, found) for key, found in gathered.items()]
 
 
@@ -159,7 +160,9 @@ def gain(better: Cell, worse: Cell, metric: str, test_share: float = 0.25) -> Ga
 
     runs = [run for run in better.runs if run in worse.runs]
     if len(runs) < 2:
-        raise ValueError(f"{better[:5]} and {worse[:5]} have {len(runs)} runs in common; a comparison needs two")
+        raise ValueError(
+            f"{better[:5]} and {worse[:5]} have {counted(len(runs), 'run')} in common; a comparison needs two"
+        )
     a = better.values[metric][[better.runs.index(run) for run in runs]]
     b = worse.values[metric][[worse.runs.index(run) for run in runs]]
     away = b - a
@@ -179,6 +182,12 @@ def gains(made: Sequence[Cell], metric: str = "mape") -> list[Gain]:
             if same and enough and (worse.step, better.step) in (("I", "II"), *(("II", step) for step in STEPS[2:])):
                 found.append(gain(better, worse, metric))
     return found
+
+
+def spread(values: Sequence[float] | np.ndarray) -> str:
+    """Mean (standard deviation, n - 1) to three digits; the value alone where there is only one."""
+    std = f" ({np.std(values, ddof=1):.3f})" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{std}"
 
 
 def as_csv(made: Sequence[Cell]) -> str:
@@ -225,4 +234,4 @@ FORMATS = {"md": as_markdown, "csv": as_csv, "latex": as_latex, "runs": as_runs}
 def _texts(cell: Cell) -> list[str]:
     row = cell.row()
     found = [str(row[key]) or "–" for key in KEYS] + [str(row["runs"])]
-    return found + [f"{row[f'{m}_mean']:.3f} ({row[f'{m}_std']:.3f})" for m in METRICS]
+    return found + [spread(cell.values[metric]) for metric in METRICS]

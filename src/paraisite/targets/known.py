@@ -84,6 +84,7 @@ KNOWN = (
     Target("bulk_modulus_static", "GPa", "bulk_modulus_static_GPa", "static bulk modulus (AGL)", temperature=ROOM),
     Target("bulk_modulus_vrh", "GPa", "bulk_modulus_GPa", "Voigt-Reuss-Hill average (AEL)"),
     Target("shear_modulus_vrh", "GPa", "shear_modulus_GPa", "Voigt-Reuss-Hill average (AEL)"),
+    Target("band_gap", "eV", "band_gap_eV", "band gap by density-functional theory (PBE)", "identity"),
     Target(
         "formation_energy",
         "eV/atom",

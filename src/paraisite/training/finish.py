@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paraisite.datasets import split_hash
+from paraisite.files.printable import counted
 from paraisite.files.writing import write_csv
 from paraisite.graphs import TOLERANCE
 from paraisite.metrics import coverage, interval_score, interval_width, scores
@@ -36,7 +37,7 @@ OUT_OF_FOLD = (
 LIMITS = (
     "Lattice part of the thermal conductivity only, at 300 K, isotropic average of the tensor. "
     "The interval is calibrated on the compounds listed in known.csv; for other families it extrapolates: "
-    "look at the applicability. The networks see species and distances within the cutoff only."
+    "check the applicability. The encoder uses only species and distances within the cutoff."
 )
 
 
@@ -120,7 +121,9 @@ def finish(
     metrics["members"] = model.config.members
     if seen := sum(formula in start for formula in last.dataset.formulas):
         metrics["rows_with_a_formula_of_the_start"] = seen
-        metrics["protocol"] += f"; but {seen} rows have a formula that the start, {recipe.initial}, was trained on"
+        metrics["protocol"] += (
+            f"; but {counted(seen, 'row')} with a formula that the start, {recipe.initial}, was trained on"
+        )
     metrics["constant_width"] = _interval_scores(10**log_true, *_nested_intervals(scored, adaptive=False))
     if properties is not None:
         metrics["properties"] = _property_scores(
@@ -264,7 +267,7 @@ def _metrics(
         return scores(true[rows], predicted[rows]) | _interval_scores(true[rows], *(b[rows] for b in bounds))
 
     return {
-        "protocol": "out of fold: the scored rows are never looked at, the interval is calibrated on the other folds",
+        "protocol": "out of fold: scored rows are not used in training; the interval is calibrated on the other folds",
         "recipe": recipe.name,
         "earlier": recipe.split.earlier,
         "split_seed": recipe.split.seed,

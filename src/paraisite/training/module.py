@@ -34,7 +34,7 @@ class StageModule(pl.LightningModule):
     steps : int
         Optimiser steps of the whole stage, for the schedule.
     seed : int
-        Of dropout; set anew each epoch, so that a resumed training goes on as if it had not stopped.
+        Of dropout; set again each epoch, so that a resumed training equals an uninterrupted one.
     """
 
     def __init__(self, model: Model, stage: Stage, steps: int, seed: int) -> None:
@@ -117,7 +117,9 @@ def check_names(model: Model, stage: Stage) -> None:
                 groups = sorted({".".join(name.split(".")[:n]) for name in names for n in (1, 2, 3)})
                 near = get_close_matches(part, groups, n=1)
                 hint = (
-                    f"did you mean {near[0]}?" if near else f"there are {', '.join(g for g in groups if '.' not in g)}"
+                    f"did you mean {near[0]}?"
+                    if near
+                    else f"the parts are {', '.join(g for g in groups if '.' not in g)}"
                 )
                 raise RecipeError(f"stage {stage.name}: {key}: the networks have no {part}; {hint}")
 

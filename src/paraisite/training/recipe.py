@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from paraisite.files.settings import read_mapping
 from paraisite.graphs import CUTOFF
 from paraisite.model.encoders import AnyEncoderConfig
 from paraisite.model.model import HeadConfig
@@ -103,7 +104,7 @@ class Stage(_Strict):
         On standardised targets; ``huber`` turns linear at 0.3. ``ape`` is the absolute percentage error of every target
         with a logarithmic transform (what the study trains with), and ``l1`` of the others.
     rescale : bool, optional
-        Whether to fit the target scaler anew on this stage's training rows, rather than keep the one before. If not
+        Whether to refit the target scaler on this stage's training rows, rather than keep the one before. If not
         said: yes, but in the first stage of a recipe whose `initial` has a scaler for the target.
     """
 
@@ -139,7 +140,7 @@ class Stage(_Strict):
     @model_validator(mode="after")
     def _renames_own(self) -> Stage:
         if not self.datasets:
-            raise ValueError(f"stage {self.name}: dataset names none")
+            raise ValueError(f"stage {self.name}: no dataset is named")
         unknown = set(self.rename) - set(self.datasets)
         if unknown:
             raise ValueError(f"stage {self.name}: rename: {sorted(unknown)[0]} is not among its datasets")
@@ -190,7 +191,7 @@ class SplitConfig(_Strict):
     @model_validator(mode="after")
     def _consistent(self) -> SplitConfig:
         if (self.kind == "saved") != (self.file is not None):
-            raise ValueError("kind: saved and file: path/to/splits/NAME.json go together")
+            raise ValueError("give both kind: saved and file: path/to/splits/NAME.json, or neither")
         if self.earlier == "grouped" and (self.kind != "kfold" or self.group != "formula"):
             raise ValueError("earlier: grouped needs kind: kfold and group: formula; use no_overlap or all")
         return self
@@ -296,9 +297,8 @@ class Recipe(_Strict):
             for name in stage.kernels:
                 if name == "kappa" or not {name, "kappa"} <= before or self.targets[name].transform != "log10":
                     raise ValueError(
-                        f"stage {stage.name}: kernels: {name} is to stand on what the stage before says about kappa; "
-                        "that needs distil: true, and another target than kappa, of transform: log10, that this stage "
-                        "and the one before train"
+                        f"stage {stage.name}: kernels: {name} must be a target other than kappa, with transform: "
+                        "log10, that this stage and the previous one train together with kappa, and distil must be true"
                     )
         return self
 
@@ -310,14 +310,14 @@ class Recipe(_Strict):
             if i < len(self.stages) - 1:
                 raise ValueError(f"stage {stage.name}: fit: kernel is for the last stage")
             if stage.targets != ("kappa",):
-                raise ValueError(f"stage {stage.name}: fit: kernel is for kappa alone, leave its targets out")
+                raise ValueError(f"stage {stage.name}: fit: kernel is for kappa only; leave out its targets")
             if i == 0 and not self.from_conductivity:
                 raise ValueError(
-                    f"stage {stage.name}: fit: kernel stands on networks that know kappa; set initial: kappa or "
-                    "another conductivity model, or put a stage before it"
+                    f"stage {stage.name}: fit: kernel needs networks trained on kappa; set initial: kappa or "
+                    "another conductivity model, or add a stage before it"
                 )
             if i > 0 and "kappa" not in self.stages[i - 1].targets:
-                raise ValueError(f"stage {stage.name}: fit: kernel needs kappa among the targets of the stage before")
+                raise ValueError(f"stage {stage.name}: fit: kernel needs kappa among the targets of the previous stage")
         return self
 
     @property
@@ -348,23 +348,9 @@ def load_recipe(name: str | Path, settings: list[str] | None = None) -> Recipe:
         If there is no such recipe or it is not valid.
     """
     path = Path(name)
-    if not path.is_file() and str(name) in shipped_recipes():
-        text = (_FOLDER / f"{name}.yml").read_text(encoding="utf-8")
-    elif path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise RecipeError(f"{name}: not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
-        except OSError as error:
-            raise RecipeError(f"{name}: cannot be read ({error.strerror}); check its permissions") from None
-    else:
-        raise RecipeError(f"{name}: no such file, nor a shipped recipe; those are {', '.join(shipped_recipes())}")
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RecipeError(f"{name}: not valid YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise RecipeError(f"{name}: a recipe is a mapping with the keys {', '.join(Recipe.model_fields)}")
+    if not (own := path.is_file()) and str(name) not in shipped_recipes():
+        raise RecipeError(f"{name}: neither a file nor a shipped recipe ({', '.join(shipped_recipes())})")
+    content = read_mapping(path if own else _FOLDER / f"{name}.yml", Recipe.model_fields, RecipeError, name)
     for setting in settings or []:
         assign(content, setting)
     try:
@@ -397,7 +383,7 @@ def _unknown_key(place: tuple[int | str, ...]) -> str:
         return "unknown key of this encoder"
     keys = list((_SECTIONS[place[0]] if len(place) > 1 else Recipe).model_fields)
     near = get_close_matches(str(place[-1]), keys, n=1)
-    return "unknown key" + (f", did you mean {near[0]}?" if near else f"; there are {', '.join(keys)}")
+    return "unknown key" + (f", did you mean {near[0]}?" if near else f"; the keys are {', '.join(keys)}")
 
 
 def assign(content: Any, setting: str) -> None:
@@ -415,7 +401,7 @@ def assign(content: Any, setting: str) -> None:
         else:
             where[last] = yaml.safe_load(value)
     except (IndexError, ValueError, TypeError, AttributeError, yaml.YAMLError):
-        raise RecipeError(f"--set {setting}: there is no {key} in this recipe") from None
+        raise RecipeError(f"--set {setting}: this recipe has no {key}") from None
 
 
 _FOLDER = files("paraisite.training") / "recipes"

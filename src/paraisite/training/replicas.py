@@ -24,7 +24,7 @@ class Replicas:
     training : list of numpy.ndarray, each of shape (folds, rows), bool
         For each stage, the rows a fold may train on.
     formula_fold : dict of str to int
-        For every formula of every stage, the fold whose networks never saw it; -1 where there is none.
+        For every formula of every stage, the fold whose networks were not trained on it; -1 where there is none.
     """
 
     fold: np.ndarray
@@ -66,7 +66,7 @@ def plan(
         splits = [holdout(len(last), config.fraction, config.seed)]
     elif config.kind == "saved":
         if saved is None:
-            raise ValueError("kind: saved needs the folds of the file")
+            raise ValueError("kind: saved needs the folds of a file")
         splits = list(saved)
         for f, split in enumerate(splits):
             seen = {last.formulas[i] for i in split.train.tolist()}

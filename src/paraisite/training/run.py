@@ -23,6 +23,7 @@ from paraisite.datasets.doubts import doubts
 from paraisite.datasets.registry import find
 from paraisite.datasets.saved_split import SavedSplit, read_split
 from paraisite.files.locking import locked
+from paraisite.files.printable import counted
 from paraisite.files.replacing import replacing
 from paraisite.files.writing import write_json, write_text
 from paraisite.model.calibration import MIN_ROWS
@@ -91,7 +92,7 @@ def run(
     started = time.monotonic()
     data = read_stages(recipe, mirror)
     for reads, s in {stage.reads: s for stage, s in zip(recipe.stages, data, strict=True)}.items():
-        size = f"{len(s.dataset)} crystals, {s.graphs.n_edges} distinct edges"
+        size = f"{counted(len(s.dataset), 'crystal')}, {s.graphs.n_edges} distinct edges"
         say(f"{reads}: {size}, {len(s.rejections)} rejected")
         for line in doubts(s.dataset):
             say(f"warning: {reads}: {line}")
@@ -99,14 +100,14 @@ def run(
         for target in stage.targets:
             usable(part.dataset, target, recipe)
     replicas = plan_folds(recipe, data, saved)
-    say(f"{len(replicas.fold)} networks: {replicas.folds} folds of {recipe.members}")
+    say(f"{counted(len(replicas.fold), 'member')}: {counted(replicas.folds, 'fold')} × {recipe.members}")
     with locked(out):
         _claim(out, recipe, data, replicas, begun_from)
         seen = sum(formula in formulas for formula in data[-1].dataset.formulas)
         if seen:
             say(
                 f"{seen} of {len(data[-1].dataset)} crystals have a formula that {recipe.initial} was trained on: "
-                "the scores below are no test of these"
+                "the scores below are not independent of these"
             )
 
         model: Model | None = None
@@ -114,11 +115,11 @@ def run(
         for i, (stage, part) in enumerate(zip(recipe.stages, data, strict=True)):
             model, mask, shared = begin_stage(model, recipe, i, replicas, mirror)
             if stage.fit == "kernel":
-                say(f"stage {stage.name}: Gaussian processes on the networks as they are")
+                say(f"stage {stage.name}: Gaussian processes on the unchanged networks")
                 continue
             taught = None
             if stage.distil:
-                say(f"stage {stage.name}: one network of each fold learns from its {recipe.members}")
+                say(f"stage {stage.name}: distilling the {recipe.members} networks of each fold into one")
                 if not _done(out, i, stage).is_file():
                     taught = lesson(of_every_fold(model, replicas), replicas, i, stage, part, device)
                 model, replicas, mask = first_of_each_fold(model, replicas, i)
@@ -176,8 +177,8 @@ def completed(recipe: Recipe, start: Model | None) -> Recipe:
         and (recipe.head != start.config.head or _shared(recipe, start) != [*recipe.targets])
     ):
         raise RecipeError(
-            f"stage {recipe.stages[0].name}: fit: kernel takes the networks of {recipe.initial} as they are; "
-            "leave head and targets out of the recipe"
+            f"stage {recipe.stages[0].name}: fit: kernel uses the networks of {recipe.initial} unchanged; "
+            "remove head and targets from the recipe"
         )
     return recipe
 
@@ -185,7 +186,7 @@ def completed(recipe: Recipe, start: Model | None) -> Recipe:
 def begin_stage(
     model: Model | None, recipe: Recipe, index: int, replicas: Replicas, mirror: str | Path | None
 ) -> tuple[Model, np.ndarray, bool]:
-    """Networks that a stage goes on with, the rows that each trains on, and whether all folds share them.
+    """Networks that a stage starts from, the rows that each trains on, and whether all folds share them.
 
     Parameters
     ----------
@@ -227,7 +228,7 @@ def lesson(
     """What the networks of each fold say together about the targets of a stage, each of shape (folds, rows).
 
     Means are taken where the networks are trained: of log10 kappa rather than of kappa. Of `stage.kernels`, Gaussian
-    processes on the networks speak, from the values that each fold may see.
+    processes on the networks predict, from the values that each fold may see.
     """
     where = place(device)
     values, vectors = apply(model.to(where).eval(), part.graphs, where)
@@ -272,7 +273,7 @@ def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -
     start, _ = _start(recipe, mirror)
     if start is not None:
         if type(start.config.encoder) is not type(config.encoder):
-            raise RecipeError(f"{recipe.initial}: its encoder is another than the recipe's")
+            raise RecipeError(f"{recipe.initial}: its encoder differs from that of the recipe")
         common = _shared(recipe, start) if start.config.head == recipe.head else []
         networks = [r % start.config.members for r in range(len(fold))]
         source = start.select(networks, tuple(common) or None)
@@ -283,7 +284,7 @@ def initial_model(recipe: Recipe, fold: np.ndarray, mirror: str | Path | None) -
                 state[name][:, :, columns] = tensor
             elif name.startswith("encoder.") or common:
                 if state[name].shape != tensor.shape:
-                    raise RecipeError(f"{recipe.initial}: {name} is not of the shape this recipe asks for")
+                    raise RecipeError(f"{recipe.initial}: {name} does not have the shape that this recipe needs")
                 state[name].copy_(tensor)
         model.transforms = {name: source.transforms[name] for name in common}
     model.load_state_dict(state)
@@ -360,12 +361,12 @@ def plan_folds(recipe: Recipe, data: list[StageSet], saved: SavedSplit | None) -
     doubted = data[-1].flagged & recipe.stages[-1].omit_flagged
     known = np.isfinite(last.kappa) & ~doubted
     rows, folds = int(known.sum()), recipe.split.folds
-    what = "crystals with kappa" + (" that is not flagged" if doubted.any() else "")
-    few = f"{last.name} has {rows} {what}; with {folds} folds at least {{}} are needed"
+    what = f"{counted(rows, 'crystal')} with kappa" + (" that is not flagged" if doubted.any() else "")
+    few = f"{last.name} has {what}; {folds} folds need at least {{}}"
     needed = _needed(folds)
     if recipe.split.kind == "kfold" and rows < needed:
         more = next((n for n in range(folds, rows + 1) if _needed(n) <= rows), None)
-        remedy = f"split.folds={more} would do" if more else f"fewer than {MIN_ROWS + 1} are too few for any folds"
+        remedy = f"use split.folds={more}" if more else f"any number of folds needs at least {MIN_ROWS + 1}"
         raise RecipeError(f"{few.format(needed)}; {remedy}")
     try:
         splits = None if saved is None else _of_kept_rows(saved, data[-1])
@@ -456,7 +457,7 @@ def train_stage(
     done = _done(out, index, stage)
     if done.is_file():
         model.load_state_dict(load_file(done), strict=True)
-        say(f"stage {stage.name}: done before, read from {done.name}")
+        say(f"stage {stage.name}: already done, read from {done.name}")
         return model
 
     target, weight = _targets(model, recipe, stage, values, mask, taught or {})
@@ -529,9 +530,7 @@ def _properties(model: Model, recipe: Recipe, index: int, replicas: Replicas, *,
 def _refuse_another_run(out: Path, recipe: Recipe) -> None:
     path = out / "recipe.yml"
     if _begun(out) and not path.is_file():
-        raise RecipeError(
-            f"{out} holds a model or stages that no run made (there is no {path.name}); give another --output"
-        )
+        raise RecipeError(f"{out} holds a model or stages without {path.name}; give another --output")
     if _begun(out) and path.is_file() and _read_recipe(path) != recipe:
         raise RecipeError(f"{out} holds a run of another recipe ({path}); give another --output or remove that folder")
 
@@ -542,7 +541,7 @@ def _begun(out: Path) -> bool:
 
 
 def _claim(out: Path, recipe: Recipe, data: list[StageSet], replicas: Replicas, begun_from: str) -> None:
-    """Mark the folder as that of this run; refuse to go on with weights that were trained on other rows."""
+    """Mark the folder as that of this run; refuse to resume from weights that were trained on other rows."""
     mark = out / "data.json"
     made_from = {
         "start": begun_from,

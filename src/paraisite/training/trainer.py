@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ def fit(
     callbacks : sequence of Callback
     device : {"auto", "cpu", "cuda"}
     state : Path, optional
-        A checkpoint to go on from.
+        A checkpoint to resume from.
     **options
         Further ones of `lightning.pytorch.Trainer`.
 
@@ -42,6 +44,7 @@ def fit(
     KeyboardInterrupt
         On Ctrl-C.
     """
+    silence_lightning()
     trainer = pl.Trainer(
         accelerator={"auto": "auto", "cuda": "gpu"}.get(device, "cpu"),
         devices=1,
@@ -59,3 +62,12 @@ def fit(
     except SystemExit:  # what Lightning makes of Ctrl-C, after which it ignores the next ones
         signal.signal(signal.SIGINT, interrupt)
         raise KeyboardInterrupt from None
+
+
+def silence_lightning() -> None:
+    """Keep Lightning to messages that concern the user of a recipe: no tips, and no advice on its own options."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning(\.|$)")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*isinstance.*LeafSpec.*")

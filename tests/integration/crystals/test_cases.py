@@ -29,7 +29,7 @@ ANSWERS: dict[str, list[str]] = {
     "C85": ["! O-H"],
     "C90": ["Fe4 Gd4"],
     "C91": [r"O1 Zn1 | 5\.68.*2\.84"],
-    "P04": ["! names 3 elements and line 7 has 2 counts"],
+    "P04": ["line 7: 3 elements but 2 counts"],
     "P09": ["! line 8 should say Direct or Cartesian"],
     "P20": [r"! 20\.0 Å without atoms"],
     "P28": [r"! 14\.9 Å without atoms"],

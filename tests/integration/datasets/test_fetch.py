@@ -189,7 +189,7 @@ def test_a_cache_of_another_version_is_not_taken(toy: DatasetCard, monkeypatch: 
 
 
 def test_no_network_and_unknown_names(toy: DatasetCard, file_server: FileServer) -> None:
-    with pytest.raises(DatasetError, match="l97: no such dataset; there are l96, hh143"):
+    with pytest.raises(DatasetError, match="l97: unknown dataset; choose from l96, hh143"):
         fetch("l97")
     file_server.stop()
     with pytest.raises(DatasetError, match=r"toy: .*refused .*try again later"):
@@ -315,7 +315,7 @@ def test_formulas_from_their_own_files(mirror: Path, cache: Path, file_server: F
         load_formulas("crabnet_agl_split")
     with pytest.raises(DatasetError, match="holds formulas without crystals; read it with load_formulas"):
         load("crabnet_agl_split", mirror)
-    with pytest.raises(DatasetError, match="l96: no dataset of formulas; there is crabnet_agl_split"):
+    with pytest.raises(DatasetError, match="l96: not a dataset of formulas; choose from crabnet_agl_split"):
         load_formulas("l96", mirror)
 
 

@@ -136,7 +136,7 @@ def test_what_passes_is_asked_again(failure: Answer) -> None:
         rows = ask(server.url, page_size=20, client=quick(say=waits.append))
     assert len(rows) == 130
     assert len(waits) == 6
-    assert all("asking again in" in line for line in waits)
+    assert all("retrying in" in line for line in waits)
 
 
 def test_resumes_from_the_pages_that_came(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_pages_that_overlap_are_noticed() -> None:
         rows = ask(server.url, page_size=50)
     assert sum(isinstance(row, Labelled) for row in rows) == 80
     assert isinstance(rows[-1], Shortfall)
-    assert "130 entries were announced and 80 different ones came" in rows[-1].reason
+    assert "80 of 130 announced" in rows[-1].reason
 
 
 def changed(**changes: object) -> dict[str, Any]:
@@ -185,7 +185,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "short geometry": (changed(geometry=[4, 4, 4]), "three lengths and three angles"),
     "flat": (changed(geometry=[4, 4, 4, 90, 90, 180]), "three lengths and three angles"),
     "impossible angles": (changed(geometry=[4, 4, 4, 10, 10, 170]), "cell"),
-    "positions of another cell": (changed(positions_fractional=[[0, 0, 0]]), "1 positions for 8 atoms"),
+    "positions of another cell": (changed(positions_fractional=[[0, 0, 0]]), "1 position for 8 atoms"),
     "half an atom": (changed(composition=[3.5, 4.5]), "disordered"),
     "nonsense position": (changed(positions_fractional=[["a", 0, 0]] * 8), "'a' is not a number"),
     "overlap": (changed(positions_fractional=[[0, 0, 0]] * 8), "overlap"),
@@ -214,7 +214,7 @@ def test_a_bad_entry_is_a_rejection_and_stops_nothing() -> None:
 
 
 UNEXPECTED: dict[str, tuple[Answer, str]] = {
-    "a page for people": (Answer("<html>AFLOW is moving house</html>"), "page for people"),
+    "a page for people": (Answer("<html>AFLOW is moving house</html>"), "received HTML"),
     "the help": (Answer(["       Welcome to Aflux"]), "such as AFLUX's help"),
     "other keys": (Answer({"error": "unknown keyword"}), "the key 'error'"),
     "a number": (Answer("5"), "neither a list nor an object"),
@@ -229,18 +229,18 @@ def test_unexpected_answers_say_what_was_asked_what_came_and_what_to_do(kind: st
     with serve(lambda asked: answer) as server, pytest.raises(SourceError) as caught:
         ask(server.url, client=quick(attempts=2))
     message = str(caught.value)
-    assert message.startswith(f"asked: {server.url}{API}?agl_thermal_conductivity_300K(*)")
-    assert "came: " in message
+    assert message.startswith(f"request: {server.url}{API}?agl_thermal_conductivity_300K(*)")
+    assert "response: " in message
     assert reason in message
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"filter": "Egap(1*"}, "a bracket too many or too few"),
+        ({"filter": "Egap(1*"}, "unbalanced brackets"),
         ({"filter": "Egap(1*),$paging(0)"}, "use the options"),
         ({"filter": "format(html)"}, "use the options"),
-        ({"catalog": "ICSD),paging(1,1"}, "no catalog of AFLOW"),
+        ({"catalog": "ICSD),paging(1,1"}, "not a catalog of AFLOW"),
         ({"elements": ["Silicon"]}, "not the symbol of an element"),
         ({"server": "file:///etc/passwd"}, "begins with https"),
     ],
@@ -251,7 +251,7 @@ def test_what_cannot_be_a_query_is_refused_before_anything_is_asked(options: dic
 
 
 def test_no_crystal_is_an_error_that_says_why() -> None:
-    with serve(aflux([])) as server, pytest.raises(DatasetError, match="Nothing matches the query"):
+    with serve(aflux([])) as server, pytest.raises(DatasetError, match="No entry matches"):
         collect(ask(server.url), "none")
     answer: Callable[[Asked], Answer] = lambda asked: Answer({"1 of 1": changed(species=["Qq", "O"])})  # noqa: E731
     with serve(answer) as server, pytest.raises(DatasetError, match="'Qq' is not a chemical element"):

@@ -178,7 +178,7 @@ def test_the_key_does_not_follow_a_redirect_to_another_host() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer("<html>maintenance</html>"), "came: "),
+        (Answer("<html>maintenance</html>"), "response: "),
         (Answer({"meta": {"total_doc": 1}}), "KeyError: 'data'"),
         (Answer({"detail": [{"loc": ["query", "nsites_max"], "msg": "too small"}]}, 422), "nsites_max - too small"),
     ],
@@ -191,12 +191,15 @@ def test_unexpected_answers_say_what_was_asked_and_what_came(answer: Answer, rea
         pytest.raises((DatasetError, SourceError)) as caught,
     ):
         list(query_mp(elements=["O"], endpoint=server.url, client=quick(attempts=2)))
-    assert str(caught.value).startswith(f"asked: {server.url}/materials/summary/")
+    assert str(caught.value).startswith(f"request: {server.url}/materials/summary/")
     assert reason in str(caught.value)
 
 
 def test_a_page_for_people_instead_of_the_heartbeat() -> None:
-    with serve(lambda asked: Answer("<html>maintenance</html>")) as server, pytest.raises(SourceError, match="asked: "):
+    with (
+        serve(lambda asked: Answer("<html>maintenance</html>")) as server,
+        pytest.raises(SourceError, match="request: "),
+    ):
         list(query_mp(elements=["O"], endpoint=server.url, client=quick(attempts=2)))
 
 

@@ -122,14 +122,14 @@ BAD = {
         "'X', which is not a chemical element",
     ),
     "slab": ({"dimension_types": [1, 1, 0]}, "not periodic in all three"),
-    "no-positions": ({"cartesian_site_positions": None}, "knows no cartesian_site_positions"),
-    "flat": ({"lattice_vectors": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "span no cell"),
-    "half-null": ({"lattice_vectors": [[4.2, 0, None], [0, 4.2, 0], [0, 0, 4.2]]}, "span no cell"),
+    "no-positions": ({"cartesian_site_positions": None}, "lacks cartesian_site_positions"),
+    "flat": ({"lattice_vectors": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "not span a cell"),
+    "half-null": ({"lattice_vectors": [[4.2, 0, None], [0, 4.2, 0], [0, 0, 4.2]]}, "not span a cell"),
     "overlap": ({"cartesian_site_positions": [[0, 0, 0], [0.1, 0, 0]]}, "overlap"),
-    "few": ({"cartesian_site_positions": [[0, 0, 0]]}, "1 positions for 2 sites"),
+    "few": ({"cartesian_site_positions": [[0, 0, 0]]}, "1 position for 2 sites"),
     "no-species": ({"species": []}, "lacks 'Mg'"),
     "text": ({"species": "MgO"}, "not as documented"),
-    "molecules": ({"structure_features": ["site_attachments"]}, "not complete"),
+    "molecules": ({"structure_features": ["site_attachments"]}, "incomplete"),
 }  # fmt: skip
 
 
@@ -158,25 +158,25 @@ def test_disorder_is_resolved_where_asked() -> None:
         (row,) = query_optimade("", [server.url], disorder="majority", client=quick())
     assert isinstance(row, Crystal)
     assert row.numbers.tolist() == [12, 8]
-    assert "taken as Mg" in row.notes[0]
+    assert "read as Mg" in row.notes[0]
 
 
 UNEXPECTED = {
-    "a page for people": (Answer("<!DOCTYPE html><html><b>Welcome\x1b[31m</b></html>"), "page for people"),
-    "cut off": (Answer('{"data": [{"id": "a", "attr'), "cut off or broken"),
-    "empty": (Answer(""), "cut off or broken"),
+    "a page for people": (Answer("<!DOCTYPE html><html><b>Welcome\x1b[31m</b></html>"), "received HTML"),
+    "cut off": (Answer('{"data": [{"id": "a", "attr'), "truncated or damaged"),
+    "empty": (Answer(""), "truncated or damaged"),
     "no data": (Answer({"meta": {}}), "no list of entries under 'data'"),
     "data of another kind": (Answer({"data": {"id": "a"}}), "no list of entries under 'data'"),
     "a list": (Answer([1, 2]), "not an object"),
     "an error in 200": (Answer({"errors": [{"detail": "bad filter"}]}), "the provider reports bad filter"),
-    "a link that is none": (Answer({"data": [], "links": {"next": 5}}), "links.next is no address"),
+    "a link that is none": (Answer({"data": [], "links": {"next": 5}}), "links.next is not an address"),
     "another host": (Answer({"data": [], "links": {"next": "http://10.0.0.1/secret"}}), "another host"),
     "a file": (Answer({"data": [], "links": {"next": "file:///etc/passwd"}}), "not followed"),
     "400": (Answer({"errors": [{"detail": "cannot parse nelementz"}]}, 400), "cannot parse nelementz"),
     "404": (Answer("nothing here", 404), "nothing here"),
     "redirects without end": (Answer(status=302, headers={"Location": "/v1/structures"}), "more than 4 redirects"),
     "redirect to a file": (Answer(status=302, headers={"Location": "file:///etc/passwd"}), "begins with https"),
-    "a long wait": (Answer(status=429, headers={"Retry-After": "86400"}), "left alone for 86400 s"),
+    "a long wait": (Answer(status=429, headers={"Retry-After": "86400"}), "delay of 86400 s"),
 }
 
 
@@ -190,8 +190,8 @@ def test_unexpected_answers_say_what_was_asked_what_came_and_what_to_do(kind: st
     assert "\x1b" not in message
     assert len(message) < 1500
     if "begins with https" not in remedy:
-        assert message.startswith(f"asked: {server.url}/v1/structures")
-        assert "came: " in message
+        assert message.startswith(f"request: {server.url}/v1/structures")
+        assert "response: " in message
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
@@ -216,7 +216,7 @@ def test_entries_that_were_announced_and_did_not_come_are_missed() -> None:
     with serve(lambda asked: Answer(page)) as server:
         rows = list(query_optimade("", [server.url], client=quick()))
     assert isinstance(rows[1], Shortfall)
-    assert "9 entries were announced and 1" in rows[1].reason
+    assert "of 9 announced" in rows[1].reason
 
 
 def test_an_answer_that_grows_too_large_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,7 +183,7 @@ BAD = {
     "code in a dictionary": ("{'cell': __import__('os').getcwd()}", "not readable JSON"),
     "other keys": ('{"lattice": 1, "atoms": 2}', "has lattice, atoms and lacks cell, positions, numbers"),
     "no positions": (json.dumps(atoms(positions=None)), "lacks positions"),
-    "too few positions": (json.dumps(atoms(positions=[[0, 0, 0]])), "1 positions for 2 atoms"),
+    "too few positions": (json.dumps(atoms(positions=[[0, 0, 0]])), "1 position for 2 atoms"),
     "flat": (json.dumps(atoms(cell=[[1, 0, 0], [2, 0, 0], [0, 0, 1]])), "span space"),
     "overlap": (json.dumps(atoms(positions=[[0, 0, 0], [0, 0, 0.1]])), "overlap"),
     "no element": (json.dumps(atoms(numbers=[12, 0])), "not a chemical element"),
@@ -222,7 +222,7 @@ def test_unexpected_files_say_what_was_asked_what_came_and_what_to_do(
     files: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     made = {k: parquet(v, tmp_path / "t.parquet") if isinstance(v, list) else v for k, v in files.items()}
-    with pytest.raises(SourceError, match=r"asked: http://127\.0\.0\.1.*came: ") as caught:
+    with pytest.raises(SourceError, match=r"request: http://127\.0\.0\.1.*response: ") as caught:
         ask(made, tmp_path)
     assert reason in str(caught.value)
 
@@ -233,7 +233,7 @@ def test_unexpected_files_say_what_was_asked_what_came_and_what_to_do(
     ids=["html", "404", "cut off", "other"],
 )
 def test_unexpected_answers_of_the_hub(answer: Answer, tmp_path: Path) -> None:
-    with serve(lambda asked: answer) as server, pytest.raises(SourceError, match=r"asked: http://127.*came: "):
+    with serve(lambda asked: answer) as server, pytest.raises(SourceError, match=r"request: http://127.*response: "):
         list(query_phonix(endpoint=server.url, client=quick(tmp_path, attempts=2)))
 
 

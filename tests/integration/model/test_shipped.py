@@ -99,6 +99,7 @@ def test_a_seen_formula_is_held_out_by_one_network(references: dict[str, float])
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_stored_model_gives_the_figures_of_its_card(mirror: Path) -> None:
     """Held-out predictions, recomputed from the files in the repository and the data, score as the card says."""
     predictor = Predictor.from_pretrained()

@@ -10,7 +10,23 @@ import numpy as np
 import pytest
 
 from paraisite.crystals import Crystal, Rejection, read
-from paraisite.prediction import Prediction, Predictor, PropertyError
+from paraisite.crystals.vacuum import MAX_GAP, widest_gap
+from paraisite.datasets import load
+from paraisite.graphs.dimensionality import dimensionalities
+from paraisite.model.environment import REACH, surroundings
+from paraisite.prediction import Options, Prediction, Predictor, PropertyError
+from paraisite.prediction.prepared import vacuum_reasons
+
+_ROCKSALT = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, 1], [0, 0, 1], [0, 1, 1], [1, 1, 1]]) / 2.0
+
+MONOLAYERS = {
+    ("mp-1023925", "WS2"),
+    ("mp-1023934", "MoSe2"),
+    ("mp-1023938", "Te2Mo"),
+    ("mp-1023939", "MoS2"),
+    ("mp-1023940", "MoSe2"),
+}
+"""One or two layers of a dichalcogenide with 14 Å of vacuum."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +95,10 @@ def test_one_by_one_gives_the_same_numbers(predictor: Predictor, crystals: list[
     np.testing.assert_allclose(numbers(predictor.predict(crystals))[:6], numbers(single), rtol=1e-5)
 
 
-def test_streams_read_no_further_than_needed(predictor: Predictor, crystals: list[Crystal]) -> None:
+def test_streams_read_no_further_than_needed(
+    predictor: Predictor, crystals: list[Crystal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paraisite.prediction.predictor.CHUNK", 16)
     taken = 0
 
     def endless():  # type: ignore[no-untyped-def]
@@ -90,7 +109,7 @@ def test_streams_read_no_further_than_needed(predictor: Predictor, crystals: lis
 
     rows = predictor.stream(endless())
     assert next(rows).status == "ok"
-    assert taken <= 512
+    assert taken <= 16
 
 
 def test_no_crystals_no_rows(predictor: Predictor) -> None:
@@ -132,6 +151,36 @@ def test_unlike_crystals_are_warned_about(predictor: Predictor) -> None:
     assert outside == [row.applicability < 0.04 for row in rows]  # type: ignore[operator]
     assert any(outside)
     assert all(row.status == "warning" for row, far in zip(rows, outside, strict=True) if far)
+
+
+def test_slabs_are_rejected_unless_allowed(predictor: Predictor, crystals: list[Crystal]) -> None:
+    salt = crystals[0]
+    high = np.array([1.0, 1.0, 8.0])
+    slab = Crystal(5.0 * np.diag(high), np.array([11, 17] * 4), _ROCKSALT / high, id="slab")
+    bulk = replace(slab, cell=5.0 * np.eye(3), positions=_ROCKSALT, id="bulk")
+    items = [slab, salt, slab.to_ase(), slab.to_pymatgen(), bulk]
+    prepared = predictor.prepare(items)
+    assert prepared.kept.tolist() == [1, 4]
+    assert prepared.vacuum.tolist() == [False] * 2
+    assert prepared.dimensionality.tolist() == [3, 3]
+    for row in np.array(predictor.predict(items), dtype=object)[[0, 2, 3]]:
+        assert row.status == "rejected"
+        assert "--allow-vacuum" in row.reason
+        assert (row.n_sites, row.kappa_W_mK) == (8, None)
+    prepared = predictor.prepare(items, Options(allow_vacuum=True))
+    assert prepared.kept.tolist() == list(range(5))
+    assert prepared.vacuum.tolist() == [True, False, True, True, False]
+    assert prepared.dimensionality.tolist() == [2, 3, 2, 2, 3]
+
+
+@pytest.mark.data
+def test_only_monolayers_of_phonix_are_in_vacuum(mirror: Path) -> None:
+    crystals = load("phonix", mirror=mirror).crystals
+    dimensionality = dimensionalities(crystals, surroundings(crystals), REACH)
+    reasons = vacuum_reasons(crystals, dimensionality)
+    found = {(c.id, c.formula) for c, reason in zip(crystals, reasons, strict=True) if reason}
+    assert found == MONOLAYERS
+    assert {(c.id, c.formula) for c in crystals if widest_gap(c.cell, c.positions) > MAX_GAP} == found
 
 
 def test_properties_come_in_the_order_asked_for(predictor: Predictor, crystals: list[Crystal]) -> None:

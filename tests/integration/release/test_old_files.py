@@ -15,6 +15,7 @@ from paraisite.graphs.store import FORMAT as GRAPH_FORMAT
 from paraisite.graphs.store import GraphStore
 from paraisite.model.checkpoint import FORMAT, OLDER, Checkpoint, CheckpointError
 from paraisite.prediction import Predictor
+from paraisite.screening.stored import prepare_stored
 
 OLD = Path(__file__).resolve().parents[2] / "data" / "old"
 IDS = ["LiF", "MgSi", "NaCl"]
@@ -65,3 +66,14 @@ def test_graphs_of_format_1_are_those_of_today() -> None:
     for group, part in zip(rows, (crystals[:2], crystals[2:]), strict=True):
         graphs, _, _ = build(part)
         np.testing.assert_allclose(np.sort(group.graphs.distance), np.sort(graphs.distance), rtol=1e-6)
+
+
+def test_what_older_stores_lack_is_computed_from_their_crystals() -> None:
+    store = GraphStore(OLD / "graphs-1.parquet")
+    predictor = Predictor.from_pretrained(str(OLD / "checkpoint-3"))
+    for group in range(len(store.group_rows)):
+        rows = store.read(group)
+        assert (rows.dimensionality == -1).all()
+        prepared = prepare_stored(predictor, store.header, rows, range(len(rows)))
+        assert prepared.dimensionality.tolist() == [3] * len(rows)
+        assert not prepared.vacuum.any()

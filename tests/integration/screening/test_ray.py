@@ -164,12 +164,12 @@ class TestTwoMachines:
 
     def test_other_versions(self, parts: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("paraisite.screening.engines.ray.versions", lambda: {"numpy": "0.1"})
-        with pytest.raises(WorkError, match=r"machine \S+: numpy \S+ where the others have 0\.1"):
+        with pytest.raises(WorkError, match=r"machine \S+: numpy \S+ but 0\.1"):
             by_ray(Packing(), parts)
 
     def test_other_files(self, parts: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("paraisite.screening.engines.ray._visible", lambda part: "/nowhere/archive.zip")
-        with pytest.raises(EngineError, match=r"does not see /nowhere/archive\.zip"):
+        with pytest.raises(EngineError, match=r"cannot access /nowhere/archive\.zip"):
             by_ray(Packing(), parts)
 
     def test_no_such_model(self, parts: list[Part]) -> None:

@@ -85,6 +85,7 @@ def test_rows_are_those_of_predict(
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(inputs: tuple[str, ...], tiny_checkpoint: Path, tmp_path: Path) -> None:
     for workers in (0, 1, 2):
         how = How(workers, part_size=7)

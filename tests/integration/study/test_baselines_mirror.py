@@ -17,7 +17,7 @@ from paraisite.study.plan import Folds
 from paraisite.study.table import cells, read_results
 from paraisite.training.stage_data import StageSet
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

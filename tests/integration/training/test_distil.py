@@ -316,7 +316,7 @@ def test_a_run_that_stopped_between_stages_goes_on_to_the_same_numbers(
     monkeypatch.undo()
     said: list[str] = []
     runner.run(recipe(folders), out, device="cpu", loggers=(), say=said.append)
-    assert sum("done before" in line for line in said) == {"all": 1, "distil": 2}[where]
+    assert sum("already done" in line for line in said) == {"all": 1, "distil": 2}[where]
     assert (out / "metrics.json").read_text() == (trained / "metrics.json").read_text()
     assert (out / "out_of_fold.csv").read_text() == (trained / "out_of_fold.csv").read_text()
 

@@ -156,7 +156,7 @@ def test_a_kernel_alone_is_not_written_over(start: Path, few: Path, tmp_path: Pa
 
 def test_a_kernel_alone_takes_the_networks_as_they_are(start: Path, few: Path, tmp_path: Path) -> None:
     other = recipe({"dataset": str(few), "fit": "kernel"}, initial=str(start), head={"hidden": [4]})
-    with pytest.raises(RecipeError, match="leave head and targets out"):
+    with pytest.raises(RecipeError, match="remove head and targets"):
         runner.run(other, tmp_path / "out", **SILENT)
     assert not (tmp_path / "out").exists()
 
@@ -179,7 +179,7 @@ def test_a_saved_split_is_the_one_that_is_scored(rocksalts: Path, start: Path, t
         assert {row[0] for row in scored if row[3] == str(f)} == {ids[i] for i in fold.validation}
 
     (data / "id_prop.csv").write_text("\n".join([rows[0], *reversed(rows[1:])]) + "\n")
-    with pytest.raises(RecipeError, match=rf"{path}: split .* belongs to data with content .* split the data anew"):
+    with pytest.raises(RecipeError, match=rf"{path}: split .* belongs to data with content .* split the data again"):
         runner.run(short, tmp_path / "other", **SILENT)
     lost = recipe(stage, initial=str(start), split={"kind": "saved", "file": "no/such.json"})
     with pytest.raises(RecipeError, match=rf"{Path.cwd()}/no/such\.json.*paraisite data split"):
@@ -201,11 +201,11 @@ def test_rows_without_a_graph_are_left_out_of_a_saved_split(rocksalts: Path) -> 
 @pytest.mark.parametrize(
     ("rows", "folds", "needed", "remedy"),
     [
-        (12, 5, 13, "split.folds=6 would do"),
-        (11, 5, 13, "split.folds=11 would do"),
-        (4, 5, 13, "fewer than 11 are too few for any folds"),
-        (14, 3, 15, "split.folds=4 would do"),
-        (19, 2, 20, "split.folds=3 would do"),
+        (12, 5, 13, "use split.folds=6"),
+        (11, 5, 13, "use split.folds=11"),
+        (4, 5, 13, "any number of folds needs at least 11"),
+        (14, 3, 15, "use split.folds=4"),
+        (19, 2, 20, "use split.folds=3"),
     ],
     ids=lambda value: str(value),
 )
@@ -216,7 +216,7 @@ def test_too_few_crystals_say_how_many_are_needed(
     shutil.copytree(rocksalts, data)
     lines = (data / "id_prop.csv").read_text().splitlines()
     stage = {"dataset": str(data), "epochs": 1}
-    says = f"^cifs has {rows} crystals with kappa; with {folds} folds at least {needed} are needed; {remedy}$"
+    says = f"^cifs has {rows} crystals with kappa; {folds} folds need at least {needed}; {remedy}$"
     (data / "id_prop.csv").write_text("\n".join(lines[: rows + 1]) + "\n")
     with pytest.raises(RecipeError, match=says):
         runner.run(recipe(stage, split={"folds": folds}), tmp_path / "out", **SILENT)

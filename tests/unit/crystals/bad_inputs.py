@@ -135,14 +135,14 @@ def folder_without_crystals(folder: Path) -> Path:
     return inner
 
 
-@bad("leads nowhere or in a circle")
+@bad("broken or circular symbolic link")
 def circular_link(folder: Path) -> Path:
     (folder / "a.cif").symlink_to(folder / "b.cif")
     (folder / "b.cif").symlink_to(folder / "a.cif")
     return folder / "a.cif"
 
 
-@bad("leads nowhere or in a circle")
+@bad("broken or circular symbolic link")
 def dangling_link(folder: Path) -> Path:
     (folder / "a.cif").symlink_to(folder / "gone.cif")
     return folder / "a.cif"
@@ -228,7 +228,7 @@ def vacant_site(folder: Path) -> Path:
     return _write(folder / "vacancy.cif", cif("Na1 Na 0 0 0 0.8\nCl1 Cl 0.5 0.5 0.5 1"))
 
 
-@bad("impossible occupancy: Na1.3")
+@bad("invalid occupancy: Na1.3")
 def occupancy_above_one(folder: Path) -> Path:
     return _write(folder / "crowded.cif", cif("Na1 Na 0 0 0 1.3\nCl1 Cl 0.5 0.5 0.5 1"))
 
@@ -255,7 +255,7 @@ def too_many_images(folder: Path) -> Path:
     return _write(folder / "expanding.cif", cif(grid, a="80"))
 
 
-@bad("space group 'Q 99' is not known")
+@bad("space group 'Q 99' is unknown")
 def unknown_space_group(folder: Path) -> Path:
     return _write(folder / "group.cif", cif(group="_space_group_name_H-M_alt 'Q 99'"))
 
@@ -285,7 +285,7 @@ def one_bad_block(folder: Path) -> Path:
 # POSCAR, extended XYZ
 
 
-@bad("counts 3 atoms, but 2 coordinate lines follow")
+@bad("counts 3 atoms, but coordinate lines follow for 2")
 def poscar_with_wrong_counts(folder: Path) -> Path:
     text = "NaCl\n1.0\n5.6 0 0\n0 5.6 0\n0 0 5.6\nNa Cl\n1 2\nDirect\n0 0 0\n0.5 0.5 0.5\n"
     return _write(folder / "POSCAR", text)
@@ -319,7 +319,7 @@ def poscar_whose_labels_contradict_its_counts(folder: Path) -> Path:
     return _write(folder / "POSCAR", text)
 
 
-@bad("line 6 names 1 elements and line 7 has 2 counts")
+@bad("line 6 and line 7: 1 element but 2 counts")
 def poscar_with_too_few_element_names(folder: Path) -> Path:
     text = "NaCl\n1.0\n5.6 0 0\n0 5.6 0\n0 0 5.6\nNa\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n"
     return _write(folder / "POSCAR", text)
@@ -413,7 +413,7 @@ def one_bad_line(folder: Path) -> Path:
     return _write(folder / "lines.jsonl", f"{line}\n{line[:50]}\n{line}\n")
 
 
-@bad("three-dimensional cell", good=1)
+@bad("the cell is not three-dimensional", good=1)
 def database_with_a_molecule(folder: Path) -> Path:
     from ase import Atoms
     from ase.build import bulk, molecule
@@ -458,14 +458,14 @@ def zip_without_crystals(folder: Path) -> Path:
     return _zip(folder / "papers.zip", {"readme.md": "# Nothing"})
 
 
-@bad("name leaves the archive", good=1)
+@bad("name points outside the archive", good=1)
 def zip_with_parent_names(folder: Path) -> Path:
     return _zip(
         folder / "escape.zip", {"../../etc/a.cif": cif(), "/etc/b.cif": cif(), "C:\\c.cif": cif(), "d.cif": cif()}
     )
 
 
-@bad("archive inside an archive", good=1)
+@bad("nested archives", good=1)
 def nested_zip(folder: Path) -> Path:
     inner = _zip(folder / "inner.zip", {"a.cif": cif()}).read_bytes()
     os.remove(folder / "inner.zip")
@@ -531,7 +531,7 @@ def tar_with_device(folder: Path) -> Path:
     return _tar(folder / "device.tgz", {"zero.cif": node, "a.cif": cif()})
 
 
-@bad("name leaves the archive", good=1)
+@bad("name points outside the archive", good=1)
 def tar_with_parent_names(folder: Path) -> Path:
     return _tar(folder / "escape.tar", {"../a.cif": cif(), "b.cif": cif()}, "w")
 
@@ -584,7 +584,7 @@ def tar_bomb(folder: Path) -> Path:
     return _tar(folder / "bomb.tar.gz", {"a.cif": cif(), "bomb.dat": b"\0" * (40 << 20)})
 
 
-@bad("archive inside an archive", good=1)
+@bad("nested archives", good=1)
 def nested_tar(folder: Path) -> Path:
     inner = _tar(folder / "inner.tar.gz", {"a.cif": cif()}).read_bytes()
     os.remove(folder / "inner.tar.gz")

@@ -192,7 +192,7 @@ def test_partial_occupancies_on_one_site_are_summed() -> None:
     crystal = one(cif(sites), disorder="majority")
     assert crystal.formula == "FeS"
     assert crystal.n_sites == 8
-    assert any("Fe0.7Ni0.3" in note and "taken as Fe" in note for note in crystal.notes)
+    assert any("Fe0.7Ni0.3" in note and "read as Fe" in note for note in crystal.notes)
 
 
 def test_two_entries_of_one_element_may_fill_a_site() -> None:

@@ -54,11 +54,11 @@ def test_operators_that_are_no_group_are_completed_from_themselves_or_rejected()
     almost = triplets("P 2 3")[:-1]
     crystal = one(crystal_cif(cell, listed(*almost), sites))
     assert crystal.n_sites == 12
-    assert "the 11 operators listed are no group and were completed to the 12" in crystal.notes[0]
+    assert "the 11 operators listed do not form a group and were completed to the 12" in crystal.notes[0]
     said = reason(crystal_cif(cell, listed("x,y,z", "z,x,y", "-x,-y,z"), sites))
-    assert said.startswith("the 3 symmetry operators listed are no group")
+    assert said.startswith("the 3 symmetry operators listed do not form a group")
     wrong = [*triplets("P 2 3")[:-1], "x+1/4,y,z"]
-    assert "no group" in reason(crystal_cif(cell, f"{hm('P 2 3')}\n{listed(*wrong)}", sites))
+    assert "not form a group" in reason(crystal_cif(cell, f"{hm('P 2 3')}\n{listed(*wrong)}", sites))
 
 
 def test_an_operator_that_keeps_no_lattice_is_rejected() -> None:

@@ -66,7 +66,7 @@ def test_absurd_values_are_told_and_dropped(honest: Dataset) -> None:
     kappa[2], kappa[5] = 1e9, 1e-6
     made = replace(few, targets={"kappa": kappa})
     said = doubts(made)
-    assert f"1 values of kappa are above 3500 W/m/K, more than diamond has ({few.ids[2]} 1e+09)" in said[0]
+    assert f"1 value of kappa above 3500 W/m/K, more than diamond has ({few.ids[2]} 1e+09)" in said[0]
     assert "below 0.001 W/m/K" in said[1]
     cleaned = clean(made)
     assert [row.fate for row in cleaned.rows].count("dropped") == 2

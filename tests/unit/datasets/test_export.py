@@ -209,7 +209,7 @@ def test_the_same_data_give_the_same_bytes(tmp_path: Path, format: Any) -> None:
         (lambda p: export(made("a"), p / "out.xyz", "extxyz", targets=["gap"]), r"no target gap; it has kappa, bulk"),
         (lambda p: export(made("a"), p / "out.cif", "extxyz"), r"ends in \.xyz or \.extxyz"),
         (lambda p: export(made("a"), p / "out.db.gz", "ase"), r"ends in \.db"),
-        (lambda p: export(made("a"), p / "out", "yaml"), "no such format; there are id_prop"),
+        (lambda p: export(made("a"), p / "out", "yaml"), "unknown format; choose from id_prop"),
         (lambda p: export(made("a"), p / "used", "id_prop"), "exists already; name a new"),
         (lambda p: export(made("a"), p / "used" / "file", "id_prop"), "exists already; name a new"),
         (lambda p: export(made("a"), p / "used" / "file" / "out.xyz", "extxyz"), "cannot be written"),

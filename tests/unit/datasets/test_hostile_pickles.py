@@ -150,9 +150,9 @@ NOT_RUNNING_HERE: dict[str, bytes] = {
     "memo far away": whole(b"]r\xff\xff\xff\xff"),
     "memo below zero": b"]p-1\n.",
     "memo that is not there": whole(b"h\x07"),
-    "more than there is": whole(b"\x86"),
+    "reads from an empty stack": whole(b"\x86"),
     "no mark": whole(b"t"),
-    "loose parts": whole(b"]]"),
+    "unused objects": whole(b"]]"),
     "open mark": whole(b"(]"),
     "nothing": whole(b""),
     "second pickle behind the first": whole(b"]") + pickle.dumps(Call(os.system, TOUCH)),
@@ -387,7 +387,7 @@ def same_sites(structures: int, sites: int) -> bytes:
     ("content", "says"),
     [
         (nested(1_000_000), "no structures"),
-        (whole(b"(" * 1_000_000), "loose parts"),
+        (whole(b"(" * 1_000_000), "unused objects"),
         (whole(b"]\x94" + b"h\x00a" * 300_000), "no structures"),  # a list that holds itself over and over
         (doubling(60_000), "no structures"),
         (whole(b"}" + b"".join(text(f"{i}") + b"}s" for i in range(200_000))), "not a list of structures"),

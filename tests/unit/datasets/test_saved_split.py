@@ -118,7 +118,7 @@ def test_kappa() -> None:
 @pytest.mark.parametrize(
     ("kind", "parameters", "says"),
     [
-        ("random", {}, "no split by 'random'; there are kfold, paper,"),
+        ("random", {}, "'random'; choose from kfold, paper,"),
         ("kappa", {"folds": 3}, "a split by kappa does not use folds; it uses above, below, quantile"),
         ("formula", {"folds": 14}, "cannot make 14 folds of 12 groups: ask for 2 to 12"),
         ("element", {"elements": ["Fe"]}, "no crystal contains Fe; it has As, Ca"),
@@ -177,7 +177,7 @@ def test_damaged_files_are_refused(splits: list[SavedSplit], tmp_path: Path, dam
     content = json.loads(path.read_text())
     damage(content)
     path.write_text(json.dumps(content))
-    with pytest.raises(DatasetError, match=rf"kfold-3-seed1\.json: .*{says}.*make it anew"):
+    with pytest.raises(DatasetError, match=rf"kfold-3-seed1\.json: .*{says}.*make it again"):
         read_split(path)
 
 
@@ -185,5 +185,5 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
         read_split(tmp_path / "none.json")
     (tmp_path / "junk.json").write_bytes(b"\x00{")
-    with pytest.raises(DatasetError, match=r"junk\.json: .*make it anew"):
+    with pytest.raises(DatasetError, match=r"junk\.json: .*make it again"):
         read_split(tmp_path / "junk.json")

@@ -96,7 +96,7 @@ def test_holdout_rejects_what_is_no_fraction(fraction: float) -> None:
 
 
 def test_holdout_of_one_row() -> None:
-    with pytest.raises(ValueError, match="1 rows"):
+    with pytest.raises(ValueError, match="not 1"):
         holdout(1, 0.5, 0)
 
 

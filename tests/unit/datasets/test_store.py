@@ -157,9 +157,9 @@ def test_names_that_are_no_unicode_are_stored_as_escapes(tmp_path: Path) -> None
 def test_what_is_no_crystal_is_not_stored(tmp_path: Path) -> None:
     for what, bad in {
         "not finite": Crystal(np.full((3, 3), np.inf), SALT.numbers, SALT.positions),
-        "no element": Crystal(SALT.cell, np.array([0, 17]), SALT.positions),
-        "no sites": Crystal(SALT.cell, np.empty(0, int), np.empty((0, 3))),
-        "three coordinates": Crystal(SALT.cell, SALT.numbers, np.zeros((1, 3))),
+        "row 2: an atomic number": Crystal(SALT.cell, np.array([0, 17]), SALT.positions),
+        "row 2: it has no sites": Crystal(SALT.cell, np.empty(0, int), np.empty((0, 3))),
+        "inconsistent": Crystal(SALT.cell, SALT.numbers, np.zeros((1, 3))),
     }.items():
         with pytest.raises(DatasetError, match=rf"dataset 'salt': .*{what}.*; clean it"):
             write_dataset(salt(crystals=(SALT, bad)), tmp_path / "salt")

@@ -73,13 +73,13 @@ def test_both_kappa_and_target(tmp_path: Path) -> None:
         ("x,1,soft", "bulk is 'soft', not a number"),
         ("x,1,inf", "bulk is inf, but must be finite"),
         ("x,,nan", "no value for kappa or bulk"),
-        ("x,1", r"2 columns where 3 are expected \(id,kappa,bulk\)"),
-        ("x,1,2,3", "4 columns where 3"),
+        ("x,1", r"2 columns instead of 3 \(id,kappa,bulk\)"),
+        ("x,1,2,3", "4 columns instead of 3"),
         ("x,1,5;", "bulk is '5;'"),
         (",1,2", "the id is empty"),
         ("a,1,2", "the id stands on line 2 already"),
-        ('"x,1,2', "1 columns where 3"),
-        pytest.param("x" * 200_000, "1 columns where 3", id="endless"),
+        ('"x,1,2', "1 column instead of 3"),
+        pytest.param("x" * 200_000, "1 column instead of 3", id="endless"),
     ],
 )
 def test_a_broken_line_spoils_nothing_else(tmp_path: Path, line: str, reason: str) -> None:

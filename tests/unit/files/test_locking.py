@@ -55,7 +55,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "taken\n"
-        with pytest.raises(FolderBusy, match=f"another process is working on {tmp_path}"):
+        with pytest.raises(FolderBusy, match=f"{tmp_path} is in use by another process"):
             take_lock(path)
         process.kill()
         process.wait()

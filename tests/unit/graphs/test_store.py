@@ -18,7 +18,7 @@ from paraisite.graphs.store import METADATA, SCHEMA, GraphStore, Header, StoreEr
 HEADER = Header(cutoff=4.0, tolerance=1e-3, descriptors=("a", "b"))
 
 
-def made() -> tuple[list[Crystal | Rejection], GraphBatch, np.ndarray]:
+def made() -> tuple[list[Crystal | Rejection], GraphBatch, np.ndarray, np.ndarray]:
     items: list[Crystal | Rejection] = [
         Rejection("a", "a.cif", "the file is empty; write it again"),
         *some_crystals(),
@@ -27,7 +27,7 @@ def made() -> tuple[list[Crystal | Rejection], GraphBatch, np.ndarray]:
     ]
     rows = [i for i, item in enumerate(items) if isinstance(item, Crystal)]
     graphs, kept, _ = build([items[i] for i in rows])  # type: ignore[misc]
-    return items, graphs, np.array(rows)[kept]
+    return items, graphs, np.array(rows)[kept], np.arange(len(graphs), dtype=np.int8) % 4
 
 
 def assert_same_graphs(one: GraphBatch, other: GraphBatch) -> None:
@@ -41,12 +41,13 @@ def assert_same_graphs(one: GraphBatch, other: GraphBatch) -> None:
 
 
 def test_everything_comes_back() -> None:
-    items, graphs, kept = made()
-    table = pack(items, graphs, kept)
+    items, graphs, kept, dimensionality = made()
+    table = pack(items, graphs, kept, dimensionality)
     assert table.schema == SCHEMA
     table.validate(full=True)
     rows = unpack(table)
     np.testing.assert_array_equal(rows.kept, kept)
+    np.testing.assert_array_equal(rows.dimensionality, dimensionality)
     assert_same_graphs(rows.graphs, graphs)
     for i, item in enumerate(items):
         found = rows.item(i)
@@ -60,27 +61,38 @@ def test_everything_comes_back() -> None:
 
 
 def test_some_rows_are_those_rows() -> None:
-    items, graphs, kept = made()
-    rows = unpack(pack(items, graphs, kept).slice(3, 5))
+    items, graphs, kept, dimensionality = made()
+    rows = unpack(pack(items, graphs, kept, dimensionality).slice(3, 5))
     assert len(rows) == 5
     assert [rows.item(i).id for i in range(5)] == [item.id for item in items[3:8]]
     inside = np.flatnonzero((kept >= 3) & (kept < 8))
+    np.testing.assert_array_equal(rows.dimensionality, dimensionality[inside])
     assert_same_graphs(rows.graphs, graphs.take(inside))
 
 
 def test_descriptors_come_back() -> None:
     from dataclasses import replace
 
-    items, graphs, kept = made()
+    items, graphs, kept, dimensionality = made()
     given = np.random.default_rng(0).normal(size=(len(graphs), 7))
-    rows = unpack(pack(items, replace(graphs, descriptors=given), kept))
+    rows = unpack(pack(items, replace(graphs, descriptors=given), kept, dimensionality))
     np.testing.assert_array_equal(rows.graphs.descriptors, given)  # type: ignore[arg-type]
 
 
 def test_nothing_packs_to_nothing() -> None:
     graphs, kept, _ = build([])
-    assert len(unpack(pack([], graphs, kept))) == 0
-    assert len(unpack(pack([Rejection("a", "b", "c")], graphs, kept))) == 1
+    none = np.zeros(0, dtype=np.int8)
+    assert len(unpack(pack([], graphs, kept, none))) == 0
+    assert len(unpack(pack([Rejection("a", "b", "c")], graphs, kept, none))) == 1
+
+
+def test_a_store_without_dimensionality_is_read(tmp_path: Path) -> None:
+    """As versions before 0.2 wrote it."""
+    path = tmp_path / "s.parquet"
+    table = pack(*made()).drop_columns(["dimensionality"])
+    parquet.write_table(table.replace_schema_metadata({METADATA: HEADER.model_dump_json()}), path)
+    rows = GraphStore(path).read(0)
+    np.testing.assert_array_equal(rows.dimensionality, np.full(len(rows.kept), -1))
 
 
 def test_a_store_is_read_in_pieces(tmp_path: Path) -> None:

@@ -305,7 +305,7 @@ def test_a_card_that_does_not_fit_is_named(change: dict[str, object], saved: Pat
 def test_a_newer_format_says_so(saved: Path) -> None:
     card = json.loads((saved / "card.json").read_text(encoding="utf-8")) | {"format": FORMAT + 1, "unheard_of": 1}
     (saved / "card.json").write_text(json.dumps(card), encoding="utf-8")
-    with pytest.raises(CheckpointError, match="newer than this program; update"):
+    with pytest.raises(CheckpointError, match="newer than this version reads; update"):
         read_card(saved)
 
 

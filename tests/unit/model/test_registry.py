@@ -222,7 +222,7 @@ def test_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_fetch_of_an_unknown_model() -> None:
-    with pytest.raises(ModelError, match=f"nonesuch: no such model; there are {DEFAULT}"):
+    with pytest.raises(ModelError, match=f"nonesuch: unknown model; choose from {DEFAULT}"):
         fetch("nonesuch")
 
 

@@ -23,7 +23,6 @@ from paraisite.phonons.cumulative import CUMULATIVE, cumulative
 from paraisite.phonons.estimate import Estimate, check
 from paraisite.phonons.figures import KAPPA, PHONONS, draw
 from paraisite.phonons.mesh import change
-from paraisite.phonons.potentials import full_name
 from paraisite.phonons.quick_result import calculate_quick
 from paraisite.phonons.result import Result
 from paraisite.phonons.run import run
@@ -32,6 +31,8 @@ from paraisite.phonons.stability import BANDS, DOS, band_path
 from paraisite.phonons.subject import Subject
 from paraisite.phonons.summary import row
 from paraisite.phonons.worker import Job, Task, draw_or_say
+from paraisite.potentials import full_name
+from paraisite.potentials.cells import RelaxationError
 
 pytest.importorskip("phono3py", reason="lattice dynamics needs the extra [phonons]")
 
@@ -99,6 +100,7 @@ def test_it_gives_the_conductivity_that_phono3py_gives(phono3py_argon, tmp_path)
     np.testing.assert_allclose(np.array(last["kappa"])[:, :3].mean(axis=1), phono3py_argon, rtol=0.01)
 
 
+@pytest.mark.slow
 def test_random_snapshots_give_it_too(argon_folder, phono3py_argon):
     """Argon is soft: without their opposites, snapshots of 0.03 Å would be 2 % off by fourth-order forces."""
     random = Result.read(argon_folder)
@@ -255,7 +257,7 @@ def test_a_damaged_stage_is_done_again(argon_folder, tmp_path, name, stage, dama
     said = []
     after = calculate(argon(), folder, potential(), QUICK, say=said.append)
     assert same(before, after)
-    assert f"{path}: missing or damaged; the stage {stage} is done again" in said
+    assert f"{path}: missing or damaged; the stage {stage} is repeated" in said
     said.clear()
     calculate(argon(), folder, potential(), QUICK, say=said.append)
     assert not said
@@ -285,7 +287,7 @@ def test_damaged_forces_are_computed_again(argon_folder, tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     said = []
     assert same(before, calculate(argon(), folder, potential(), QUICK, say=said.append))
-    assert f"{path}: damaged; the forces are computed again" in said
+    assert f"{path}: damaged; the forces are recomputed" in said
 
 
 @pytest.mark.parametrize("damage", [cut, lambda data: b""], ids=["cut", "empty"])
@@ -308,13 +310,13 @@ def test_stages_of_earlier_versions_are_kept(argon_folder, tmp_path):
     (folder / "fc3.hdf5").write_bytes(cut((folder / "fc3.hdf5").read_bytes()))
     said = []
     assert same(Result.read(folder), calculate(argon(), folder, Never(), QUICK, say=said.append))
-    assert f"{folder / 'fc3.hdf5'}: damaged; the force constants are made again" in said
+    assert f"{folder / 'fc3.hdf5'}: damaged; the force constants are recomputed" in said
 
 
 @pytest.mark.parametrize("name", ["relaxed.vasp", "fc3.hdf5", "input.json", "result.json"])
 def test_files_of_others_are_not_written_over(tmp_path, name):
     (tmp_path / name).write_text("{}")
-    with pytest.raises(PhononError, match=f"{name}: not of this program"):
+    with pytest.raises(PhononError, match=f"{name}: not written by paraisite"):
         calculate(argon(), tmp_path, potential(), QUICK)
     assert [p.name for p in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "{}"
@@ -331,11 +333,11 @@ class NoForces(LennardJones):
         self.results["stress"] = np.zeros(6)
 
 
-@pytest.mark.parametrize(("kind", "said"), [(NoStress, "gives no stress"), (NoForces, "gives no forces on atoms")])
+@pytest.mark.parametrize(("kind", "said"), [(NoStress, "gives no stress"), (NoForces, "gives zero forces")])
 def test_a_potential_that_cannot_do_it_is_told(tmp_path, kind, said):
-    with pytest.raises(PhononError, match=f"{said}.*use another potential"):
+    with pytest.raises((PhononError, RelaxationError), match=f"{said}.*use another potential"):
         calculate(argon(), tmp_path / "full", kind(), QUICK)
-    with pytest.raises(PhononError, match=f"{said}.*use another potential"):
+    with pytest.raises((PhononError, RelaxationError), match=f"{said}.*use another potential"):
         calculate_quick(argon(), tmp_path / "quick", kind(), QuickSettings(potential="argon"))
 
 
@@ -345,7 +347,7 @@ def test_a_folder_is_for_one_crystal_and_one_choice(argon_folder):
         (argon(), QUICK.model_copy(update={"displacement": 0.02})),
         (argon(), QUICK.model_copy(update={"seed": 1})),
     ):
-        with pytest.raises(PhononError, match="another structure or with other settings"):
+        with pytest.raises(PhononError, match="another calculation"):
             calculate(crystal, argon_folder, potential(), settings)
 
 
@@ -400,7 +402,7 @@ def test_a_folder_of_something_else_is_left_alone(argon_folder, tmp_path):
     job = Job(Settings(potential="ase.calculators.emt:EMT"), None, "cpu", figures=False)
     *_, last = run([Task(argon(), folder)], job)
     assert last.result.status == "failed"
-    assert "another structure or with other settings" in last.result.reason
+    assert "another calculation" in last.result.reason
     assert (folder / "result.json").read_bytes() == before
 
 
@@ -483,7 +485,7 @@ def test_body_centred_tetragonal_meshes(tmp_path):
     assert len(done) == 2
     assert any(len(set(item["mesh"])) > 1 for item in done)
     assert found.kappa_W_mK > 0
-    with pytest.raises(PhononError, match="lacks the symmetry"):
+    with pytest.raises(PhononError, match="--mesh auto"):
         calculate(
             Crystal.from_ase(atoms),
             tmp_path / "given",
@@ -501,11 +503,11 @@ def test_work_ends_the_refinement(argon_folder, tmp_path):
     result = calculate(argon(), folder, potential(), bounded)
     assert len(result.details["conductivity"]) == 1
     assert result.mesh_change is None
-    assert "beyond max_mesh_work" in result.details["mesh"]["ended"]
-    assert any(note.startswith("whether kappa changes with the mesh is not known (mesh ") for note in result.notes)
+    assert "max_mesh_work" in result.details["mesh"]["ended"]
+    assert any(note.startswith("convergence of kappa with the mesh was not tested (mesh ") for note in result.notes)
 
     short = bounded.model_copy(update={"max_mesh_work": 1e9, "max_hours": 1e-9})
-    with pytest.raises(PhononError, match=r"--resume --retry and more --max-hours.*so far: 0\.\d+ W/m/K on"):
+    with pytest.raises(PhononError, match=r"--resume --retry with a larger --max-hours.*so far: 0\.\d+ W/m/K on"):
         calculate(argon(), folder, potential(), short)
 
 

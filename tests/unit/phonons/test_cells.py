@@ -6,8 +6,9 @@ from ase.build import bulk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paraisite.phonons.cells import PhononError, StandardCell, choose_supercells, enlarge, standard_cell
+from paraisite.phonons.cells import choose_supercells, enlarge
 from paraisite.phonons.settings import Settings
+from paraisite.potentials.cells import RelaxationError, StandardCell, standard_cell
 
 
 def standard(atoms, symprec=0.01) -> StandardCell:
@@ -40,7 +41,7 @@ def test_a_record_gives_the_same_cell_back():
 
 
 def test_two_atoms_at_one_place_are_refused():
-    with pytest.raises(PhononError, match="no space group"):
+    with pytest.raises(RelaxationError, match="no space group"):
         standard_cell(np.eye(3) * 4, np.array([11, 11]), np.zeros((2, 3)), 0.01)
 
 

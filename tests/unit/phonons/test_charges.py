@@ -7,8 +7,9 @@ import pytest
 from ase.build import bulk
 
 from paraisite.crystals import Crystal
-from paraisite.phonons.cells import PhononError, standard_cell
+from paraisite.phonons.cells import PhononError
 from paraisite.phonons.charges import read_born
+from paraisite.potentials.cells import standard_cell
 
 phonopy = pytest.importorskip("phonopy", reason="lattice dynamics needs the extra [phonons]")
 
@@ -36,7 +37,7 @@ def test_every_first_line_is_understood(primitive, first):
         ([DIELECTRIC, MAGNESIUM], "does not fit"),
         ([DIELECTRIC, MAGNESIUM, "x"], "does not fit"),
         ([DIELECTRIC.replace("3", "nan"), MAGNESIUM, OXYGEN], "not finite"),
-        ([DIELECTRIC, MAGNESIUM.replace("2", "1e9"), OXYGEN], "beyond reason"),
+        ([DIELECTRIC, MAGNESIUM.replace("2", "1e9"), OXYGEN], "implausibly large"),
         ([DIELECTRIC.replace("3", "0.3"), MAGNESIUM, OXYGEN], "below that of the vacuum"),
     ],
 )

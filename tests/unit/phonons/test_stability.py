@@ -7,8 +7,8 @@ import pytest
 from ase.build import bulk
 
 from paraisite.crystals import Crystal
-from paraisite.phonons.cells import standard_cell
 from paraisite.phonons.stability import commensurate_points
+from paraisite.potentials.cells import standard_cell
 
 phonopy = pytest.importorskip("phonopy", reason="lattice dynamics needs the extra [phonons]")
 

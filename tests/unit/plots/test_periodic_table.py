@@ -62,8 +62,8 @@ def test_texts_of_ones_own_and_a_single_value(tmp_path: Path) -> None:
 
 
 def test_what_is_no_table(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="one element at least"):
+    with pytest.raises(ValueError, match="at least one element"):
         periodic_table({}, tmp_path / "x.png", **TITLE)
-    with pytest.raises(ValueError, match="'Xx' is no element"):
+    with pytest.raises(ValueError, match="'Xx' is not an element"):
         periodic_table({"Xx": 1.0}, tmp_path / "x.png", **TITLE)
     assert not list(tmp_path.iterdir())

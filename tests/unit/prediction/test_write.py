@@ -15,7 +15,7 @@ from paraisite.files.outputs import OutputError
 from paraisite.files.replacing import replacing
 from paraisite.prediction.options import Options
 from paraisite.prediction.prediction import COLUMNS
-from paraisite.prediction.write import INTEGERS, TEXT, UNITS, check_output, open_writer
+from paraisite.prediction.write import INTEGERS, TEXT, TRUTH, UNITS, check_output, open_writer
 from paraisite.targets import TARGETS
 
 EXTENSIONS = [".csv", ".json", ".parquet"]
@@ -36,7 +36,7 @@ def test_every_column_has_a_type_and_every_number_a_unit() -> None:
     names = Options(properties=tuple(TARGETS)).columns
     assert names == (*COLUMNS, *(target.column for target in TARGETS.values()))
     units = {*UNITS, *(target.column for target in TARGETS.values())}
-    assert {name for name in names if not name.endswith("_W_mK")} <= TEXT | INTEGERS | units
+    assert {name for name in names if not name.endswith("_W_mK")} <= TEXT | INTEGERS | TRUTH | units
     assert not (TEXT | INTEGERS) & units
 
 

@@ -155,7 +155,7 @@ def test_what_files_are_called_stays_text(tmp_path: Path) -> None:
 def test_a_table_of_rejections_has_a_report(tmp_path: Path) -> None:
     table = write_predictions(tmp_path / "t.parquet", [prediction("a", "", None)])
     made = write_report(table, tmp_path / "r", Wish(below=1))
-    assert "No crystal meets the wishes" in made.page.read_text()
+    assert "No crystal meets" in made.page.read_text()
     assert made.table.num_rows == 0
 
 

@@ -109,8 +109,8 @@ def test_probability_is_that_of_a_normal_distribution_of_log10_kappa() -> None:
         ({"rank": "probability"}, "below or above"),
         ({"below": 1.0, "above": 2.0}, "swap"),
         ({"below": 0.0}, "positive"),
-        ({"top": 0}, "one row"),
-        ({"per_system": 0}, "one row"),
+        ({"top": 0}, "top"),
+        ({"per_system": 0}, "per_system"),
     ],
 )
 def test_impossible_wishes_are_refused(wish: dict[str, Any], told: str) -> None:

@@ -167,5 +167,5 @@ def test_the_table_stands_beside_the_published_figures() -> None:
         ("III", [1, 2], [0.2, 0.4]),
     ]
     table = as_markdown(rows).splitlines()
-    assert table[2].startswith("| II | `l96` | `schedule_twice` | 1 | 0.510 (0.236) | 0.500 (0.000) | 1.000")
+    assert table[2].startswith("| II | `l96` | `schedule_twice` | 1 | 0.510 (0.236) | 0.500 | 1.000 |")
     assert table[3].startswith("| III | `l96` | – | 2 | 0.288 (0.127) | 0.300 (0.141) | 0.600 (0.283)")

@@ -103,7 +103,7 @@ def test_predictions_written_and_read_again(tmp_path: Path) -> None:
     assert [p[:7] for p in again] == [p[:7] for p in found]
     assert [p.predicted_W_mK for p in again] == pytest.approx([p.predicted_W_mK for p in found], rel=5e-4)
     path.write_text(path.read_text().replace("NaF,16,", "NaF,?,", 1))
-    with pytest.raises(ValueError, match=r"predictions\.csv: line 2 is no prediction"):
+    with pytest.raises(ValueError, match=r"predictions\.csv: line 2 is not a prediction"):
         load_predictions(path)
 
 
@@ -122,7 +122,7 @@ def test_curves_are_thinned_and_read_again(tmp_path: Path) -> None:
     path.write_text(curves.as_csv(found))
     assert load_curves(path) == found
     path.write_text(path.read_text().replace("I,hh143,,paper,1,1,", "I,hh143,,paper,1,one,", 1))
-    with pytest.raises(ValueError, match=r"curves\.csv: line \d+ is no point"):
+    with pytest.raises(ValueError, match=r"curves\.csv: line \d+ is not a point"):
         load_curves(path)
 
 
@@ -208,6 +208,40 @@ def test_the_cross_table_shows_mean_and_std(drawn: Callable[..., list[str]]) -> 
         assert f"{row['mape_mean']:.2f}" in found
         assert f"±{row['mape_std']:.2f}" in found
     assert "MAPE, mean ± std of the runs" in found
+
+
+@pytest.mark.parametrize("steps", [("I",), ("I", "II")])
+def test_no_text_of_a_small_study_is_cut_off(steps: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib", reason="figures need the extra [train]")
+    from matplotlib.text import Text
+
+    from paraisite.study.figures import cross, gains
+
+    def check(figure: Any, path: Path, made_from: str) -> None:
+        figure.canvas.draw()
+        whole = figure.bbox.padded(0.5)
+        free = [figure, *(axes for axes in figure.axes)]  # not the ticks, which are drawn within their limits only
+        for text in (t for artist in free for t in artist.get_children() if isinstance(t, Text) and t.get_text()):
+            ends = text.get_window_extent().corners()
+            assert all(whole.contains(*end) for end in ends), text
+        for axes in figure.axes:
+            for label in (axes.xaxis.label, axes.yaxis.label):
+                assert all(whole.contains(*end) for end in label.get_window_extent().corners()), label
+
+    own = [c for c in cells(study()) if c[1:4] == ("l96", "l96", "nested") and c.step in steps]
+    for module, draw in ((cross, cross.draw_cross), (gains, gains.draw_gains)):
+        monkeypatch.setattr(module, "save", check)
+        draw(own, Path("figure.png"))
+
+
+def test_a_single_run_has_no_std(drawn: Callable[..., list[str]]) -> None:
+    from paraisite.study.figures.cross import draw_cross
+    from paraisite.study.table import as_csv, as_markdown
+
+    one = cells([result("I", "l96", 1, 0.5)])
+    assert not [text for text in drawn(draw_cross, [c for c in one if c.protocol == "nested"]) if "±0" in text]
+    assert "(" not in as_markdown(one)
+    assert {row["mape_std"] for row in csv.DictReader(as_csv(one).splitlines())} == {""}
 
 
 def test_gains_say_wins_and_the_corrected_p(drawn: Callable[..., list[str]]) -> None:

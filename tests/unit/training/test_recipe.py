@@ -66,7 +66,7 @@ def test_a_setting_that_fits_nowhere_is_named(setting: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "mapping"),
+        ("", "name: Field required"),
         ("- 1", "mapping"),
         ("name: [", "not valid YAML"),
         ("name: x", "stages: Field required"),
@@ -89,12 +89,12 @@ def test_a_setting_that_fits_nowhere_is_named(setting: str) -> None:
         (
             "name: x\ntargets: {kappa: {}, gruneisen: {}}\n"
             "stages: [{name: a, dataset: b}, {name: c, dataset: b, fit: kernel, targets: [kappa, gruneisen]}]",
-            "kappa alone",
+            "kappa only",
         ),
         (
             "name: x\ntargets: {kappa: {}, gruneisen: {}}\n"
             "stages: [{name: a, dataset: b, targets: [gruneisen]}, {name: c, dataset: b, fit: kernel}]",
-            "the stage before",
+            "the previous stage",
         ),
         (MINIMAL + "split: {kind: holdout}", "grouped"),
         (MINIMAL + "split: {group: row}", "grouped"),
@@ -103,7 +103,7 @@ def test_a_setting_that_fits_nowhere_is_named(setting: str) -> None:
         (MINIMAL + "split: {kind: saved, file: a.json, earlier: grouped}", "grouped"),
         (MINIMAL + "split: {fold: 3}", "split.fold: unknown key, did you mean folds"),
         (MINIMAL + "targets: {kappa: {tranform: log10}}", "targets.kappa.tranform: .*transform"),
-        ("name: x\nstages: [{name: a, dataset: []}]", "stages.0: stage a: dataset names none"),
+        ("name: x\nstages: [{name: a, dataset: []}]", "stages.0: stage a: no dataset"),
         (
             "name: x\nstages: [{name: a, dataset: [b, c], rename: {d: {kappa: kappa_d}}}]",
             "stage a: rename: d is not among its datasets",
@@ -115,17 +115,17 @@ def test_a_setting_that_fits_nowhere_is_named(setting: str) -> None:
         ),
         (
             "name: x\nstages: [{name: a, dataset: b}, {name: c, dataset: b, distil: true, kernels: [kappa]}]",
-            "stage c: kernels: kappa is to stand on .* another target than kappa",
+            "stage c: kernels: kappa must be a target other than kappa",
         ),
         (
             "name: x\ntargets: {kappa: {}, k: {}}\n"
             "stages: [{name: a, dataset: b}, {name: c, dataset: b, targets: [kappa, k], distil: true, kernels: [k]}]",
-            "stage c: kernels: k is to stand on .* this stage and the one before train",
+            "stage c: kernels: k must be .* this stage and the previous one train",
         ),
         (
             "name: x\ntargets: {kappa: {}, k: {}}\n"
             "stages: [{name: a, dataset: b, targets: [kappa, k]}, {name: c, dataset: b, kernels: [k]}]",
-            "stage c: kernels: k is to stand on .* needs distil: true",
+            "stage c: kernels: k must be .* distil must be true",
         ),
         (
             "name: x\nstages: [{name: a, dataset: b}, {name: c, dataset: b, distil: true, fit: kernel}]",
@@ -133,7 +133,7 @@ def test_a_setting_that_fits_nowhere_is_named(setting: str) -> None:
         ),
         (MINIMAL + "head: {environment: true}", "head: environment: true needs descriptors: true"),
         (MINIMAL + "targets: {kappa: {}, share: {transform: probit}}", "targets.share.transform: .*logit"),
-        (MINIMAL + "head: {zzz: 1}", "head.zzz: unknown key; there are attach, hidden"),
+        (MINIMAL + "head: {zzz: 1}", "head.zzz: unknown key; the keys are attach, hidden"),
     ],
 )
 def test_mistakes_are_named_with_their_place(tmp_path: Path, text: str, says: str) -> None:
@@ -233,7 +233,7 @@ def test_a_recipe_that_is_no_utf8_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("encoder", "said"),
-    [("nothing", "no encoder is called nothing"), ("{hidden: 3}", "encoder.hidden: unknown key"), ("3", "encoder: ")],
+    [("nothing", "unknown encoder nothing"), ("{hidden: 3}", "encoder.hidden: unknown key"), ("3", "encoder: ")],
 )
 def test_what_is_wrong_with_an_encoder(encoder: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yml"

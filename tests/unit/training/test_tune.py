@@ -147,22 +147,18 @@ def test_an_interrupted_first_trial_is_made_up_for(tiny_dataset: Path, tmp_path:
     assert outcome.outer[0] == outcome.outer[1]
 
 
-@pytest.mark.parametrize(
-    ("changes", "how", "says"),
-    [
+def test_a_folder_holds_one_search(tiny_dataset: Path, tmp_path: Path) -> None:
+    search(recipe(tiny_dataset), tmp_path)
+    search(recipe(tiny_dataset), tmp_path, trials=9, outer=3)  # more of the same
+    others: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         ({"seed": 2}, {}, "another recipe"),
         ({}, {"inner": 3}, "another inner"),
         ({}, {"metric": "mape"}, "another metric"),
         ({}, {"keys": {"head.width": Choices([8, 32])}}, "another space"),
-    ],
-)
-def test_a_folder_holds_one_search(
-    tiny_dataset: Path, tmp_path: Path, changes: dict[str, Any], how: dict[str, Any], says: str
-) -> None:
-    search(recipe(tiny_dataset), tmp_path)
-    search(recipe(tiny_dataset), tmp_path, trials=9, outer=3)  # more of the same
-    with pytest.raises(RecipeError, match=f"{says}.*--out"):
-        search(recipe(tiny_dataset, **changes), tmp_path, **how)
+    ]
+    for changes, how, says in others:
+        with pytest.raises(RecipeError, match=f"{says}.*--out"):
+            search(recipe(tiny_dataset, **changes), tmp_path, **how)
 
 
 def test_a_stage_that_distils_is_refused(tiny_dataset: Path, tmp_path: Path) -> None:
@@ -214,6 +210,7 @@ def test_hopeless_trials_are_given_up(tiny_dataset: Path, tmp_path: Path, monkey
     assert not list(tmp_path.glob("fold-1/*/last"))
 
 
+@pytest.mark.slow
 def test_stages_that_trials_share_are_trained_once(tiny_dataset: Path, tmp_path: Path) -> None:
     stages = [
         {"name": "first", "dataset": str(tiny_dataset), "epochs": 2, "batch": 12},
@@ -227,6 +224,7 @@ def test_stages_that_trials_share_are_trained_once(tiny_dataset: Path, tmp_path:
     assert len(list(tmp_path.glob("fold-1/search/earlier-*/stage-0-first.safetensors"))) == 1
 
 
+@pytest.mark.slow
 def test_a_recipe_that_ends_in_gaussian_processes(tiny_dataset: Path, tmp_path: Path) -> None:
     stages = [
         {"name": "first", "dataset": str(tiny_dataset), "epochs": 2, "batch": 12},

@@ -118,7 +118,7 @@ def test_the_last_stage_is_the_last_that_trains_weights() -> None:
     ("text", "says"),
     [
         ("[1, 2]", "mapping of keys"),
-        ("{a: [", "cannot be read"),
+        ("{a: [", "not valid YAML"),
         ("", "nothing to search.*empty"),
         ("stages.last.epoch: [1, 2]", "no such key"),
         ("stages.7.epochs: [1, 2]", "stages.7.epochs"),

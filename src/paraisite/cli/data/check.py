@@ -58,7 +58,8 @@ def check(
     except DatasetError as error:
         fail(str(error), FAILED)
     rejected = [*data.rejections, *_impossible(data)]
-    say(f"{data.name}: {len(data) - len(rejected) + len(data.rejections)} good rows, {len(rejected)} rejected")
+    good = len(data) - len(rejected) + len(data.rejections)
+    say(f"{data.name}: {counted(good, 'good row')}, {len(rejected)} rejected")
     path = Path(dataset).expanduser()
     folder = None if card is not None else path if path.is_dir() else path.parent
     for line in listed(rejected):

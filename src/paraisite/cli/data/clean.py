@@ -14,6 +14,7 @@ from paraisite.cli.data.folders import check_output, load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption, OverwriteOption
 from paraisite.cli.progress import progress_bar
+from paraisite.files.printable import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,7 +82,7 @@ def clean(
     summary = cleaning.summary
     console().print(_counts(summary))
     rows, fates = summary["rows"], summary["fates"]
-    say(f"{data.name}: {rows['before']} rows, {', '.join(f'{n} {fate}' for fate, n in fates.items())}")
+    say(f"{data.name}: {counted(rows['before'], 'row')}, {', '.join(f'{n} {fate}' for fate, n in fates.items())}")
     say(f"remaining rows: {rows['after']}")
     for note in summary["notes"]:
         say(f"note: {note}")

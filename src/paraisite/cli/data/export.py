@@ -97,9 +97,9 @@ def export(
         )
     say(f"{written.path}: {counted(written.rows, 'crystal')}")
     if written.left_out:
-        say(f"left out: {written.left_out} rows without a value", err=True)
+        say(f"left out: {counted(written.left_out, 'row')} without a value", err=True)
     if written.renamed:
         n = len(written.renamed)
         shown = ", ".join(f"{before} -> {after}" for before, after in written.renamed[:FIRST])
         more = f" and {n - FIRST} more" if n > FIRST else ""
-        say(f"renamed: {n} ids that are not valid file names or not unique: {shown}{more}", err=True)
+        say(f"ids renamed, as not unique or not valid as file names: {shown}{more}", err=True)

@@ -39,7 +39,7 @@ def fetch(
         weights = [name for name, entry in models.registry().items() if not entry.shipped]
         for name in names:
             if find(name) is None and name.lower() not in weights:
-                raise ValueError(f"{name}: no such dataset; there are {', '.join([*registry(), *weights])}")
+                raise ValueError(f"{name}: unknown dataset; choose from {', '.join([*registry(), *weights])}")
     failed = False
     for name in names:
         try:

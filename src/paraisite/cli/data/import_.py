@@ -154,7 +154,7 @@ def _summary(dataset: Dataset, folder: Path) -> Iterator[str]:
         known = values[np.isfinite(values)]
         unit = _unit(target)
         span = f"{known.min():.4g} to {known.max():.4g}{unit}, median {np.median(known):.4g}" if len(known) else "none"
-        yield f"  {target}: {len(known)} values, {span}"
+        yield f"  {target}: {counted(len(known), 'value')}, {span}"
 
 
 def _unit(target: str) -> str:

@@ -46,7 +46,7 @@ def info(
                 say(line)
             return
         if card is None:
-            raise ValueError(f"{name}: no such dataset; there are {', '.join(registry())}")
+            raise ValueError(f"{name}: unknown dataset; choose from {', '.join(registry())}")
     for line in _lines(card, mirror):
         say(line)
 

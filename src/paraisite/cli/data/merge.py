@@ -16,6 +16,7 @@ from paraisite.cli.data.folders import check_output, load_all, load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption, OverwriteOption
 from paraisite.cli.progress import progress_bar
+from paraisite.files.printable import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -118,8 +119,8 @@ def merge(
 
     summary = account.summary
     console().print(_counts(summary))
-    say(f"{summary['rows']['before']} rows, {summary['same_crystals']} crystals in several datasets, ", nl=False)
-    say(f"{summary['rows']['after']} rows remain")
+    rows, shared = summary["rows"], counted(summary["same_crystals"], "crystal")
+    say(f"{counted(rows['before'], 'row')}, {shared} in several datasets, {counted(rows['after'], 'row')} remain")
     if summary["mixed_fidelities"]:
         say(f"warning: {summary['mixed_fidelities']} medians combine values of different fidelity", err=True)
     if summary["renamed_ids"]:

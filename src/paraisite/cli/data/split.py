@@ -13,6 +13,7 @@ from paraisite.cli.console import cell, console, say
 from paraisite.cli.data.folders import load_dataset
 from paraisite.cli.errors import guarded, wrong_usage
 from paraisite.cli.options import MirrorOption, OverwriteOption
+from paraisite.files.printable import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -128,7 +129,7 @@ def split(
         folder = _folder(dataset) if output is None else output
         path = None if folder is None else write_split(made, folder, overwrite=overwrite)
 
-    say(f"{data.name}: {len(data)} rows, split {made.name}, hash {made.split_hash[:12]}")
+    say(f"{data.name}: {counted(len(data), 'row')}, split {made.name}, hash {made.split_hash[:12]}")
     console().print(_table(made, data))
     say(LEGEND)
     if made.skipped:

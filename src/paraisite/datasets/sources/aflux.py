@@ -29,6 +29,7 @@ from paraisite.datasets.sources.rows import (
     number,
 )
 from paraisite.datasets.table import DatasetError
+from paraisite.files.printable import counted
 from paraisite.network.http import Client, check_address
 
 SERVER = "https://aflow.org/API/aflux/"
@@ -120,8 +121,8 @@ def _entries(client: Client, address: str, size: int, limit: int | None) -> Iter
             break
     if announced is not None and len(seen) < announced:
         reason = (
-            f"{announced} entries were announced and {len(seen)} different ones came: the server's pages overlap; "
-            "ask again with another page size"
+            f"{len(seen)} of {announced} announced entries received, as pages of the server overlap; "
+            "repeat the query with another page size"
         )
         yield Shortfall("aflow", address, reason)
 
@@ -130,14 +131,12 @@ def _matchbook(filter: str, elements: Sequence[str], catalog: str) -> str:
     """Return the part of a query that says what is wanted."""
     wanted = "".join(filter.split())
     if wanted.count("(") != wanted.count(")"):
-        raise DatasetError(
-            f"the filter {filter!r} has a bracket too many or too few; write it like nspecies(2),Egap(1*)"
-        )
+        raise DatasetError(f"the filter {filter!r} has unbalanced brackets; write it like nspecies(2),Egap(1*)")
     for word in DIRECTIVES:
         if f"{word}(" in wanted:
             raise DatasetError(f"the filter {filter!r} holds {word}(...), which is not a condition; use the options")
     if catalog and not catalog.isalnum():
-        raise DatasetError(f"{catalog!r} is no catalog of AFLOW; there are ICSD and LIB1 to LIB9")
+        raise DatasetError(f"{catalog!r} is not a catalog of AFLOW; choose ICSD or one of LIB1 to LIB9")
     parts = [f"{CONDUCTIVITY}(*)", wanted.strip(",")]
     parts += [f"species({','.join(elements)})"] if elements else []
     parts += [f"catalog({catalog})"] if catalog else []
@@ -198,9 +197,11 @@ def _crystal(entry: Mapping[str, Any], id_: str, source: str) -> Crystal:
     if len(lengths_and_angles) != 6 or min(lengths_and_angles) <= 0 or max(lengths_and_angles[3:]) >= 180:
         raise CrystalError("geometry is not three lengths and three angles; report it to AFLOW")
     if len(species) != len(counts) or any(not count.is_integer() or count < 1 for count in counts):
-        raise CrystalError("species and composition do not belong together (a disordered entry?); leave it out")
+        raise CrystalError("species and composition do not match (a disordered entry?); leave it out")
     if positions.shape != (int(sum(counts)), 3):
-        raise CrystalError(f"{len(positions)} positions for {int(sum(counts))} atoms; report it to AFLOW")
+        raise CrystalError(
+            f"{counted(len(positions), 'position')} for {counted(int(sum(counts)), 'atom')}; report it to AFLOW"
+        )
     for symbol in species:
         if symbol not in NUMBERS:
             raise CrystalError(f"{symbol!r} is not a chemical element; report it to AFLOW")

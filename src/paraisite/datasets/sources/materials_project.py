@@ -35,7 +35,9 @@ def api_key() -> str:
     """
     key = os.environ.get(KEY, "").strip()
     if not key:
-        raise DatasetError(f"the Materials Project wants a key: get one at {WHERE} and set {KEY} in the environment")
+        raise DatasetError(
+            f"the Materials Project requires an API key: get one at {WHERE} and set {KEY} in the environment"
+        )
     if len(key) != 32 or not key.isascii() or not key.isalnum():
         raise DatasetError(f"{KEY} is set, but not to a key of 32 letters and digits; copy it again from {WHERE}")
     return key

@@ -21,6 +21,7 @@ from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.crystals.sites import Disorder, Sites, order, unknown_element
 from paraisite.datasets.sources.rows import Shortfall, check_elements, crystal_or_rejection
 from paraisite.datasets.table import DatasetError
+from paraisite.files.printable import counted
 from paraisite.network.http import Client, SourceError, check_address, shorten
 
 DASHBOARD = "https://www.optimade.org/providers-dashboard/"
@@ -113,7 +114,7 @@ def _all(
         except SourceError as error:
             if len(addresses) == 1 and not arrived:
                 raise
-            reason = f"the provider failed after {arrived} entries. {error}"
+            reason = f"the provider failed (entries received: {arrived}). {error}"
             yield Shortfall(urlsplit(address).hostname or "", address, reason)
 
 
@@ -150,7 +151,7 @@ def _one(
                 yield _row(entry, name, f"{address}/structures/{name}", disorder)
         url = None if following is None else _next(url, following)
     if announced is not None and len(seen) < announced:
-        reason = f"{announced} entries were announced and {len(seen)} different ones came; ask again"
+        reason = f"{len(seen)} of {announced} announced entries received; repeat the query"
         yield Shortfall(urlsplit(address).hostname or "", address, reason)
 
 
@@ -169,7 +170,7 @@ def _look(document: Any) -> Page:
     if isinstance(following, dict):
         following = following.get("href")
     if following is not None and not isinstance(following, str):
-        raise ValueError("links.next is no address")
+        raise ValueError("links.next is not an address")
     total = meta.get("data_returned") if isinstance(meta, dict) else None
     return entries, following or None, total if isinstance(total, int) and not isinstance(total, bool) else None
 
@@ -195,20 +196,22 @@ def _row(entry: Any, name: str, source: str, disorder: Disorder) -> Crystal | Re
 def _crystal(attributes: Mapping[str, Any], name: str, source: str, disorder: Disorder) -> Crystal:
     missing = [key for key in FIELDS.split(",")[:4] if attributes.get(key) is None]
     if missing:
-        raise CrystalError(f"the provider knows no {', '.join(missing)} of it; leave it out")
+        raise CrystalError(f"the entry lacks {', '.join(missing)}; leave it out")
     dimensions = attributes.get("dimension_types")
     if dimensions is not None and dimensions != [1, 1, 1]:
         raise CrystalError(f"not periodic in all three directions (dimension_types {dimensions}); leave it out")
     if {"implicit_atoms", "site_attachments", "assemblies"} & set(attributes.get("structure_features") or []):
         features = ", ".join(attributes["structure_features"])
-        raise CrystalError(f"its sites are not complete (structure_features {features}); leave it out")
+        raise CrystalError(f"its sites are incomplete (structure_features {features}); leave it out")
     cell = np.array(attributes["lattice_vectors"], dtype=float)
     cartesian = np.array(attributes["cartesian_site_positions"], dtype=float)
     at_sites = attributes["species_at_sites"]
     if cell.shape != (3, 3) or not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-9:
-        raise CrystalError("lattice_vectors span no cell; report it to the provider")
+        raise CrystalError("lattice_vectors do not span a cell; report it to the provider")
     if cartesian.shape != (len(at_sites), 3):
-        raise CrystalError(f"{len(cartesian)} positions for {len(at_sites)} sites; report it to the provider")
+        raise CrystalError(
+            f"{counted(len(cartesian), 'position')} for {counted(len(at_sites), 'site')}; report it to the provider"
+        )
     if len(at_sites) > MAX_SITES:
         raise CrystalError(f"{len(at_sites)} sites are more than the limit of {MAX_SITES}; leave it out")
     known = {species["name"]: species for species in attributes["species"]}

@@ -25,6 +25,7 @@ from paraisite.crystals.rejection import CrystalError, Rejection
 from paraisite.datasets.dataset import KAPPA
 from paraisite.datasets.sources.rows import Labelled, check_elements, conductivity, crystal_or_rejection, number
 from paraisite.datasets.table import DatasetError
+from paraisite.files.printable import counted
 from paraisite.network.http import Client, SourceError, check_address, shorten
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _rows(
                     if taken == limit:
                         return
         except ArrowException as error:
-            raise SourceError(place, f"not a Parquet file ({shorten(str(error))})", "ask again later") from None
+            raise SourceError(place, f"not a Parquet file ({shorten(str(error))})", "try again later") from None
 
 
 def _numbers(row: Labelled) -> set[int]:
@@ -128,7 +129,7 @@ def _download(client: Client, revision: str, repository: str, endpoint: str | No
 
     def ask(call: Callable[[], T]) -> T:
         try:
-            return call()  # the hub's client asks again by itself, and goes on with a download that broke off
+            return call()  # the hub's client asks again by itself, and resumes a download that broke off
         except Exception as error:  # and lets through whatever its parts raise
             came = f"{type(error).__name__}: {shorten(str(error))}"
             remedy = "check the network, the revision and HF_ENDPOINT, or try again later"
@@ -144,7 +145,7 @@ def _download(client: Client, revision: str, repository: str, endpoint: str | No
         announced: Any = ask(partial(hf_hub_download, repository, name, dry_run=True, **options))
         size = announced.file_size
         if size > MAX_FILE_BYTES:
-            raise SourceError(place, f"a file of {size >> 20} MiB", "it is not what it should be; report it")
+            raise SourceError(place, f"a file of {size >> 20} MiB", "it exceeds the size limit; report it")
         yield Path(ask(partial(hf_hub_download, repository, name, **options))), place
 
 
@@ -214,7 +215,9 @@ def _crystal(structure: Any, id_: str, source: str) -> Crystal:
     numbers = np.array(given, dtype=np.int64)
     cartesian = np.array(structure["positions"], dtype=float)
     if numbers.ndim != 1 or cartesian.shape != (len(numbers), 3):
-        raise CrystalError(f"{len(cartesian)} positions for {len(numbers)} atoms; report it to Phonix")
+        raise CrystalError(
+            f"{counted(len(cartesian), 'position')} for {counted(len(numbers), 'atom')}; report it to Phonix"
+        )
     return Crystal(cell, numbers, np.linalg.solve(cell.T, cartesian.T).T, id_, source)
 
 

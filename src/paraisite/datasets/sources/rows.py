@@ -45,7 +45,7 @@ Row = Crystal | Labelled | Rejection
 
 
 def crystal_or_rejection(make: Callable[[], Crystal], *, id: str, source: str) -> Crystal | Rejection:
-    """Return what `make` makes of an entry, checked as every reader checks, or the reason why it is no crystal."""
+    """Return what `make` makes of an entry, checked as every reader checks, or the reason why it is not a crystal."""
     try:
         crystal = make()
     except CrystalError as error:
@@ -80,7 +80,7 @@ def collect(rows: Iterable[Row], name: str) -> Dataset:
                 kept.append(row)
     if not kept:
         shown = "; ".join(f"{rejection.source}: {rejection.reason}" for rejection in rejections[:3])
-        raise DatasetError(f"{name}: no crystal arrived. {shown or 'Nothing matches the query; widen it.'}")
+        raise DatasetError(f"{name}: the query returned no crystal. {shown or 'No entry matches; widen the query.'}")
     targets = dict.fromkeys(target for row in kept for target in row.targets)
     labels = dict.fromkeys(label for row in kept for label in row.labels)
     return Dataset(
@@ -130,7 +130,7 @@ def check_elements(elements: Iterable[str]) -> tuple[str, ...]:
     Raises
     ------
     DatasetError
-        If one is no element.
+        If one is not an element.
     """
     given = tuple(elements)
     for symbol in given:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the command line reads the names of engines, and starts fas
 
 
 class EngineError(RuntimeError):
-    """An engine cannot go on; finished parts are kept."""
+    """An engine cannot continue; finished parts are kept."""
 
 
 class WorkError(ValueError):

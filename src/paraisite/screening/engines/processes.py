@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection, wait
 
 from paraisite.processes.child import Child
 from paraisite.processes.limits import cores
-from paraisite.processes.spawning import THREADS, environment
+from paraisite.processes.spawning import environment, one_thread
 from paraisite.screening.engines import EngineError, WorkError
 from paraisite.screening.engines.tasks import Task, Tasks
 from paraisite.screening.part import Part
@@ -22,7 +22,7 @@ class _Member(Child):
     """A worker process."""
 
     def __init__(self, work: Work) -> None:
-        with environment(dict.fromkeys(THREADS, "1")):
+        with environment(one_thread()):
             super().__init__(_serve, work)
         self.ready = False
         self.task: Task | None = None
@@ -54,7 +54,7 @@ def _start(work: Work) -> Worker:
 
 
 def _failed(part: Part, error: Exception) -> str:
-    return f"part {part.index} cannot be done ({type(error).__name__}: {error})"
+    return f"part {part.index} failed ({type(error).__name__}: {error})"
 
 
 class _Team:
@@ -123,7 +123,7 @@ class _Team:
         self.deaths += 1
         how = _how(member.process.exitcode)
         if self.deaths >= MAX_DEATHS:
-            raise EngineError(f"{self.deaths} workers died one after the other, the last one {how}")
+            raise EngineError(f"{self.deaths} workers crashed in succession; the last one {how}")
         return None if member.task is None else self.tasks.died(member.task, how)
 
     def _end(self) -> None:
@@ -134,7 +134,7 @@ class _Team:
 def _how(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
-        return "was killed, as the system does when memory runs out" if name == "SIGKILL" else f"died of {name}"
+        return "was killed, probably for lack of memory" if name == "SIGKILL" else f"was ended by {name}"
     return f"ended with status {code}"
 
 

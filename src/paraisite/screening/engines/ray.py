@@ -91,7 +91,7 @@ def _connected(address: str | None, workers: int | None) -> Iterator[None]:
 
 
 def _knock(address: str) -> None:
-    """Raise an OSError where nobody listens: Ray itself tries for minutes."""
+    """Raise an OSError where no process listens: Ray itself tries for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK).close()
@@ -141,7 +141,7 @@ class _Crowd:
                 else:
                     idle_since = idle_since or time.monotonic()
                     if time.monotonic() - idle_since > PATIENCE:
-                        raise EngineError(f"the cluster has no {self.kind} (any more): start Ray on its machines")
+                        raise EngineError(f"the cluster has no {self.kind} left: start Ray on its machines")
                 for ref in ready:
                     if (part := self._take(ref)) is not None:
                         yield part
@@ -181,7 +181,7 @@ class _Crowd:
         except lost.OutOfMemoryError:
             return self._died(task, "was killed by Ray, as its machine ran out of memory")
         except lost.WorkerCrashedError:
-            return self._died(task, "died, as when the system kills it because memory runs out")
+            return self._died(task, "crashed, probably for lack of memory")
         except lost.RayError as error:
             raise EngineError(f"part {task.part.index}: {type(error).__name__}: {error}") from error
         if kind == "unusable":
@@ -194,7 +194,7 @@ class _Crowd:
     def _died(self, task: Task, how: str) -> tuple[Part, bytes] | None:
         self.deaths += 1
         if self.deaths >= max(MAX_DEATHS, 2 * len(self.given)):  # all processes of a machine may die at once
-            raise EngineError(f"{self.deaths} workers died one after the other, the last one {how}")
+            raise EngineError(f"{self.deaths} workers crashed in succession; the last one {how}")
         return self.tasks.died(task, how)
 
 
@@ -220,11 +220,11 @@ def _do(setup: _Setup, part: Part, visible: str | None) -> tuple[str, Any]:
     except (ValueError, OSError) as error:
         return "unusable", f"{_here()}: {error}"
     if visible is not None and not Path(visible).exists():
-        return "failed", f"{_here()} does not see {visible}: sources have to lie where all machines have the same files"
+        return "failed", f"{_here()} cannot access {visible}: sources must be on a shared file system"
     try:
         return "done", _started[1](part)
     except Exception as error:
-        return "failed", f"{_here()}: part {part.index} cannot be done ({type(error).__name__}: {error})"
+        return "failed", f"{_here()}: part {part.index} failed ({type(error).__name__}: {error})"
 
 
 def _start(setup: _Setup) -> Worker:
@@ -232,13 +232,13 @@ def _start(setup: _Setup) -> Worker:
     for name, version in setup.versions.items():
         if here.get(name) != version:
             raise ValueError(
-                f"{name} {here.get(name, 'is missing')} where the others have {version}, so that numbers could differ; "
-                "install the same on all machines"
+                f"{name} {here.get(name, 'is missing')} but {version} elsewhere, so that results could differ; install "
+                "the same version on all machines"
             )
     try:
         os.chdir(setup.folder)  # names of sources and models may start from there
     except OSError:
-        raise ValueError(f"there is no folder {setup.folder}; start where all machines have the same files") from None
+        raise ValueError(f"folder {setup.folder} is missing; start in a folder on a shared file system") from None
     return setup.work.worker()
 
 

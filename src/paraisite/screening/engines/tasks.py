@@ -95,6 +95,6 @@ class Tasks:
             pieces = [Task(piece, whole=whole, place=i) for i, piece in enumerate(task.part.single())]
             self.waiting.extendleft(reversed(pieces))
         else:
-            reason = f"the process that worked on it {how}; give a smaller (primitive) cell, or use fewer workers"
+            reason = f"the process working on it {how}; give a smaller (primitive) cell, or use fewer workers"
             return self.done(task, self._work.rejected(task.part, reason))
         return None

@@ -12,7 +12,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from paraisite.prediction.table import short
+from paraisite.files.printable import counted
+from paraisite.prediction.table import kind, short
 from paraisite.screening.report.census import Census
 from paraisite.screening.shortlist import PROBABILITY, SYSTEM
 
@@ -71,7 +72,7 @@ def page(
     return Template(text["html"]).substitute(
         css=text["css"],
         js=text["js"],
-        title=escape(f"Screening of {rows:,} crystals"),
+        title=escape(f"Screening of {rows:,} {'crystal' if rows == 1 else 'crystals'}"),
         subtitle=escape(
             "Thermal conductivity of the lattice at 300 K (in a metal, electrons add to it)"
             f"{f'; wanted: {wish.words}' if wish.words else ''}"
@@ -114,8 +115,8 @@ def _figure(figure: Figure) -> str:
 def _intro(census: Census, n: int) -> str:
     wish = census.wish
     if not n:
-        return "No crystal meets the wishes."
-    said = [f"{n} crystals, {_RANKED[wish.rank][wish.high]}"]
+        return "No crystal meets the criteria."
+    said = [f"{counted(n, 'crystal')}, {_RANKED[wish.rank][wish.high]}"]
     if wish.per_system:
         said.append(f"at most {wish.per_system} of each chemical system")
     if wish.bounded:
@@ -131,6 +132,7 @@ def _columns(level: float | None) -> list[_Column]:
     return [
         ("#", True),
         ("crystal", False),
+        ("kind", False),
         ("κ (W/m/K)", True),
         ("interval" if level is None else f"{100 * level:.4g} % interval", True),
         ("spread of log10 κ", True),
@@ -151,6 +153,7 @@ def _cells(row: Row) -> list[str]:
     return [
         _cell(str(row["rank"]), row["rank"]),
         f'<td class="text" data-key="{formula}">{named}{warning}</td>',
+        f'<td class="text">{escape(kind(row.get("dimensionality"), row.get("band_gap_eV"), row.get("is_metal")))}</td>',
         _cell(short(row["kappa_W_mK"]), row["kappa_W_mK"]),
         _cell(interval, width, title="sorted by the ratio of the ends"),
         _cell(short(row["log10_std"]), row["log10_std"]),
@@ -168,7 +171,7 @@ def _cell(text: str, key: float | None, title: str = "") -> str:
 def _candidates(rows: Sequence[Row], scenes: Sequence[int | None], columns: list[_Column], *, bounded: bool) -> str:
     columns.insert(1, ("structure", False))
     if bounded:
-        columns.insert(5, ("P", True))
+        columns.insert(6, ("P", True))
     lines, attributes = [], []
     for row, scene in zip(rows, scenes, strict=True):
         cells = _cells(row)
@@ -182,7 +185,7 @@ def _candidates(rows: Sequence[Row], scenes: Sequence[int | None], columns: list
         cells.insert(1, f"<td>{picture}</td>")
         if bounded:
             p = row[PROBABILITY]
-            cells.insert(5, _cell(_percent(p), p))
+            cells.insert(6, _cell(_percent(p), p))
         lines.append(cells)
         words = escape(f"{row['formula']} {row['id']} {row[SYSTEM]}")
         attributes.append(f' data-system="{escape(row[SYSTEM])}" data-words="{words}"')

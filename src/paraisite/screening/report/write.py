@@ -164,11 +164,11 @@ def _figures(census: Census, table: pa.Table, folder: Path) -> list[Figure]:
     if not census.bins.any():
         return []
     chosen = np.stack([arrow.floats(table.column(name)) for name in ("kappa_W_mK", "log10_std")])
-    made = [Figure(folder / "histogram.png", f"{census.bins.sum():,} predicted crystals by conductivity.")]
+    made = [Figure(folder / "histogram.png", f"Predicted crystals ({census.bins.sum():,}) by conductivity.")]
     figures.histogram(census, made[0].path)
     kappa, std, _ = census.points
     if np.isfinite(std).any():
-        sample = f"{len(kappa):,} crystals drawn at random" if len(kappa) < census.bins.sum() else "Each crystal"
+        sample = f"Random sample of crystals ({len(kappa):,})" if len(kappa) < census.bins.sum() else "Each crystal"
         made.append(Figure(folder / "uncertainty.png", f"{sample}, by conductivity and uncertainty."))
         figures.uncertainty(census, chosen, made[1].path)
     made.append(Figure(folder / "elements.png", "The elements of all predicted crystals.", wide=True))
@@ -194,7 +194,7 @@ def _provenance(path: Path, manifest: Mapping[str, Any], wish: Wish, where: str)
         said["SHA-256 of the model"] = _pairs(manifest.get("model", {}))
         said["predicted with"] = _pairs(manifest.get("versions", {}))
     else:
-        said["model and options"] = "the table does not say; `paraisite screen` notes them"
+        said["model and options"] = "not recorded in the table; `paraisite screen` records them"
     said["wishes"] = _pairs(wishes | ({"where": where} if where else {}))
     said["report made with"] = _pairs(versions())
     return said

@@ -58,14 +58,14 @@ class AsPublished:
     Raises
     ------
     RecipeError
-        If the settings ask for what the study has not: another head, several networks, targets besides kappa.
+        If the settings differ from the study: another head, several members, targets besides kappa.
     """
 
     def __init__(self, out: Path, settings: Settings, *, mirror: str | Path | None = None, device: str = "cpu") -> None:
         if settings.members != 1 or settings.head.attach != "readout" or settings.head.descriptors:
-            raise RecipeError("--as-published: the study has one network a run, whose head reads the readout alone")
+            raise RecipeError("--as-published needs members: 1 and a head with attach: readout and no descriptors")
         if [*settings.targets] != ["kappa"] or settings.targets["kappa"].transform != "log10p1":
-            raise RecipeError("--as-published: the study trains log10(kappa + 1) and nothing else")
+            raise RecipeError("--as-published needs kappa as the only target, with transform: log10p1")
         self.out, self.settings, self.mirror, self.device = out, settings, mirror, device
         self._sets: dict[str, StageSet] = {}
 
@@ -89,7 +89,7 @@ class AsPublished:
                 todo = self.missing(variant, runs)
                 if todo:
                     self.train(variant, todo, partial(_say_of, variant.name, say))
-                done = f"runs {', '.join(map(str, todo))} done" if todo else "done before"
+                done = f"runs {', '.join(map(str, todo))} done" if todo else "already done"
                 say(f"{variant.name}: {done}")
 
     def train(self, variant: Variant, runs: Sequence[int], say: Say) -> None:
@@ -98,9 +98,7 @@ class AsPublished:
         part = self._set(name)
         kappa = part.dataset.kappa
         if not np.isfinite(kappa).all():
-            raise RecipeError(
-                f"{name}: {int(np.sum(~np.isfinite(kappa)))} rows have no kappa; the study has no such row"
-            )
+            raise RecipeError(f"{name}: rows without kappa: {int(np.sum(~np.isfinite(kappa)))}; the study has none")
         folds = Folds({name: part.loaded}, {name: part.kept})
         splits = [folds.split(name, run) for run in runs]
         held = [split.validation for split in splits]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from paraisite.study.as_published.variants import STEPS
 from paraisite.study.plan import DATASETS
+from paraisite.study.table import spread
 
 PUBLISHED = {
     ("I", "l96"): (0.539, 0.224), ("I", "hh143"): (0.382, 0.054), ("I", "mix"): (0.738, 0.104),
@@ -66,12 +65,6 @@ def summary(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def spread(values: Iterable[float]) -> str:
-    """Mean (standard deviation) to three digits."""
-    found = np.array(list(values))
-    return f"{found.mean():.3f} ({found.std(ddof=1) if len(found) > 1 else 0.0:.3f})"
 
 
 def as_markdown(rows: Iterable[dict[str, Any]]) -> str:

@@ -46,13 +46,13 @@ class Variant:
 
     @property
     def start(self) -> Variant | None:
-        """What step III goes on from. Only pretrained weights come through it: the other switches concern the fold."""
+        """What step III starts from. Only pretrained weights come through it: the other switches concern the fold."""
         kept = tuple(switch for switch in self.without if switch == "skip_pretrained")
         return Variant("II", AGL, kept) if self.step == "III" else None
 
     @property
     def starts(self) -> bool:
-        """Whether trainings of step III go on from this one."""
+        """Whether trainings of step III start from this one."""
         return self.step == "II" and self.trained_on == AGL
 
     def on(self, switch: str) -> bool:

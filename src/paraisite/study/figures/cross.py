@@ -27,7 +27,8 @@ def draw_cross(cells: Sequence[Cell], path: Path, made_from: str = "") -> None:
     trained = {s: [d for d in DATASETS if any(c[:2] == (s, d) for c in cells)] for s in steps}
     norm, colours = LogNorm(*LIMITS, clip=True), colormaps["viridis_r"]
     heights = [max(len(trained[step]) for step in steps[i : i + 2]) for i in range(0, len(steps), 2)]
-    figure = blank(2.2 + 0.7 * len(tested) * min(len(steps), 2), 1.0 + 0.4 * len(heights) + 0.52 * sum(heights))
+    height = max(1.0 + 0.4 * len(heights) + 0.52 * sum(heights), 2.6)  # the colour bar's label fits
+    figure = blank(2.2 + 0.7 * len(tested) * min(len(steps), 2), height)
     made = panels(figure, len(steps), height_ratios=heights)
     for i, (axes, step) in enumerate(zip(made, steps, strict=True)):
         means = np.full((len(trained[step]), len(tested)), np.nan)
@@ -38,7 +39,8 @@ def draw_cross(cells: Sequence[Cell], path: Path, made_from: str = "") -> None:
                 means[y, x] = row["mape_mean"]
                 style: dict[str, Any] = {"ha": "center", "va": "center", "color": ink_on(colours(norm(means[y, x])))}
                 axes.text(x, y - 0.1, _short(means[y, x]), fontsize=11, **style)
-                axes.text(x, y + 0.27, f"±{_short(row['mape_std'])}", fontsize=8, **style)
+                if row["mape_std"] is not None:
+                    axes.text(x, y + 0.27, f"±{_short(row['mape_std'])}", fontsize=8, **style)
                 if cell.trained_on == cell.tested_on:
                     frame = Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, fill=False, edgecolor=INK, linewidth=1.8)
                     axes.add_patch(frame)

@@ -58,8 +58,9 @@ def draw_gains(cells: Sequence[Cell], path: Path, made_from: str = "") -> None:
         axes.set_title(name, fontsize=12, color=INK)
         quiet(axes)
     figure.supylabel("MAPE on the held-out fold", fontsize=11, color=INK)
+    lines = "step (lines: runs; bars: means;", "above: runs that the later step wins, p of the corrected t-test)"
     figure.supxlabel(
-        "step (lines: runs; bars: means; above: runs that the later step wins, p of the corrected t-test)",
+        (" " if len(datasets) > 1 else "\n").join(lines),  # one panel is narrower than the sentence
         fontsize=9,
         color=INK,
     )

@@ -90,7 +90,7 @@ class Folds:
     held : list of numpy.ndarray
         Rows of each fold.
     fold : numpy.ndarray, shape (members,), int64
-        Fold of each network; those of a fold speak as one, by the mean of log10 kappa.
+        Fold of each network; those of a fold are averaged, by the mean of log10 kappa.
     metric : str
         Of `METRICS`.
     """

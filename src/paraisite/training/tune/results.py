@@ -110,7 +110,7 @@ def draw_history(history: Sequence[Sequence[tuple[float | None, str]]], metric: 
         values = [v if s == "COMPLETE" and v is not None else np.inf for v, s in trials]
         best = np.minimum.accumulate(values)
         axes.step(range(1, len(best) + 1), best, where="post", color=colour, linewidth=1.2, label=f"fold {i + 1}")
-    axes.set_xlabel("trial (the first is the recipe as it was; hollow: given up early)", color=INK)
+    axes.set_xlabel("trial (first: original recipe; hollow: stopped early)", color=INK)
     axes.set_ylabel(f"{metric.upper()}, mean over the inner folds", color=INK)
     shown = 2.0 * max(trials[0][0] or 0.0 for trials in history)  # trainings that diverged would hide the others
     axes.set_ylim(top=min(axes.get_ylim()[1], shown))
@@ -165,7 +165,7 @@ def _fold(outcome: Outcome) -> dict[str, Any]:
 def _named(recipe: Recipe, search: Search) -> Recipe:
     """The recipe under a name of its own."""
     keys = ", ".join(search.space.keys)
-    found = "as it was: nothing better was found" if recipe == search.recipe else "with what was found"
+    found = "unchanged, as nothing better was found" if recipe == search.recipe else "with the values found"
     text = f"{search.recipe.name}, {found} in a search over {keys}."
     return recipe.model_copy(update={"name": f"{search.recipe.name}-tuned", "description": text})
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from paraisite.datasets import Dataset, Split, split_hash
 from paraisite.files.locking import locked
+from paraisite.files.printable import counted
 from paraisite.files.writing import write_text
 from paraisite.metrics import scores
 from paraisite.model.checkpoint import Checkpoint
@@ -117,7 +118,7 @@ class Search:
     space : Space
         With its recipe complete.
     out : Path
-        Folder of the search; one that holds the same search goes on.
+        Folder of the search; one that holds the same search is resumed.
     how : Plan
     mirror, device, say
         As in `paraisite.training.run.run`.
@@ -142,7 +143,7 @@ class Search:
         self.data = read_stages(self.recipe, mirror)
         self.replicas = plan_folds(self.recipe, self.data, saved)
         if how.outer > self.replicas.folds:
-            raise RecipeError(f"{how.outer} outer folds: the recipe's split has {self.replicas.folds}")
+            raise RecipeError(f"{counted(how.outer, 'outer fold')}: the recipe's split has {self.replicas.folds}")
         for fold in range(how.outer):
             self._inner(self.training_rows(fold))  # complains now
         self._claim()
@@ -217,10 +218,10 @@ class Search:
         folds = Folds(last.kappa, held, inner.fold, self.how.metric)
         self.say(
             f"fold {fold + 1}: {len(last)} of {len(self.data[-1].dataset)} crystals to search with, in "
-            f"{inner.folds} inner folds; {self.how.trials - done} of {self.how.trials} trials to do"
+            f"{inner.folds} inner folds; {self.how.trials - done} of {self.how.trials} trials left"
         )
         while done < self.how.trials and (end is None or time.monotonic() < end or done == 0):
-            # a seed of its own for each trial: an interrupted search goes on with the trials it would have had
+            # a seed of its own for each trial: an interrupted search resumes with the trials it would have had
             study.sampler = TPESampler(n_startup_trials=STARTUP, seed=_seed(self.recipe.seed, fold, done))
             if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
                 study.enqueue_trial(self.space.own(), user_attrs={"as_it_was": True})
@@ -265,7 +266,7 @@ class Search:
             errors = folds.errors(fitted.log_kappa(data[-1].graphs, self.device))
         except optuna.TrialPruned:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            text = f"given up after {watch.reported * 100 // REPORTS} %"
+            text = f"stopped after {watch.reported * 100 // REPORTS} %"
         else:
             trial.set_user_attr("folds", [round(e, 6) for e in errors])
             study.tell(trial, float(np.mean(errors)))
@@ -278,7 +279,7 @@ class Search:
         place = [t.number for t in done].index(best.number)
         self.say(
             f"fold {fold + 1}, trial {len(done)} of {self.how.trials}: {text}; best {best.value:.4f}"
-            f"{f' in trial {place + 1}' if place else ', of the recipe as it was'}; "
+            f"{f' in trial {place + 1}' if place else ' (original recipe)'}; "
             f"about {np.mean(took) * (self.how.trials - len(done)):.0f} s left"
         )
 
@@ -295,7 +296,7 @@ class Search:
         """Train on all training rows of an outer fold and score the fold, once."""
         key = f"outer-{trial.number}"
         if key not in study.user_attrs:
-            which = "the best recipe" if recipe is not self.recipe else "the recipe as it was"
+            which = "the best recipe" if recipe is not self.recipe else "the original recipe"
             self.say(f"fold {fold + 1}: training {which} on all rows of the search, to score it on the held-out ones")
             data = [StageSet(part, cutoff=self.recipe.cutoff) for part in self.training_rows(fold)]
             everything = [np.ones((1, len(part.dataset)), dtype=bool) for part in data]

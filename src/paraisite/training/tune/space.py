@@ -10,9 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
+from paraisite.files.settings import read_mapping
 from paraisite.training.recipe import Recipe, RecipeError, assign
 
 if TYPE_CHECKING:
@@ -160,13 +160,8 @@ def load_space(recipe: Recipe, path: Path | None = None, fixed: Collection[str] 
         If the file is not usable for this recipe, or nothing is left to search.
     """
     name = str(path or "space.yml")
-    try:
-        found = dict(yaml.safe_load((path or _SHIPPED).read_text(encoding="utf-8")) or {})
-        keys = {str(key): _values(name, str(key), values) for key, values in found.items()}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError) as error:
-        if isinstance(error, RecipeError):
-            raise
-        raise RecipeError(f"{name}: cannot be read as a mapping of keys of a recipe to values: {error}") from None
+    found = read_mapping(path or _SHIPPED, (f"those of a recipe, such as {WIDTH}",), RecipeError, name)
+    keys = {str(key): _values(name, str(key), values) for key, values in found.items()}
     reasons = {key: _reason(recipe, key, fixed, shipped=path is None) for key in keys}
     space = Space(recipe, {key: values for key, values in keys.items() if reasons[key] is None})
     if not space.keys:
@@ -176,7 +171,7 @@ def load_space(recipe: Recipe, path: Path | None = None, fixed: Collection[str] 
         try:
             _look_up(content, key)
         except LookupError:
-            raise RecipeError(f"{name}: {key}: there is no such key in {recipe.name}") from None
+            raise RecipeError(f"{name}: {key}: {recipe.name} has no such key") from None
         for value in values if isinstance(values, Choices) else (values.low, values.high):
             try:
                 space.changed({key: value})

@@ -10,9 +10,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 
 from paraisite.model.registry import ModelError
-from paraisite.phonons import potentials
-from paraisite.phonons.potentials import PotentialError, load
-from paraisite.phonons.settings import DEFAULT_POTENTIAL
+from paraisite.potentials import DEFAULT_POTENTIAL, PotentialError, full_name, load, names
 
 MGO = 4.254
 """Å, of the conventional cell."""
@@ -70,8 +68,8 @@ def test_a_calculator_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert isinstance(found, LennardJones)
     assert found.parameters["sigma"] == 3.4
     for name, message in {
-        "argon_of_mine:missing": "there is no missing in argon_of_mine",
-        "argon_of_mine:": "there is no factory in argon_of_mine",
+        "argon_of_mine:missing": "no missing found in argon_of_mine",
+        "argon_of_mine:": "no factory found in argon_of_mine",
         "no_such_module_at_all:f": "no_such_module_at_all cannot be imported",
         ":f": "module (empty) cannot be imported",
         "argon_of_mine:needs": "calling it without arguments failed (TypeError",
@@ -82,10 +80,10 @@ def test_a_calculator_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_names() -> None:
-    assert DEFAULT_POTENTIAL in potentials.names()
-    assert potentials.full_name("TensorNet-MatPES") == "tensornet-matpes-pbe-v2025.1"
-    assert potentials.full_name("a.b:c") == "a.b:c"
-    with pytest.raises(PotentialError, match=r"no such potential; there are .*nequix-mp-1-pft.*MODULE:FACTORY"):
+    assert DEFAULT_POTENTIAL in names()
+    assert full_name("TensorNet-MatPES") == "tensornet-matpes-pbe-v2025.1"
+    assert full_name("a.b:c") == "a.b:c"
+    with pytest.raises(PotentialError, match=r"unknown potential; choose from .*nequix-mp-1-pft.*MODULE:FACTORY"):
         load("megnet-mp-2018.6.1-eform")  # a model, but not a potential
 
 
@@ -102,8 +100,8 @@ def test_packages_that_are_not_installed(
 ) -> None:
     import sys
 
-    for module in [m for m in sys.modules if m.partition(".")[0] == package or m.startswith("paraisite.phonons.")]:
-        if module not in ("paraisite.phonons.potentials", "paraisite.phonons.settings"):
+    for module in [m for m in sys.modules if m.partition(".")[0] == package or m.startswith("paraisite.potentials.")]:
+        if module != "paraisite.potentials.loading":
             monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)  # as Python has it for a module that cannot be imported
     with pytest.raises(PotentialError, match=rf"(?s){name}.*not installed \(No module named.*make phonons"):
@@ -124,7 +122,7 @@ def test_tensornet_has_its_halves_in_the_right_order(tensornet, mirror: Path, mo
     assert atoms.get_potential_energy() == pytest.approx(-11.736, abs=2e-3)
     assert np.abs(atoms.get_stress()).max() < 2e-4  # eV/Å³: the constant is the relaxed one
 
-    from paraisite.phonons import tensornet as module
+    from paraisite.potentials import tensornet as module
 
     def as_stored(state):  # type: ignore[no-untyped-def]
         return {key: value for key, value in state.items() if key != "element_refs.onehot"}
@@ -142,7 +140,7 @@ def test_tensornet_in_units_of_ase(tensornet) -> None:  # type: ignore[no-untype
     check_derivatives(atoms, 0.02)
     unknown = bulk("Po", "sc", a=3.3)
     unknown.calc = tensornet
-    with pytest.raises(PotentialError, match=r"tensornet-matpes-pbe-v2025\.1 does not know Po"):
+    with pytest.raises(PotentialError, match=r"tensornet-matpes-pbe-v2025\.1 does not cover Po"):
         unknown.get_potential_energy()
 
 
@@ -166,7 +164,7 @@ def test_nequix_as_its_own_calculator(name: str, sites: int, mirror: Path, monke
     pytest.importorskip("nequix", reason="nequix is not installed: make phonons")
     from nequix.calculator import NequixCalculator
 
-    monkeypatch.setattr("paraisite.phonons.nequix.SITES", sites)
+    monkeypatch.setattr("paraisite.potentials.nequix.SITES", sites)
     [path] = mirror.rglob(f"{name}.nqx")
     atoms, found = slab(), []
     for calculator in (NequixCalculator(model_path=str(path), use_kernel=False), load(name, mirror)):
@@ -184,7 +182,7 @@ def test_edges_in_slots(periodic: bool, sites: int) -> None:
     pytest.importorskip("nequix", reason="nequix is not installed: make phonons")
     from nequix.data import dict_to_graphstuple, preprocess_graph
 
-    from paraisite.phonons.nequix_slots import in_slots
+    from paraisite.potentials.nequix_slots import in_slots
 
     atoms, cutoff = slab(), 5.0
     atoms.pbc = periodic
@@ -224,7 +222,7 @@ def test_slots_in_corners(atoms: Atoms) -> None:
     from nequix.data import dict_to_graphstuple, preprocess_graph
     from nequix.model import Nequix
 
-    from paraisite.phonons.nequix_slots import in_slots, with_slots
+    from paraisite.potentials.nequix_slots import in_slots, with_slots
 
     cutoff, n = 4.0, len(atoms)
     model = Nequix(
@@ -262,7 +260,7 @@ def test_nequix_in_units_of_ase(mirror: Path) -> None:
         atoms.get_potential_energy()
     unknown = bulk("Po", "sc", a=3.3)
     unknown.calc = calculator
-    with pytest.raises(PotentialError, match=f"{name} does not know Po"):
+    with pytest.raises(PotentialError, match=f"{name} does not cover Po"):
         unknown.get_potential_energy()
     with pytest.raises(PotentialError, match=r"device tpu: jax .* has .*; use cpu"):
         load(name, mirror, device="tpu")

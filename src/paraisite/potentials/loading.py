@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paraisite.model.registry import locate, registry
-from paraisite.phonons.settings import DEFAULT_POTENTIAL
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
+
+DEFAULT_POTENTIAL = "nequix-oam-1-pft"
+"""Of phonons: docs/potentials.md compares the potentials."""
+
+RELAXING_POTENTIAL = "tensornet-matpes-pbe-v2025.1"
+"""Of relaxations before a prediction, which are many."""
 
 
 class PotentialError(ValueError):
@@ -22,7 +27,7 @@ class PotentialError(ValueError):
 
 def unknown_elements(name: str, symbols: Iterable[str]) -> PotentialError:
     """What a calculator raises for elements that its potential was not trained on."""
-    return PotentialError(f"{name} does not know {', '.join(sorted(symbols))}; use another potential")
+    return PotentialError(f"{name} does not cover {', '.join(sorted(symbols))}; use another potential")
 
 
 def names() -> list[str]:
@@ -44,7 +49,7 @@ def full_name(name: str) -> str:
     found = next((known for known in names() if key == known or key in registry()[known].aliases), None)
     if found is None:
         raise PotentialError(
-            f"{name}: no such potential; there are {', '.join(names())}, or name one as MODULE:FACTORY"
+            f"{name}: unknown potential; choose from {', '.join(names())}, or name one as MODULE:FACTORY"
         )
     return found
 
@@ -95,7 +100,7 @@ def _made_by(name: str) -> Calculator:
         raise PotentialError(f"{name}: module {module or '(empty)'} cannot be imported: {error}") from error
     for part in path.split("."):
         if not hasattr(factory, part):
-            raise PotentialError(f"{name}: there is no {path or 'factory'} in {module}")
+            raise PotentialError(f"{name}: no {path or 'factory'} found in {module}")
         factory = getattr(factory, part)
     return _checked(factory, name)
 

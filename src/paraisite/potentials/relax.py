@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from paraisite.phonons.cells import PhononError, StandardCell, standard_cell
-from paraisite.phonons.settings import Settings
+from paraisite.potentials.cells import RelaxationError, StandardCell, standard_cell
 
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
+
+
+class Limits(Protocol):
+    """Where a relaxation ends: tolerance of the symmetry (Å), largest force (eV/Å), stress (GPa), and steps."""
+
+    @property
+    def symprec(self) -> float: ...
+    @property
+    def max_force(self) -> float: ...
+    @property
+    def max_stress(self) -> float: ...
+    @property
+    def max_relax_steps(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +52,26 @@ class Relaxation:
     from_space_group: str = ""
 
 
-def relax(start: StandardCell, calculator: Calculator, settings: Settings) -> tuple[StandardCell, Relaxation]:
+def relax(start: StandardCell, calculator: Calculator, limits: Limits) -> tuple[StandardCell, Relaxation]:
     """Relax a standardised cell with fixed symmetry; where it ends with more symmetry, that is kept from then on.
 
     Raises
     ------
-    PhononError
+    RelaxationError
         If it does not end within `max_relax_steps`, or the symmetry does not settle.
     """
     first = start
-    end, how = _relax(start, calculator, settings)
+    end, how = _relax(start, calculator, limits)
     seen = {(start.group_number, len(start.numbers))}
     while (here := (end.group_number, len(end.numbers))) != (start.group_number, len(start.numbers)):
         if here in seen:
-            raise PhononError(
+            raise RelaxationError(
                 f"the space group changes from {start.space_group} to {end.space_group} and back; start from the "
                 "structure of higher symmetry"
             )
         seen.add(here)
         start = end
-        end, again = _relax(start, calculator, settings)
+        end, again = _relax(start, calculator, limits)
         how = replace(
             again,
             steps=how.steps + again.steps,
@@ -69,15 +81,15 @@ def relax(start: StandardCell, calculator: Calculator, settings: Settings) -> tu
     return end, how
 
 
-def _relax(start: StandardCell, calculator: Calculator, settings: Settings) -> tuple[StandardCell, Relaxation]:
+def _relax(start: StandardCell, calculator: Calculator, limits: Limits) -> tuple[StandardCell, Relaxation]:
     atoms = start.to_ase()
     atoms.calc = calculator
     volume = atoms.get_volume()
     steps, force, stress = come_to_rest(
-        atoms, settings.symprec, settings.max_force, settings.max_stress, settings.max_relax_steps
+        atoms, limits.symprec, limits.max_force, limits.max_stress, limits.max_relax_steps
     )
     energy = float(atoms.get_potential_energy()) / len(atoms)
-    end = standard_cell(atoms.cell.array, atoms.numbers, atoms.get_scaled_positions(), settings.symprec)
+    end = standard_cell(atoms.cell.array, atoms.numbers, atoms.get_scaled_positions(), limits.symprec)
     change = float(atoms.get_volume() / volume - 1)
     return end, Relaxation(steps, energy, force, stress, change)
 
@@ -106,7 +118,7 @@ def come_to_rest(
 
     Raises
     ------
-    PhononError
+    RelaxationError
         If it does not end within these steps, or the potential gives no stress.
     """
     from ase.constraints import FixSymmetry
@@ -119,7 +131,7 @@ def come_to_rest(
         try:
             return force, float(np.abs(atoms.get_stress()).max() / GPa)
         except NotImplementedError:  # ASE's word for a property that a calculator does not have
-            raise PhononError(
+            raise RelaxationError(
                 "the potential gives no stress, which relaxing a cell needs; use another potential"
             ) from None
 
@@ -133,7 +145,7 @@ def come_to_rest(
             if (force < max_force and stress < max_stress) or not np.isfinite(force + stress):
                 break
         if not (force < max_force and stress < max_stress):
-            raise PhononError(
+            raise RelaxationError(
                 f"the relaxation left a force of {force:.2g} eV/Å and a stress of {stress:.2g} GPa after {steps} "
                 "steps; is the structure reasonable, and does the potential know its elements?"
             )

@@ -3,7 +3,7 @@
 nequix multiplies tensors edge by edge, and keeps the products of all edges for the gradient: gigabytes that a
 processor waits for. Here the neighbours of a site stand in slots, equally many for each site. The sum over them and
 over the components of their features is then one matrix product for each path of the tensor product. The products of a
-few sites stay in the processor's cache, and are made anew for the gradient.
+few sites stay in the processor's cache, and are recomputed for the gradient.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from nequix.calculator import NequixCalculator
 from nequix.model import Nequix
 
 from paraisite.network.downloading import cache_folder
-from paraisite.phonons.nequix_slots import in_slots, with_slots
-from paraisite.phonons.potentials import PotentialError, unknown_elements
+from paraisite.potentials.loading import PotentialError, unknown_elements
+from paraisite.potentials.nequix_slots import in_slots, with_slots
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -13,7 +13,7 @@ from matgl.apps.pes import Potential
 from matgl.ext.ase import PESCalculator
 from matgl.models import TensorNet
 
-from paraisite.phonons.potentials import PotentialError, unknown_elements
+from paraisite.potentials.loading import PotentialError, unknown_elements
 
 if TYPE_CHECKING:
     from ase import Atoms

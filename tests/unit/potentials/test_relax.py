@@ -6,9 +6,9 @@ from argon import argon, potential
 from ase.build import bulk
 from scipy.optimize import minimize_scalar
 
-from paraisite.phonons.cells import PhononError, standard_cell
-from paraisite.phonons.relax import relax
 from paraisite.phonons.settings import Settings
+from paraisite.potentials.cells import RelaxationError, standard_cell
+from paraisite.potentials.relax import relax
 
 
 def start(crystal):
@@ -38,7 +38,7 @@ def test_a_tighter_bound_is_kept():
 
 
 def test_without_enough_steps_it_says_what_is_left():
-    with pytest.raises(PhononError, match=r"stress of .* GPa after 1 steps"):
+    with pytest.raises(RelaxationError, match=r"stress of .* GPa after 1 steps"):
         relax(start(argon(a=5.8)), potential(), Settings(max_relax_steps=1))
 
 
