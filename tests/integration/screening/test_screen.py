@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from paraisite.crystals import read
 from paraisite.graphs.store import GraphStore
-from paraisite.prediction import Predictor
+from paraisite.prediction import Options, Predictor
 from paraisite.screening.engines import WorkError
 from paraisite.screening.packing import Packing
 from paraisite.screening.predicting import Screening
@@ -193,10 +193,10 @@ def test_a_crystal_that_trips_the_predictor_is_rejected_alone(
 ) -> None:
     prepare = Predictor.prepare
 
-    def tripping(self: Predictor, crystals: list[object]) -> object:
+    def tripping(self: Predictor, crystals: list[object], options: Options) -> object:
         if any(c.id == "KCl" for c in crystals):  # type: ignore[attr-defined]
             raise FloatingPointError("of some kind")
-        return prepare(self, crystals)  # type: ignore[arg-type]
+        return prepare(self, crystals, options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Predictor, "prepare", tripping)
     screen([Files((str(tiny_dataset / "*.cif"),))], tmp_path / "o.parquet", work(tiny_checkpoint), HERE)
@@ -263,7 +263,7 @@ def test_an_answer_that_breaks_off_is_gone_on_with(tiny_checkpoint: Path, tmp_pa
                 await app(scope, receive, send)
 
         failing.app = broken
-        with pytest.raises(SourceEnded, match="after 40 entries"):
+        with pytest.raises(SourceEnded, match="received: 40"):
             screen([source()], out, work(tiny_checkpoint), HERE)
         assert not out.exists()
         failing.app = app

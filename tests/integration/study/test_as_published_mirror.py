@@ -75,5 +75,5 @@ def test_step_three_goes_on_from_agl_with_its_scaler(mirror: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("change", ["members=3", "head.descriptors=true", "targets.kappa.transform=log10"])
 def test_what_the_study_has_not(mirror: Path, tmp_path: Path, change: str) -> None:
-    with pytest.raises(RecipeError, match="--as-published: the study"):
+    with pytest.raises(RecipeError, match="--as-published needs"):
         AsPublished(tmp_path, load_settings(SETTINGS, [change]), mirror=mirror)

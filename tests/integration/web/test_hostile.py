@@ -181,9 +181,11 @@ def test_bombs(small: Running) -> None:
     (row,) = small.predict({"x.cif.gz": gzip.compress(b" " * (100 << 20))}).json()
     assert row["status"] == "rejected"
     nested = b"[" * 100_000
-    (row,) = requests.post(
+    answer = requests.post(
         f"{small.api}/predict", data=nested, headers={"Content-Type": "application/json"}, timeout=60
-    ).json()
+    )
+    assert answer.status_code == 200, answer.text
+    (row,) = answer.json()
     assert row["status"] == "rejected"
 
 
