@@ -336,8 +336,6 @@ def test_too_few_rows_are_left_without_the_doubted(folders: tuple[str, str], tmp
     flags = tuple("doubted" if i > 10 else "" for i in range(len(good)))
     write_dataset(replace(good, labels={"flags": flags}), tmp_path / "doubtful")
     stage = {"name": "only", "dataset": str(tmp_path / "doubtful"), "omit_flagged": True, "epochs": 1}
-    with pytest.raises(
-        runner.RecipeError, match="has 11 crystals with kappa that is not flagged; 3 folds need"
-    ):
+    with pytest.raises(runner.RecipeError, match="has 11 crystals with kappa that is not flagged; 3 folds need"):
         runner.run(recipe(folders, stages=[stage]), tmp_path / "out", **SILENT)
     assert not (tmp_path / "out").exists()
