@@ -1,4 +1,4 @@
-"""In how many directions the bonds of a crystal go on for ever: molecule, chain, layer or framework.
+"""In how many directions the bonds of a crystal continue: molecule, chain, layer or framework.
 
 The dimension of a bonded network is the rank of the translations that its closed paths make: P. M. Larsen, M. Pandey,
 M. Strange and K. W. Jacobsen, Phys. Rev. Mater. 3, 034003 (2019). Bonds are told by covalent radii: B. Cordero et al.,

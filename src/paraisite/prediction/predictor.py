@@ -170,8 +170,8 @@ class Predictor:
         ----------
         crystals : iterable of Crystal, Rejection, pymatgen Structure or ase Atoms
         options : Options
-            With `held_out`, kappa comes from the networks that never saw a compound of the same formula in any stage
-            (what the start of the training saw, such as formation energies, aside); from all networks where none is
+            With `held_out`, kappa comes from the members not trained on a compound of the same formula in any stage
+            (what the start of the training saw, such as formation energies, aside); from all members where none is
             such, and where the formula stands in no training data.
 
         Raises

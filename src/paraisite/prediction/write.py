@@ -167,7 +167,7 @@ def check_output(path: Path, overwrite: bool = True) -> None:
     OutputError
         If the format is unknown or the folder cannot take a file.
     OutputExists
-        If there is something that is no table, or a table and `overwrite` is not given.
+        If something other than a table is there, or a table and `overwrite` is not given.
     """
     if path.suffix.lower() not in _FORMATS:
         raise OutputError(f"{path}: the extension says the format; give a name that ends in {', '.join(_FORMATS)}")

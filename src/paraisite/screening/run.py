@@ -39,7 +39,7 @@ class How:
     part_size : int
         Inputs of a part.
     resume : bool
-        Go on with what an earlier call began, if there is such.
+        Resume what an earlier call began, if anything.
     overwrite : bool
         Replace what is there.
     tell : callable
@@ -74,7 +74,7 @@ def screen(sources: Sequence[Source], out: Path, work: Screening, how: How = How
     Raises
     ------
     ResumeError
-        If there is something at `out` that this call may not touch or cannot go on with.
+        If there is something at `out` that this call may not touch or cannot resume.
     WorkError
         If the model or an option cannot be used.
     EngineError, SourceEnded
@@ -86,7 +86,7 @@ def screen(sources: Sequence[Source], out: Path, work: Screening, how: How = How
     card = json.loads((folder / "card.json").read_bytes()) if (folder / "card.json").is_file() else {}
     for store in (store for source in sources if isinstance(source, Files) for store in source.stores()):
         if others := store.header.differences(wanted(card.get("cutoff", CUTOFF), card.get("tolerance", TOLERANCE))):
-            how.say(f"{store.path}: its graphs are not those of the model ({', '.join(others)}) and are built anew")
+            how.say(f"{store.path}: its graphs are not those of the model ({', '.join(others)}) and are rebuilt")
     _carry_out(sources, out, work, how, made_with={"model": model}, regroup=True)
 
 

@@ -52,7 +52,7 @@ def find_structures(
         Files, folders, archives and graph stores, where the crystals that are not found at their source are looked for
         by their id.
     noted : iterable of str
-        More such places, that nobody named but the table: folders of more than `MOST_ENTRIES` entries are left out,
+        More such places, which only the table names: folders of more than `MOST_ENTRIES` entries are left out,
         for a table may come from anywhere, and say ``/``.
 
     Returns

@@ -49,7 +49,7 @@ class Work(Protocol):
         """
 
     def rejected(self, part: Part, reason: str) -> bytes:
-        """Return the rows of a part that nobody survives working on."""
+        """Return the rows of a part that crashes every worker."""
 
 
 def chunks(part: Part, disorder: Disorder, *, vacuum: bool = False) -> Iterator[list[Item]]:

@@ -113,7 +113,7 @@ def test_a_store_of_other_graphs_is_built_anew(
     screen([Files((str(store),))], out, work(tiny_checkpoint), How(0, part_size=7, say=said.append))
     assert said == [
         f"{store}: its graphs are not those of the model (cutoff 3 instead of 4, tolerance 0.3 instead of 0.001) and "
-        "are built anew"
+        "are rebuilt"
     ]
     assert_rows(table(out), expected)
 
