@@ -94,7 +94,7 @@ def test_an_interrupted_training_says_how_to_go_on(
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()
     for line in process.stderr:
-        if line.startswith("4 networks"):
+        if line.startswith("4 members"):
             break
     for _ in iter(lambda: list(out.glob("logs/*/hparams.yaml")), []):  # the trainer is at work
         if process.poll() is not None:

@@ -144,7 +144,7 @@ class TestTwoMachines:
         found, wanted = (parquet.read_table(pa.BufferReader(r[culprit])).to_pylist() for r in (rows, right))
         for row, good in zip(found, wanted, strict=True):
             assert row["id"] == good["id"]
-            assert ("died" in row["reason"]) == (row["id"] == "KBr"), row["reason"]
+            assert ("crashed" in row["reason"]) == (row["id"] == "KBr"), row["reason"]
 
     def test_one_thread_and_no_gpu(self, parts: list[Part], tmp_path: Path) -> None:
         rows = by_ray(Place("", str(tmp_path), device="cpu"), parts)
