@@ -61,14 +61,12 @@ def space_group(crystal: Crystal, symprec: float = SYMPREC) -> int:
 @lru_cache(maxsize=20_000)  # datasets that are compared share most crystals
 def _space_group(cell: bytes, positions: bytes, numbers: bytes, symprec: float) -> int:
     import numpy as np
-    import spglib
+
+    from paraisite.crystals.spglib_calls import ask_spglib
 
     vectors, sites = np.frombuffer(cell).reshape(3, 3), np.frombuffer(positions).reshape(-1, 3)
-    try:
-        crystal = vectors.tolist(), sites.tolist(), np.frombuffer(numbers, dtype=np.int64).tolist()
-        found = spglib.get_symmetry_dataset(crystal, symprec=symprec)
-    except spglib.SpglibError:  # some versions raise, others return None
-        found = None
+    species = np.frombuffer(numbers, dtype=np.int64)
+    found = ask_spglib("get_symmetry_dataset", vectors, sites, species, symprec)
     return 0 if found is None else int(found.number)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import NUMBERS
+from paraisite.crystals.spglib_calls import ask_spglib
 from paraisite.datasets.groups import SYMPREC, anonymous_formula
 from paraisite.graphs.dimensionality import dimensionality
 from paraisite.graphs.neighbours import Neighbours, find_neighbours
@@ -97,13 +98,7 @@ def _kind(crystal: Crystal) -> str:
 
 def _symmetry(crystal: Crystal) -> _Symmetry | None:
     """What spglib finds; None if it finds nothing (atoms too close together)."""
-    import spglib
-
-    try:
-        cell = crystal.cell.tolist(), crystal.positions.tolist(), crystal.numbers.tolist()
-        found = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
-    except spglib.SpglibError:  # some versions raise, others return None
-        found = None
+    found = ask_spglib("get_symmetry_dataset", crystal.cell, crystal.positions, crystal.numbers, SYMPREC)
     if found is None:
         return None
     orbits = np.asarray(found.crystallographic_orbits)

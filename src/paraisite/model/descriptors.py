@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.spglib_calls import ask_spglib
 from paraisite.crystals.translations import count_translations
 from paraisite.graphs.batch import GraphBatch
 from paraisite.graphs.neighbours import Neighbours
@@ -236,13 +237,7 @@ def primitive_sites(crystal: Crystal) -> int:
         return crystal.n_sites // count_translations(crystal, SYMPREC)
     if not _may_repeat(crystal):  # most cells of databases; spglib finds all of the symmetry
         return crystal.n_sites
-    import spglib  # slow to import, and seldom needed
-
-    try:
-        cell = crystal.cell.tolist(), crystal.positions.tolist(), crystal.numbers.tolist()
-        found = spglib.find_primitive(cell, symprec=SYMPREC)
-    except spglib.SpglibError:  # some versions raise, others return None
-        found = None
+    found = ask_spglib("find_primitive", crystal.cell, crystal.positions, crystal.numbers, SYMPREC)
     return len(found[2]) if found is not None else crystal.n_sites
 
 

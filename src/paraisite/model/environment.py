@@ -164,7 +164,7 @@ def _edges(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Neighbours of all crystals: src, dst (sites of all), distance, and the vector from dst to src in Å."""
     src, dst, distance, vector = [], [], [], []
-    known = neighbours if neighbours is not None else (find_neighbours(crystal, REACH) for crystal in crystals)
+    known = neighbours if neighbours is not None else surroundings(crystals)
     for crystal, found, start in zip(crystals, known, first.tolist(), strict=True):
         apart = crystal.positions[found.src] - crystal.positions[found.dst] + found.shift
         src.append(found.src + start)

@@ -18,6 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.spglib_calls import ask_spglib
 from paraisite.graphs.neighbours import find_neighbours
 from paraisite.model.descriptors import PROPERTIES, element_table
 
@@ -109,13 +110,7 @@ class Standard:
 
 def standardise(crystal: Crystal) -> Standard | None:
     """Return the standard primitive cell, None if spglib finds no space group (two atoms at one place)."""
-    import spglib  # slow to import
-
-    try:
-        cell = crystal.cell.tolist(), crystal.positions.tolist(), crystal.numbers.tolist()
-        found = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
-    except spglib.SpglibError:  # some versions raise, others return None
-        found = None
+    found = ask_spglib("get_symmetry_dataset", crystal.cell, crystal.positions, crystal.numbers, SYMPREC)
     if found is None:
         return None
     conventional, centring = np.array(found.std_lattice), str(found.international)[0]

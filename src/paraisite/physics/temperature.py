@@ -18,14 +18,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from paraisite.physics.debye import HBAR, K_B
+
 LOWEST, HIGHEST = 100.0, 1500.0
 """Range of temperatures in K; what the parameters were fitted to."""
 
 ROOM = 300.0
 """Temperature in K at which both parts are known."""
 
-KELVIN = 47.9924307
-"""Temperature in K of a phonon of 1 THz: Planck's over Boltzmann's constant, CODATA 2018."""
+KELVIN = 2e12 * math.pi * HBAR / K_B
+"""Temperature in K of a phonon of 1 THz."""
 
 UMKLAPP, OSCILLATOR, OVERLAP, SHARE = 0.019, 0.77, 5.7, 0.37
 """The numbers a, b, c and p of the docstring of this module."""

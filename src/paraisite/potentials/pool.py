@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
 from paraisite.crystals.crystal import Crystal
@@ -154,16 +154,6 @@ class RelaxingPool:
                 self._team.remove(worker)
                 if worker.index is not None:
                     done[worker.index] = unrelaxed(busy.pop(worker.index), why)
-
-
-@contextmanager
-def relaxing(settings: RelaxSettings, workers: int = 1) -> Iterator[RelaxingPool]:
-    """Have a pool, and end its processes afterwards."""
-    pool = RelaxingPool(settings, workers)
-    try:
-        yield pool
-    finally:
-        pool.close()
 
 
 def _serve(pipe: Connection, settings: RelaxSettings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,17 +200,21 @@ class Predictor:
         large = sum(1 for item in items if (item.n_sites or 0) > LARGE)
         try:
             with limited(SECONDS * max(1, large)):
-                return self._prepare(items, options)
+                prepared = self._prepare(items, options.allow_vacuum)
         except (Exception, TimeExceeded):  # of a crystal that no reader has checked: it costs its own row only
-            sound = [item if isinstance(item, Rejection) else self._sound(item) for item in items]
-            return self._prepare(sound, options)
+            items = [item if isinstance(item, Rejection) else self._sound(item) for item in items]
+            prepared = self._prepare(items, options.allow_vacuum)
+        if not options.tensor:
+            return prepared
+        kept: list[Crystal] = [items[i] for i in prepared.kept.tolist()]
+        return replace(prepared, ratios=tensor_ratios(kept))
 
     def _sound(self, crystal: Crystal) -> Crystal | Rejection:
         """Return the crystal if it can be prepared, else why not."""
         try:
             with limited(SECONDS):
                 item = checked(crystal, vacuum=True)
-                self._prepare([item], Options(allow_vacuum=True))
+                self._prepare([item], allow_vacuum=True)
         except (Exception, TimeExceeded) as error:
             reason = "its cell, elements or positions are not what a crystal has; check them"
             if isinstance(error, (MemoryError, TimeExceeded)):
@@ -217,7 +222,7 @@ class Predictor:
             return Rejection(crystal.id, crystal.source, f"no graph can be made of it: {reason}")
         return item
 
-    def _prepare(self, items: Sequence[Crystal | Rejection], options: Options) -> Prepared:
+    def _prepare(self, items: Sequence[Crystal | Rejection], allow_vacuum: bool) -> Prepared:
         reasons = [item.reason if isinstance(item, Rejection) else self._unknown_elements(item) for item in items]
         candidates = [i for i, item in enumerate(items) if not (isinstance(item, Rejection) or reasons[i])]
         graphs, kept, rejected = build(
@@ -234,7 +239,7 @@ class Predictor:
         dimensionality = dimensionalities(known, neighbours, REACH)
         empty = vacuum_reasons(known, dimensionality)
         vacuum = np.array([bool(reason) for reason in empty], dtype=bool)
-        if vacuum.any() and not options.allow_vacuum:
+        if vacuum.any() and not allow_vacuum:
             for k in np.flatnonzero(vacuum).tolist():
                 reasons[rows[k]] = empty[k]
             bulk = np.flatnonzero(~vacuum)
@@ -252,7 +257,6 @@ class Predictor:
             shortest=shortest_bonds(graphs),
             dimensionality=dimensionality,
             vacuum=vacuum,
-            ratios=tensor_ratios([items[i] for i in rows.tolist()] if options.tensor else ()),
             volume_change=np.array([getattr(item, "volume_change", np.nan) for item in items], dtype=np.float64),
         )
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
+from paraisite.crystals.guard import SECONDS
 from paraisite.crystals.vacuum import vacuum_reason
 from paraisite.graphs.batch import GraphBatch
 from paraisite.model.direction import Direction
+from paraisite.processes.limits import TimeExceeded, limited
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,10 +66,18 @@ class Prepared:
 
 
 def tensor_ratios(crystals: Iterable[Crystal]) -> np.ndarray:
-    """Ratios of `Prepared` for some crystals, shape (G, 3)."""
+    """Ratios of `Prepared` for some crystals, shape (G, 3); what goes wrong with one costs no more than its ratios."""
     model = Direction.load()
-    found = (model(crystal) for crystal in crystals)
-    return np.array([np.full(3, np.nan) if one is None else one.ratios for one in found]).reshape(-1, 3)
+
+    def ratios(crystal: Crystal) -> np.ndarray:
+        try:
+            with limited(SECONDS):
+                found = model(crystal)
+        except (Exception, TimeExceeded):
+            found = None
+        return np.full(3, np.nan) if found is None else found.ratios
+
+    return np.array([ratios(crystal) for crystal in crystals]).reshape(-1, 3)
 
 
 def vacuum_reasons(crystals: Sequence[Crystal], dimensionality: np.ndarray) -> list[str]:

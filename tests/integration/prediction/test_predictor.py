@@ -13,6 +13,7 @@ from paraisite.crystals import Crystal, Rejection, read
 from paraisite.crystals.vacuum import MAX_GAP, widest_gap
 from paraisite.datasets import load
 from paraisite.graphs.dimensionality import dimensionalities
+from paraisite.model.direction import Direction
 from paraisite.model.environment import REACH, surroundings
 from paraisite.prediction import Options, Prediction, Predictor, PropertyError
 from paraisite.prediction.prepared import vacuum_reasons
@@ -181,6 +182,23 @@ def test_only_monolayers_of_phonix_are_in_vacuum(mirror: Path) -> None:
     found = {(c.id, c.formula) for c, reason in zip(crystals, reasons, strict=True) if reason}
     assert found == MONOLAYERS
     assert {(c.id, c.formula) for c in crystals if widest_gap(c.cell, c.positions) > MAX_GAP} == found
+
+
+def test_a_tensor_that_fails_costs_its_columns_only(
+    predictor: Predictor, crystals: list[Crystal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Direction.__call__
+
+    def failing(self: Direction, crystal: Crystal) -> object:
+        if crystal.id == crystals[1].id:
+            raise FloatingPointError("of some kind")
+        return call(self, crystal)
+
+    monkeypatch.setattr(Direction, "__call__", failing)
+    good, bad, *_ = predictor.predict(crystals, tensor=True)
+    assert [good.properties[f"kappa_{axis}_W_mK"] for axis in ("xx", "yy", "zz")] == [good.kappa_W_mK] * 3  # cubic
+    assert (bad.status, bad.properties["kappa_xx_W_mK"]) == ("warning", None)
+    assert bad.kappa_W_mK == predictor.predict(crystals)[1].kappa_W_mK
 
 
 def test_properties_come_in_the_order_asked_for(predictor: Predictor, crystals: list[Crystal]) -> None:

@@ -337,5 +337,6 @@ def test_symfc_does_not_lift_the_recursion_limit():
         "assert 'symfc' in sys.modules\n"
         "assert sys.getrecursionlimit() == limit\n"
     )
-    here = str(Path(__file__).parent)
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": here})
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here), str(here.parents[1])])  # this file, and what tests share
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})

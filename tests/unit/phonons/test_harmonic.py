@@ -1,9 +1,7 @@
 """Harmonic phonons by a potential: the supercell, the properties of given forces, and the tensor."""
 
 import csv
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,8 +57,8 @@ def test_phonons_of_copper():
 
 
 @pytest.mark.data
-def test_forces_of_the_archives_give_the_table():
-    folder = Path(os.environ["PARAISITE_MIRROR"]) / "phonondb_harmonic"
+def test_forces_of_the_archives_give_the_table(mirror):
+    folder = mirror / "phonondb_harmonic"
     with (folder / "id_prop.csv").open() as file:
         table = {row["id"]: row for row in csv.DictReader(file)}
     archives = sorted((folder / "archives").iterdir())

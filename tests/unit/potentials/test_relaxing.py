@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scipy.optimize import minimize_scalar
 
 from paraisite.crystals import Crystal, Rejection
 from paraisite.potentials import PotentialError
-from paraisite.potentials.pool import RelaxingPool, relaxing
+from paraisite.potentials.pool import RelaxingPool
 from paraisite.potentials.relaxing import RelaxedCrystal, Relaxer, RelaxSettings
 
 METALS = RelaxSettings(potential="ase.calculators.emt:EMT")
@@ -109,7 +110,7 @@ def test_processes_lose_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     others = [Crystal.from_ase(bulk(name), id=name) for name in ("Al", "Pt", "Ag", "Au", "Ni", "Pd")]
     items = [copper(), *others, Rejection("x", "y", "no crystal"), salt(), copper(3.5)]
     settings = RelaxSettings(potential="deadly_emt:Deadly", max_hours=5 / 3600)
-    with relaxing(settings, workers=2) as pool:
+    with closing(RelaxingPool(settings, workers=2)) as pool:
         found = list(pool.relaxed(iter(items)))
         again = list(pool.relaxed(items[:2]))  # what is left of the team works on
     assert [f.id for f in found] == [item.id for item in items]
