@@ -105,6 +105,11 @@ class Visit:
         self._entered = True
         return True
 
+    def give_place(self) -> None:
+        """Give the place among the predictions back: nothing is left to compute."""
+        self.house.visits -= self._entered
+        self._entered = False
+
     def start(self, task: asyncio.Task[None]) -> None:
         """Have a task end with the visit."""
         self._tasks.append(task)
@@ -115,7 +120,7 @@ class Visit:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.house.held -= self._held
-        self.house.visits -= self._entered
+        self.give_place()
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
@@ -169,6 +174,8 @@ class Gate:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
+            elif not message.get("more_body", False):  # who has the whole answer may ask again at once
+                visit.give_place()
             async with asyncio.timeout(self.patience):
                 await send(message)
             size += len(message.get("body", b""))

@@ -38,6 +38,7 @@ def ask(
         log: list[dict[str, object]] = []
         app.log = log.append
         left = list(parts)
+        at_the_end: list[int] = []
 
         async def receive() -> Message:
             if left[:1] == [WAIT]:
@@ -48,6 +49,8 @@ def ask(
 
         async def send(message: Message) -> None:
             answer.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                at_the_end.append(house.visits)
 
         scope = {
             "type": "http",
@@ -60,6 +63,7 @@ def ask(
         }
         await app(scope, receive, send)
         assert (house.held, house.visits) == (held, visits)
+        assert at_the_end == [visits]  # who has the answer may ask again at once, with no place to wait
         assert list(house.root.iterdir()) == []
         assert log[0]["status"] == answer[0]["status"]
         house.close()
