@@ -10,7 +10,7 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.rejection import Rejection
 from paraisite.graphs.batch import GraphBatch
 from paraisite.graphs.merge import merge
-from paraisite.graphs.neighbours import Neighbours, find_neighbours
+from paraisite.graphs.neighbours import Neighbours, closer, find_neighbours
 
 CUTOFF = 4.0
 """Cutoff radius in Å, as in MEGNet-MP-2018.6.1."""
@@ -20,7 +20,11 @@ TOLERANCE = 1e-3
 
 
 def build(
-    crystals: Sequence[Crystal], *, cutoff: float = CUTOFF, tolerance: float | None = TOLERANCE
+    crystals: Sequence[Crystal],
+    *,
+    cutoff: float = CUTOFF,
+    tolerance: float | None = TOLERANCE,
+    neighbours: Sequence[Neighbours] | None = None,
 ) -> tuple[GraphBatch, np.ndarray, dict[int, Rejection]]:
     """Build the graphs of some crystals.
 
@@ -31,6 +35,8 @@ def build(
         Neighbours are closer than this, in Å.
     tolerance : float or None
         Merge equal sites and edges, distances being equal within this length (Å); None gives the plain graph.
+    neighbours : sequence of Neighbours, optional
+        Of each crystal, as far as `cutoff` or farther, where these are known already.
 
     Returns
     -------
@@ -46,8 +52,10 @@ def build(
     found: list[Neighbours] = []
     rejections: dict[int, Rejection] = {}
     for index, crystal in enumerate(crystals):
-        neighbours = find_neighbours(crystal, cutoff, shifts=False)
-        if len(neighbours.src) == 0:
+        near = (
+            find_neighbours(crystal, cutoff, shifts=False) if neighbours is None else closer(neighbours[index], cutoff)
+        )
+        if len(near.src) == 0:
             rejections[index] = Rejection(
                 crystal.id,
                 crystal.source,
@@ -60,7 +68,7 @@ def build(
             continue
         kept.append(index)
         sizes.append(crystal.n_sites)
-        found.append(neighbours)
+        found.append(near)
     plain = _plain([crystals[k].numbers for k in kept], sizes, found)
     graphs = plain if tolerance is None else merge(plain, tolerance)
     return graphs, np.asarray(kept, dtype=np.int64), rejections

@@ -13,7 +13,7 @@ from paraisite.crystals.spacings import plane_spacings, reduced
 CUTOFF_SLACK = 1e-8
 """An edge exists below the cutoff plus this length (Å), so that rounding does not drop a neighbour at the cutoff."""
 
-MAX_TRIED = 1 << 15
+MAX_TRIED = 1 << 17
 """Pairs of sites, times images of a site, up to which trying all of them is faster than a call of vesin."""
 
 MAX_REACH = 20
@@ -57,6 +57,14 @@ def find_neighbours(crystal: Crystal, cutoff: float, *, shifts: bool = True) -> 
     if change is not None:
         shift = np.rint(shift @ np.linalg.inv(change)).astype(np.int32)
     return Neighbours(other.astype(np.int64), centre.astype(np.int64), shift, distance)
+
+
+def closer(found: Neighbours, cutoff: float) -> Neighbours:
+    """Return those of some pairs that are closer than ``cutoff`` (Å) plus `CUTOFF_SLACK`, in their order."""
+    near = np.flatnonzero(found.distance <= cutoff + CUTOFF_SLACK)
+    if len(near) == len(found.distance):
+        return found
+    return Neighbours(found.src[near], found.dst[near], found.shift[near[: len(found.shift)]], found.distance[near])
 
 
 def _try_all(crystal: Crystal, cutoff: float, images: np.ndarray, shifts: bool) -> Neighbours:

@@ -16,7 +16,10 @@ from functools import cache
 import numpy as np
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.graphs.neighbours import Neighbours, find_neighbours
+from paraisite.crystals.rejection import Rejection
+from paraisite.graphs.batch import GraphBatch
+from paraisite.graphs.build import build
+from paraisite.graphs.neighbours import Neighbours, closer, find_neighbours
 
 REACH = 4.5
 """Neighbours are closer than this, in Å."""
@@ -76,6 +79,15 @@ NAMES: tuple[str, ...] = (
 def surroundings(crystals: Sequence[Crystal]) -> list[Neighbours]:
     """Neighbours within `REACH` of each crystal, which `environments` and `dimensionalities` both look at."""
     return [find_neighbours(crystal, REACH) for crystal in crystals]
+
+
+def build_surrounded(
+    crystals: Sequence[Crystal], cutoff: float, tolerance: float | None
+) -> tuple[GraphBatch, np.ndarray, dict[int, Rejection], list[Neighbours]]:
+    """Return what `build` returns, and the `surroundings` of the crystals that have a graph, by one search."""
+    found = [find_neighbours(crystal, max(cutoff, REACH)) for crystal in crystals]
+    graphs, kept, rejected = build(crystals, cutoff=cutoff, tolerance=tolerance, neighbours=found)
+    return graphs, kept, rejected, [closer(found[k], REACH) for k in kept.tolist()]
 
 
 def environments(

@@ -76,14 +76,13 @@ class Packing:
 
     def _table(self, items: list[Item]) -> pa.Table:
         from paraisite.model.descriptors import described, element_table
-        from paraisite.model.environment import REACH, surroundings
+        from paraisite.model.environment import REACH, build_surrounded
 
         last = len(element_table()) - 1  # what lies beyond has no descriptors and no model; the crystal is kept alone
         rows = [i for i, item in enumerate(items) if isinstance(item, Crystal) and item.numbers.max() <= last]
         some: list[Crystal] = [items[i] for i in rows]  # type: ignore[misc]
-        graphs, kept, _ = build(some, cutoff=self.cutoff, tolerance=self.tolerance)
+        graphs, kept, _, neighbours = build_surrounded(some, self.cutoff, self.tolerance)
         some = [some[k] for k in kept]
-        neighbours = surroundings(some)
         graphs = described(some, graphs, environment=True, neighbours=neighbours)
         dimensionality = dimensionalities(some, neighbours, REACH)
         return pack(items, graphs, np.array(rows, dtype=np.int64)[kept], dimensionality)

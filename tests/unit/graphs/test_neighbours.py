@@ -19,7 +19,7 @@ from make_crystals import (
 )
 
 from paraisite.crystals.crystal import Crystal
-from paraisite.graphs.neighbours import Neighbours, find_neighbours
+from paraisite.graphs.neighbours import Neighbours, closer, find_neighbours
 
 EXAMPLES = settings(max_examples=40, deadline=None)
 
@@ -111,3 +111,15 @@ def test_a_supercell_has_as_many_neighbours_for_each_site() -> None:
     once = np.bincount(find_neighbours(crystal, CUTOFF).dst)
     twice = np.bincount(find_neighbours(supercell(crystal, (2, 1, 3)), CUTOFF).dst)
     np.testing.assert_array_equal(twice, np.tile(once, 6))
+
+
+@EXAMPLES
+@given(crystals(), st.floats(1.0, 4.4))
+def test_the_closer_ones_of_a_farther_search_are_those_of_their_own_search(crystal: Crystal, cutoff: float) -> None:
+    around = find_neighbours(crystal, 4.5)
+    if (np.abs(around.distance - cutoff) > 1e-6).all():
+        assert rows(closer(around, cutoff)) == rows(find_neighbours(crystal, cutoff))
+
+
+def rows(found: Neighbours) -> list[tuple[int, ...]]:
+    return sorted(map(tuple, np.column_stack([found.dst, found.src, found.shift]).tolist()))
