@@ -7,6 +7,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +15,13 @@ from pyarrow import parquet
 
 from paraisite.crystals import Crystal
 from paraisite.crystals.origin import Origin
+from paraisite.crystals.read import read_member
 from paraisite.crystals.write_cif import cif_text
 from paraisite.files.arrow import as_text
 from paraisite.files.names import each_once, file_name
 from paraisite.files.writing import write_text
 from paraisite.graphs.store import StoreError, open_store
+from paraisite.prediction.write import RELAXED_CIF
 from paraisite.screening import raw as raws
 from paraisite.screening.raw import Raw, Stored
 from paraisite.screening.sources import Files
@@ -47,7 +50,7 @@ def find_structures(
     Parameters
     ----------
     rows : sequence of mapping
-        With `id`, `source`, `formula` and `n_sites`.
+        With `id`, `source`, `formula` and `n_sites`; the relaxed crystal of `relaxed_cif` comes before its source.
     places : iterable of str
         Files, folders, archives and graph stores, where the crystals that are not found at their source are looked for
         by their id.
@@ -62,7 +65,13 @@ def find_structures(
     """
     wanted = [Wanted(r["id"], r["source"], r["formula"], r["n_sites"]) for r in rows]
     found: dict[Wanted, Crystal] = {}
-    for path, some in _by_file(wanted).items():
+    for w, row in zip(wanted, rows, strict=True):
+        text = row.get(RELAXED_CIF)
+        for item in read_member("relaxed.cif", text.encode(), w.source) if text else ():
+            if isinstance(item, Crystal) and (item.formula, item.n_sites) == (w.formula, w.n_sites):
+                found[w] = replace(item, id=w.id, source=w.source)
+    elsewhere = [w for w in wanted if w not in found]
+    for path, some in _by_file(elsewhere).items():
         if os.path.isfile(path):  # never a folder: a crystal is in one of its files, and its name may be /
             _look(path, some, found, by_source=True)
     for place in itertools.chain(places, filter(_is_small, map(_path, noted))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tarfile
 import zipfile
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from paraisite.crystals import Crystal, read
+from paraisite.crystals.write_cif import cif_text
 from paraisite.files import arrow
 from paraisite.graphs.store import METADATA
 from paraisite.screening import structures
@@ -186,3 +188,13 @@ def test_a_table_cannot_have_the_whole_disk_walked(tmp_path: Path, monkeypatch: 
 class Nothing:
     def raw(self) -> list[Any]:
         return []
+
+
+def test_a_relaxed_crystal_is_taken_from_the_table(files: list[Path]) -> None:
+    given = next(iter(read(files[0])))
+    relaxed = dataclasses.replace(given, cell=1.01 * given.cell)
+    for text, volume in ((cif_text(relaxed, "any"), 1.01**3 * given.volume), ("data_x\nloop_\n_cell", given.volume)):
+        (found,) = find_structures([row(given) | {"relaxed_cif": text}])
+        assert found is not None
+        assert (found.id, found.source) == (given.id, given.source)
+        assert found.volume == pytest.approx(volume, rel=1e-5)
