@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markdown_table import table
 
 from paraisite.datasets import Dataset, concat, load, paper_split
 from paraisite.datasets.duplicates import Matching
@@ -76,7 +77,7 @@ def overlap() -> str:
     result = json.loads(RESULTS.read_text())
     counts, folds, lines = (result[key] for key in ("in_aflow_agl", "folds", "recalibration"))
     text = "### In `aflow_agl`\n\n"
-    text += _table(
+    text += table(
         ["dataset", "formulas", "of them in `aflow_agl`", "rows", "with such a formula", "same crystal"],
         [
             [f"`{name}`"]
@@ -90,9 +91,9 @@ def overlap() -> str:
     for name, of in folds.items():
         size, shared = of["1"]["validation"], [of[run]["in_training"]["formula"] for run in runs]
         rows.append([f"`{name}`", str(size), *map(str, shared), f"{np.mean(shared):.1f}"])
-    text += _table(["dataset", "validation rows", *(f"run {run}" for run in runs), "mean"], rows)
+    text += table(["dataset", "validation rows", *(f"run {run}" for run in runs), "mean"], rows)
     text += "\n### … and on the other measures, rows over the nine runs: mean (lowest to highest)\n\n"
-    text += _table(
+    text += table(
         [
             "dataset",
             "prototype in training",
@@ -115,7 +116,7 @@ def overlap() -> str:
         ],
     )
     text += "\n### κ of the shared crystals: first principles (y) against AGL (x)\n\n"
-    text += _table(
+    text += table(
         [
             "dataset",
             "crystals",
@@ -143,11 +144,6 @@ def overlap() -> str:
 
 def _spread(values: list[int], whole: int) -> str:
     return f"{np.mean(values):.1f} ({min(values)} to {max(values)}) of {whole}"
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def main() -> None:

@@ -77,7 +77,9 @@ DeviceOption = Annotated[
     Device,
     typer.Option("--device", help="Device of the model; auto uses a GPU where there is one.", callback=device_is_there),
 ]
-LevelOption = Annotated[float, typer.Option("--level", metavar="FRACTION", help="Nominal coverage of the interval.")]
+LevelOption = Annotated[
+    float, typer.Option("--level", metavar="FRACTION", help="Probability that the interval holds kappa, such as 0.8.")
+]
 MirrorOption = Annotated[
     Path | None,
     typer.Option(
@@ -95,7 +97,12 @@ ModelOption = Annotated[
     ),
 ]
 PropertiesOption = Annotated[
-    str, typer.Option("--properties", metavar="LIST", help="Further properties to predict, separated by commas.")
+    str,
+    typer.Option(
+        "--properties",
+        metavar="LIST",
+        help="Further properties, separated by commas; `paraisite models info kappa` lists them.",
+    ),
 ]
 TemperaturesOption = Annotated[
     str,
@@ -125,7 +132,13 @@ PotentialOption = Annotated[
 ]
 MaxHoursOption = Annotated[
     float | None,
-    typer.Option("--max-hours", help="With --relax: time limit per crystal.", show_default="0.1", callback=positive),
+    typer.Option(
+        "--max-hours",
+        metavar="HOURS",
+        help="With --relax: time limit per crystal.",
+        show_default="0.1",
+        callback=positive,
+    ),
 ]
 DisorderOption = Annotated[
     Disorder, typer.Option("--disorder", help="Reject disordered crystals, or use the majority species of each site.")
@@ -139,7 +152,7 @@ RankOption = Annotated[
     ),
 ]
 PerSystemOption = Annotated[
-    int | None, typer.Option("--per-system", metavar="N", min=1, help="Maximum number per chemical system.")
+    int | None, typer.Option("--per-system", metavar="N", min=1, help="Maximum number of rows per chemical system.")
 ]
 WhereOption = Annotated[
     str, typer.Option("--where", metavar="EXPR", help="Condition on columns: 'n_elements <= 3 and applicability > 0.1'")

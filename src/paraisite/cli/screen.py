@@ -62,7 +62,8 @@ EXAMPLES = """Examples:
   paraisite screen --optimade https://optimade.materialsproject.org --filter 'nelements=2' -o binaries.parquet
 
 \b
-Finished parts are kept in .OUT.parts; after an interruption, repeat the command with --resume.
+Finished parts are kept in a hidden folder, .OUT.parquet.parts; after an interruption, repeat the command with
+--resume.
 Exit status: 0 if something was predicted; 1 if nothing was, or if the work stopped early; 2 on wrong usage."""
 
 COMMON = ("output", "below", "above", "top", "where", "rank", "model", "resume", "overwrite", "settings", "quiet")
@@ -83,16 +84,20 @@ def _engine(name: str) -> str:
 
 InputsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SOURCE...", help="Files, folders, archives, quoted patterns, graph stores (.parquet)."),
+    typer.Argument(metavar="SOURCE", help="Files, folders, archives, quoted patterns, graph stores (.parquet)."),
 ]
 OptimadeOption = Annotated[str | None, typer.Option("--optimade", metavar="URL", help="URL of an OPTIMADE provider.")]
-FilterOption = Annotated[str, typer.Option("--filter", metavar="TEXT", help="Filter of the OPTIMADE query.")]
+FilterOption = Annotated[str, typer.Option("--filter", metavar="TEXT", help="With --optimade: filter of the query.")]
 MpOption = Annotated[
     str | None,
-    typer.Option("--mp", metavar="QUERY", help="Query of the Materials Project: 'elements=Mg,O stable max_sites=20'."),
+    typer.Option(
+        "--mp",
+        metavar="QUERY",
+        help="Query of the Materials Project (key in MP_API_KEY): 'elements=Mg,O stable max_sites=20'.",
+    ),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="Maximum number of database entries.")
+    int | None, typer.Option("--limit", metavar="N", min=1, help="With --optimade or --mp: maximum number of entries.")
 ]
 WorkersOption = Annotated[
     int | None,

@@ -71,7 +71,9 @@ def check(cell: np.ndarray, numbers: np.ndarray, positions: np.ndarray) -> None:
 def check_periodic(pbc: Iterable[bool]) -> None:
     """Raise if a crystal does not repeat in all three directions: a slab, chain or molecule in a box."""
     if not all(pbc):
-        raise CrystalError("not periodic in all three directions; set pbc to True in each if it is a crystal")
+        raise CrystalError(
+            "not periodic in all three directions; set pbc to True in each (a slab then needs --allow-vacuum)"
+        )
 
 
 def summary(numbers: np.ndarray) -> dict[str, str | int | None]:

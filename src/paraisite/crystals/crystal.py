@@ -150,9 +150,7 @@ class Crystal:
             numbers = np.array(numbers, dtype=np.int64)
             periodic = np.broadcast_to(np.array(pbc, dtype=bool), 3).tolist()
         except (TypeError, ValueError, OverflowError) as error:
-            raise CrystalError(
-                "numbers, positions, cell or pbc are not arrays of numbers; write the file again"
-            ) from error
+            raise CrystalError("numbers, positions, cell or pbc are not arrays of numbers; correct them") from error
         if cell.shape == (3,):  # lengths of a box
             cell = np.diag(cell)
         if numbers.ndim != 1 or positions.shape != (len(numbers), 3) or cell.shape != (3, 3):

@@ -98,8 +98,8 @@ def _resolve(species: dict[int, float], name: str, disorder: Disorder, notes: li
         return full[0]
     if disorder == "reject":
         raise CrystalError(
-            f"{name} is disordered: {content}; give an ordered structure, or take the majority species with "
-            "disorder=majority"
+            f"{name} is disordered: {content}; give an ordered structure, or take the majority species "
+            "with --disorder majority (in Python disorder='majority')"
         )
     z, occupancy = max(species.items(), key=lambda item: item[1])
     if occupancy > 0.5:

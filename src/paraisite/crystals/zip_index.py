@@ -63,7 +63,7 @@ class ZipMember:
         file.seek(self.offset)
         signature, name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size).ljust(30, b"\0"))
         if signature != b"PK\x03\x04":
-            raise ValueError("corrupt central directory")
+            raise ValueError("its entry does not begin where the list of the archive says")
         file.seek(name_length + extra_length, 1)
         # nothing sensible grows by packing, so that no damaged list can ask for more memory than the content
         data = file.read(min(self.packed, 2 * self.size + 4096))

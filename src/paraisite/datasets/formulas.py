@@ -99,9 +99,12 @@ def read_formulas(card: DatasetCard, paths: Sequence[Path]) -> FormulaTable:
                 for line, row in enumerate(csv.DictReader(file), start=2):
                     try:
                         kappa.append(float(row["target"]))
+                        formulas.append(row["formula"])
                     except (KeyError, TypeError, ValueError):
-                        raise DatasetError(f"{place(path, line)}: no formula,target; fetch the file again") from None
-                    formulas.append(row["formula"])
+                        raise DatasetError(
+                            f"{place(path, line)}: not a formula and a number in the columns formula and target; "
+                            "fetch the file again"
+                        ) from None
                     parts.append(path.stem)
         except OSError as error:
             raise DatasetError(f"{path}: cannot be read ({error.strerror}); fetch the file again") from error
@@ -109,6 +112,7 @@ def read_formulas(card: DatasetCard, paths: Sequence[Path]) -> FormulaTable:
     if table.content_hash != card.content_hash:
         raise DatasetError(
             f"{card.name}: {', '.join(map(str, paths))} hold {len(table)} rows with content hash "
-            f"{table.content_hash[:12]}…, not the {card.rows} of the registry ({card.content_hash[:12]}…); renew them"
+            f"{table.content_hash[:12]}…, not the {card.rows} of the registry ({card.content_hash[:12]}…); "
+            "replace them in the mirror"
         )
     return table

@@ -87,7 +87,7 @@ def read_harmonic(table: Path, name: str) -> Dataset:
         kept = tuple(crystals[row["id"]] for row in rows)
     except (OSError, KeyError, ValueError) as error:
         what = f"no crystal or column {error}" if isinstance(error, KeyError) else str(error)
-        raise DatasetError(f"{table}: {what}; renew the mirror") from error
+        raise DatasetError(f"{table}: {what}; replace the file in the mirror") from error
     return Dataset(
         name=name,
         crystals=kept,
@@ -103,7 +103,7 @@ def _crystals(path: Path) -> dict[str, Crystal]:
         with gzip.open(path) as file:
             content = file.read(MAX_UNPACKED + 1)
     except (OSError, EOFError) as error:
-        raise DatasetError(f"{path}: cannot be read ({error}); renew the mirror") from error
+        raise DatasetError(f"{path}: cannot be read ({error}); replace the file in the mirror") from error
     if len(content) > MAX_UNPACKED:
         raise DatasetError(f"{path}: more than {MAX_UNPACKED >> 20} MiB; it is not the registered file")
     crystals = {}
@@ -114,6 +114,8 @@ def _crystals(path: Path) -> dict[str, Crystal]:
             numbers = np.array([NUMBERS[symbol] for symbol in record["species"]], dtype=np.int64)
             check(cell, numbers, positions)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise DatasetError(f"{place(path, number)}: not a crystal ({error}); renew the mirror") from error
+            raise DatasetError(
+                f"{place(path, number)}: not a crystal ({error}); replace the file in the mirror"
+            ) from error
         crystals[record["id"]] = Crystal(cell, numbers, positions, record["id"], f"{path}::{number}")
     return crystals

@@ -155,7 +155,7 @@ def read_study(
             conductivities.append(value)
     if not crystals:
         reasons = "; ".join(f"row {Origin.parse(r.source).number}: {r.reason}" for r in rejections[:3])
-        raise DatasetError(f"{where}no row can be read. {reasons or 'There are none.'}")
+        raise DatasetError(f"{where}no row can be read: {reasons or 'the table has no rows'}")
     return Dataset(
         name=name,
         crystals=tuple(crystals),

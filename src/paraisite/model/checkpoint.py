@@ -338,7 +338,7 @@ def _kernel(path: Path, card: Card) -> KernelHead:
     try:
         head = KernelHead.unpack(_arrays(path))
     except KeyError as error:
-        raise CheckpointError(f"{path}: damaged, fetch or train the model again (no array {error})") from None
+        raise CheckpointError(f"{path}: damaged, fetch or train the model again (incomplete: no {error})") from None
     if len(head.members) != card.kappa.config.members:
         wanted = card.kappa.config.members
         raise CheckpointError(
@@ -358,7 +358,7 @@ def _unpack(arrays: dict[str, np.ndarray], path: Path, card: Card) -> Neighbourh
     try:
         parts = {f.name: arrays[f.name] for f in fields(Neighbourhood)}
     except KeyError as error:
-        raise CheckpointError(f"{path}: damaged, fetch or train the model again (no array {error})") from None
+        raise CheckpointError(f"{path}: damaged, fetch or train the model again (incomplete: no {error})") from None
     n, q = parts["points"].shape if parts["points"].ndim == 2 else (-1, -1)
     shapes = {"shift": (q,), "scale": (q,), "log_kappa": (n,), "error": (n,), "trained": (len(card.folds), n)}
     if any(parts[k].shape != shape for k, shape in shapes.items()) or parts["held_out_distance"].ndim != 1:

@@ -131,7 +131,8 @@ def locate(name: str, mirror: str | Path | None = None) -> Path:
                 return folder
         if name and Path(name).is_dir():
             return Path(name)
-        raise ModelError(f"{name}: neither a model ({', '.join(registry())}) nor a folder")
+        known = ", ".join(key for key, entry in registry().items() if entry.kind != "potential")
+        raise ModelError(f"{name}: neither a model ({known}) nor a folder")
     if entry.shipped:
         folder = Path(str(files("paraisite.model") / "pretrained" / key))
         if not folder.is_dir():

@@ -69,7 +69,7 @@ class Wish:
         for name in ("below", "above"):
             value = getattr(self, name)
             if value is not None and not 0 < value < np.inf:
-                raise ShortlistError(f"{name} {value:g}: a conductivity in W/m/K is positive")
+                raise ShortlistError(f"--{name} {value:g}: a conductivity in W/m/K must be above 0")
         if self.below is not None and self.above is not None and self.above >= self.below:
             raise ShortlistError(f"above {self.above:g} and below {self.below:g} exclude every value; swap them?")
         if self.rank == "probability" and not self.bounded:

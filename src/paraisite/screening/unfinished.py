@@ -1,9 +1,9 @@
 """`Unfinished`: the folder of a table that is being made, part by part, and can be resumed after any end.
 
-``.OUT.parts``, hidden from a screening of the folder that it is in, holds a manifest of what is being made of what, a
-file for each part that is done, and a list of the rows and checksums of these: a part that is not as it was written is
-done again. A file appears under its name only when it is complete. At the end the parts become ``OUT`` and the folder
-vanishes.
+``.OUT.parquet.parts``, beside the table ``OUT.parquet`` and hidden from a screening of the folder that it is in, holds
+a manifest of what is being made of what, a file for each part that is done, and a list of the rows and checksums of
+these: a part that is not as it was written is done again. A file appears under its name only when it is complete. At
+the end the parts become the table and the folder vanishes.
 """
 
 from __future__ import annotations

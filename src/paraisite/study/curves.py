@@ -62,6 +62,8 @@ def load_curves(path: Path) -> list[Curve]:
                 key = (row["step"], row["trained_on"], row["agl"], row["split"], int(row["run"]))
                 point = (int(row["epoch"]), float(row["mape"]), float(row["male"]))
             except (KeyError, TypeError, ValueError):
-                raise ValueError(f"{path}: line {number} is not a point of a learning curve; gather it again") from None
+                raise ValueError(
+                    f"{path}: line {number} is not a point of a learning curve; write it again with tools/make_study.py"
+                ) from None
             found.setdefault(key, []).append(point)
     return [Curve(*key, points) for key, points in found.items()]

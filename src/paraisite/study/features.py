@@ -11,15 +11,13 @@ import numpy as np
 
 from paraisite.datasets.duplicates import same_crystals
 from paraisite.model.descriptors import element_table
+from paraisite.model.registry import ENCODER, locate
 from paraisite.study.plan import AGL, Folds
 from paraisite.study.slack import log_slack
 
 if TYPE_CHECKING:
     from paraisite.crystals.crystal import Crystal
     from paraisite.training.stage_data import StageSet
-
-ENCODER = "megnet-mp-2018.6.1-eform"
-"""Weights of the network that makes the crystal vectors."""
 
 
 def composition(crystals: Sequence[Crystal]) -> np.ndarray:
@@ -95,7 +93,6 @@ class Features:
 
     def _make_vector(self, name: str) -> np.ndarray:
         from paraisite.model.convert import from_matgl
-        from paraisite.model.registry import locate
         from paraisite.training.apply import apply
 
         return apply(from_matgl(locate(ENCODER, self.mirror)), self.sets[name].graphs, "cpu")[1][0]

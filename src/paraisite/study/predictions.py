@@ -107,5 +107,7 @@ def load_predictions(path: Path) -> list[Prediction]:
                     Prediction(step, trained_on, agl, split, int(run), id_, formula, float(kappa), float(predicted))
                 )
             except (KeyError, TypeError, ValueError):
-                raise ValueError(f"{path}: line {number} is not a prediction of a study; gather it again") from None
+                raise ValueError(
+                    f"{path}: line {number} is not a prediction of a study; write it again with tools/make_study.py"
+                ) from None
     return found

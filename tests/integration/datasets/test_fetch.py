@@ -132,7 +132,7 @@ def test_a_changed_mirror_is_refused(toy: DatasetCard, tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     records = [record("mp-1", "Cs Cl", 4.12, 48.5), record("mp-2", "Cs Br", 4.3, 49.1)]
     (tmp_path / "made" / "toy.json.gz").write_bytes(gzip.compress(json.dumps(records).encode()))
-    with pytest.raises(DatasetError, match=r"toy: .*toy\.json\.gz .*not the registered data .*renew the mirror"):
+    with pytest.raises(DatasetError, match=r"toy: .*toy\.json\.gz .*not the registered data .*in the mirror"):
         load("toy", tmp_path)
 
 

@@ -159,7 +159,7 @@ def test_a_mirror_without_the_data(cache: Path, tmp_path: Path) -> None:
 def test_a_mirror_with_too_few_rows(tmp_path: Path) -> None:
     (tmp_path / "l96").mkdir()
     folder(tmp_path / "l96", TABLE, beside=CIFS)
-    with pytest.raises(DatasetError, match="has 3 rows instead of 95; renew the mirror"):
+    with pytest.raises(DatasetError, match="has 3 rows instead of 95; replace it in the mirror"):
         load("l96", tmp_path)
 
 
