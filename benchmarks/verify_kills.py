@@ -1,6 +1,6 @@
 """Kill `paraisite verify` at random moments, go on with --resume, and compare with a run left alone.
 
-    python benchmarks/verify_kills.py [--kills 10] [--potential tensornet-matpes] [INPUT...]
+    python benchmarks/verify_kills.py [--kills 10] [--quick] [--potential tensornet-matpes] [INPUT...]
 
 By default four metals are calculated with ASE's effective-medium potential, which needs no weights. Moments are drawn
 evenly over what the run left alone took; a run that ends before it is killed is begun anew in another folder. Results
@@ -33,7 +33,7 @@ def results(folder: Path) -> dict[str, Any]:
     for path in sorted(folder.glob("*/result.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         for part in (result, result["details"], *result["details"].get("conductivity", [])):
-            for key in ("seconds", "cpu_seconds", "estimate"):
+            for key in ("seconds", "cpu_seconds", "estimate", "calls", "load_seconds"):
                 part.pop(key, None)
         files = (path.with_name(name) for name in ("fc2.hdf5", "fc3.hdf5"))
         result["digests"] = [hashlib.sha256(f.read_bytes()).hexdigest() if f.is_file() else "" for f in files]
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--potential", default="ase.calculators.emt:EMT")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     moments = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as temporary:
@@ -56,6 +57,7 @@ def main() -> None:
                 bulk(symbol, "fcc", a).write(place / f"{symbol}.cif")
         inputs = options.inputs or [str(path) for path in sorted(place.glob("*.cif"))]
         command = [sys.executable, "-m", "paraisite.cli.main", "verify", *inputs, "--potential", options.potential]
+        command += ["--quick"] if options.quick else []
         command += ["--no-predict", "--no-figures", "--quiet", "--resume", "-o"]
         start = time.monotonic()
         subprocess.run([*command, str(place / "alone")], check=True)

@@ -1,143 +1,163 @@
-"""Score harmonic phonons times a learned lifetime, and write results/middle.json.
+"""Train and score the lifetime model; writes src/paraisite/model/auxiliary/lifetime and results/middle.json.
 
-    PARAISITE_MIRROR=../shared/data .venv/bin/python tools/make_middle.py [POTENTIAL.jsonl]
+    PARAISITE_MIRROR=../shared/data .venv/bin/python tools/make_middle.py NAME=HARMONIC.jsonl ...
 
 Crystals of `phonix` with stable phonons of `phonondb_harmonic`, folds by formula of the default model. Everything that
-a row is predicted from comes from networks and Gaussian processes that were not fitted to its formula; the first guess
-of a training row comes from the network of its own fold. Flagged labels are in no fit, and in every score but
-`without_flagged`. POTENTIAL.jsonl: lines with `id`, `properties` and `tensor` as `harmonic_phonons` gives them; their
-median deviation from the table is taken off, that of each crystal measured on all others.
+a row is predicted from comes from networks that were not fitted to its formula. Flagged labels are in no fit, and in
+every score but `without_flagged`. HARMONIC.jsonl, by the potential NAME: lines with `id`, `properties` and `tensor` as
+`harmonic_phonons` gives them (`tools/make_harmonic.py` writes them); the first potential is the default one, whose
+deviations the networks see in training. How wide the networks are and how much of the deviations they see is chosen on
+folds within the training rows, whose phonons are given deviations drawn from those of the potential: networks trained
+without two folds are scored on each of them.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
-from scipy.linalg import cho_factor, cho_solve
+import torch
+from safetensors.numpy import save_file
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.datasets import load
 from paraisite.datasets.places import mirror_folder
 from paraisite.evaluation.kinds import kinds
 from paraisite.metrics import coverage, interval_width, scores
-from paraisite.model import kernel
 from paraisite.model.calibration import Calibration
-from paraisite.model.descriptors import blocks, primitive_sites
-from paraisite.model.kernel import KernelHead, MemberKernel
-from paraisite.model.lifetime import BLOCKS, COMPARED, MEASURED, harmonic_inputs, lifetime_inputs
-from paraisite.model.neighbourhood import scale_features
-from paraisite.prediction.predictor import MAX_EDGES, Predictor
-from paraisite.targets import LEVEL, column
+from paraisite.model.descriptors import primitive_sites
+from paraisite.model.layers import MemberMLP
+from paraisite.model.lifetime import (
+    CARD,
+    EXPECTED,
+    HARMONIC,
+    LIMIT,
+    MEASURED,
+    WEIGHTS,
+    Expected,
+    Lifetime,
+    harmonic_inputs,
+    lifetime_inputs,
+    scaled,
+    width_features,
+)
+from paraisite.phonons.expected import expectations
+from paraisite.prediction.predictor import Predictor
+from paraisite.targets import LEVEL
+from paraisite.versions import versions
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "results" / "middle.json"
-RUN = ROOT / "runs" / "middle"
-"""Of fitted Gaussian processes, which are taken from there if they are; delete them after a change."""
-SUBSET = 900
-"""Crystals that the hyperparameters are found on; the Gaussian process itself takes all."""
-FARTHEST = 4.0
-"""Robust standard deviations from the first guess beyond which a training label counts as being there."""
-VARIANTS = {"levels": (0, 1), "differences": (0, 2)}
-"""Blocks of `lifetime_inputs` that each Gaussian process takes; their mean is the model."""
-TRANSPORT = MEASURED.index("transport_integral")
+MODEL = ROOT / "src/paraisite/model/auxiliary/lifetime"
+FOLDS = 5
+SEEDS = 6
+"""Networks for each fold."""
+EPOCHS, BATCH, RATE, DECAY, DROPOUT = 60, 256, 3e-3, 1e-2, 0.1
+"""Of AdamW with a one-cycle rate; a share of the inputs is left out at random."""
+FARTHEST = 1.0
+"""Decades from the first guess beyond which a training label counts as being there."""
+BETA = 0.05
+"""Decades; errors above it count by their size, below by their square."""
+HIDDEN = ((16,), (32,))
+NOISE = (0.0, 0.5, 1.0)
+"""Shares of a potential's deviations that networks see in training."""
 
 
-class Crystals:
-    """What the default model says of crystals, each from the network of its fold."""
+class Rows:
+    """Crystals with harmonic phonons of a table, and what the default model says of them, held out."""
 
-    def __init__(self, predictor: Predictor, crystals: list[Crystal]) -> None:
-        wanted = ["kappa_particle", "kappa_coherence", "kappa_l96", "kappa_hh143", *COMPARED.values()]
-        prepared = predictor.prepare(crystals)
-        kept = prepared.kept.tolist()
-        rows = predictor.predict([crystals[i] for i in kept], properties=wanted, held_out=True)
-        self.crystals = [crystals[i] for i in kept]
+    def __init__(self, crystals: list[Crystal], table: dict[str, dict[str, str]]) -> None:
+        predictor = Predictor.from_pretrained()
+        begin = time.process_time()
+        said = expectations(predictor, crystals)
+        self.cpu_seconds = (time.process_time() - begin) / len(crystals)
+        self.crystals = [c for c, e in zip(crystals, said, strict=True) if e is not None]
+        self.expected: list[Expected] = [e for e in said if e is not None]
         self.ids = [c.id for c in self.crystals]
-        self.fold = np.array([predictor.card.formula_fold[c.formula] for c in self.crystals])
-        self.log_kappa = np.log10([row.kappa_W_mK for row in rows])
-        self.predicted = {p: np.array([row.properties[column(p)] for row in rows], dtype=np.float64) for p in wanted}
-        graphs = prepared.graphs
-        self.descriptors = graphs.descriptors
-        pieces = [np.arange(p.start, p.stop) for p in graphs.split_by_edges(MAX_EDGES)]
-        self.vectors = np.concatenate([np.asarray(predictor._encoder(graphs.take(p))) for p in pieces], axis=1)
-        self.near = predictor.neighbourhood.find(self.descriptors)
-
-    def inputs(self, harmonic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        particle = np.log10(self.predicted["kappa_particle"])
-        return lifetime_inputs(harmonic, self.log_kappa, particle, self.predicted)
+        self.fold = np.array([e.fold for e in self.expected])
+        self.log_kappa = np.array([e.log_kappa for e in self.expected])
+        self.harmonic = np.array([_of_table(table[i]) for i in self.ids])
+        self.said = scaled(self.expected)
 
 
-def chosen(variant: str, inputs: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
-    ends = np.cumsum(BLOCKS)
-    parts = [inputs[:, ends[b] - BLOCKS[b] : ends[b]] for b in VARIANTS[variant]]
-    return np.concatenate(parts, axis=1), tuple(p.shape[1] for p in parts)
+Deviations = dict[int, np.ndarray]
+"""What the harmonic inputs of a potential have more than those of the table, by row."""
 
 
-def fit(guess: np.ndarray, vector: np.ndarray, x: np.ndarray, widths: tuple[int, ...], y: np.ndarray) -> MemberKernel:
-    """A Gaussian process whose hyperparameters come from a subset, with the labels of all."""
-    line = np.column_stack([np.ones(len(y)), guess])
-    for _ in range(3):  # labels far off are pulled in, so that a few cannot bend the fit
-        found = line @ np.linalg.lstsq(line, y, rcond=None)[0]
-        limit = FARTHEST * 1.4826 * np.median(np.abs(y - found))
-        y = np.clip(y, found - limit, found + limit)
-    every = np.concatenate([vector, x], axis=1)
-    some = np.random.default_rng(1).permutation(len(y))[:SUBSET]
-    widths = (vector.shape[1], *widths)
-    start = kernel._fit_member(guess[some], every[some], y[some], widths)
-    mean = np.linalg.lstsq(line, y, rcond=None)[0]
-    residual = y - line @ mean
-    size = float(residual[some].std() or 1.0)
-    points = ((every - start.centre) / start.scale).astype(np.float16)
-    rounded = points.astype(np.float64)
-    covariance = np.exp(start.theta[-1]) * np.eye(len(y))
-    for i, distance in enumerate(kernel._distances(rounded, rounded, widths)):
-        covariance += kernel._matern(distance, *start.theta[2 * i : 2 * i + 2])[0]
-    alpha = size * cho_solve(cho_factor(covariance, lower=True, overwrite_a=True), residual / size)
-    return MemberKernel(start.centre, start.scale, points, alpha, mean, start.theta)
+def train(
+    base: Rows, kappa_particle: np.ndarray, masks: np.ndarray, hidden: tuple[int, ...], noise: float, apart: Deviations
+) -> dict[str, np.ndarray]:
+    """Fit `SEEDS` networks to the rows of each mask, shape (masks, rows); weights as `Lifetime` has them."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    inputs = lifetime_inputs(base.harmonic, base.said)
+    used = np.flatnonzero(masks.any(axis=0))
+    shift, scale = inputs[used].mean(axis=0), inputs[used].std(axis=0) + 1e-6
+    target = np.clip(np.log10(kappa_particle) - base.said[:, 1], -FARTHEST, FARTHEST)
+    masks = np.repeat(masks, SEEDS, axis=0)
+    net = MemberMLP(len(masks), [inputs.shape[1], *hidden, 1])
+    with torch.no_grad():
+        net.layers[-1].weight.mul_(0.1)
+    steps = EPOCHS * (len(used) // BATCH)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    asked = np.array(sorted(apart))
+    drawn = np.array([apart[i] for i in asked]) - np.median([apart[i] for i in asked], axis=0) if noise else None
+    allowed = [np.flatnonzero(mask[asked]) for mask in masks] if noise else []
+    weight = torch.tensor(masks, dtype=torch.float32)
+    for _ in range(EPOCHS):
+        order = rng.permutation(used)
+        for some in order[: len(order) // BATCH * BATCH].reshape(-1, BATCH):
+            if drawn is None:
+                x = np.broadcast_to(inputs[some], (len(masks), *inputs[some].shape))
+            else:  # whole vectors of deviations, each network those of rows that it may see
+                picked = np.array([rng.choice(own, BATCH) for own in allowed])
+                shaken = base.harmonic[some] + noise * drawn[picked]
+                x = lifetime_inputs(shaken, np.broadcast_to(base.said[some], (*picked.shape, base.said.shape[1])))
+            x = torch.tensor(np.clip((x - shift) / scale, -LIMIT, LIMIT), dtype=torch.float32)
+            x = x * (torch.rand(len(masks), 1, x.shape[2]) > DROPOUT) / (1 - DROPOUT)
+            wanted = torch.tensor(target[some], dtype=torch.float32).expand(len(masks), -1)
+            losses = torch.nn.functional.smooth_l1_loss(net(x)[..., 0], wanted, beta=BETA, reduction="none")
+            own = weight[:, some]
+            ((losses * own).sum(dim=1) / own.sum(dim=1)).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+    state = {name.removeprefix("layers."): p.detach().numpy() for name, p in net.named_parameters()}
+    return state | {"shift": shift.astype(np.float32), "scale": scale.astype(np.float32)}
 
 
-def fit_heads(base: Crystals, harmonic: np.ndarray, y: np.ndarray, sound: np.ndarray) -> dict[str, KernelHead]:
-    """One head for each variant, with one Gaussian process for each fold."""
-    guess, inputs = base.inputs(harmonic)
-    heads = {}
-    for variant in VARIANTS:
-        if (kept := RUN / f"{variant}.safetensors").is_file():
-            heads[variant] = KernelHead.unpack(load_file(kept))
-            continue
-        x, widths = chosen(variant, inputs)
-        x = np.concatenate([base.descriptors, x], axis=1)
-        widths = (*blocks(environment=True), *widths)
-        members = []
-        for f, vector in enumerate(base.vectors):
-            rows = sound & (base.fold != f)
-            members.append(fit(guess[rows], vector[rows], x[rows], widths, y[rows]))
-            print(variant, f, np.round(members[-1].theta, 1), flush=True)
-        heads[variant] = KernelHead((base.vectors.shape[2], *widths), tuple(members))
-        RUN.mkdir(parents=True, exist_ok=True)
-        save_file(heads[variant].pack(), kept)
-    return heads
+def members_of(weights: dict[str, np.ndarray], base: Rows, harmonic: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """log10 kappa of some rows by each mask's networks, shape (masks, rows)."""
+    model = Lifetime({name: w.astype(np.float64) for name, w in weights.items()}, None, {})  # type: ignore[arg-type]
+    found = model.log_kappa(lifetime_inputs(harmonic, base.said[rows]), base.said[rows])
+    return found.reshape(-1, SEEDS, len(rows)).mean(axis=1)
 
 
-def predict(heads: dict[str, KernelHead], base: Crystals, harmonic: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """log10 kappa of some crystals by the Gaussian processes that were not fitted to their formula."""
-    guess, inputs = base.inputs(harmonic)
+def inner_errors(
+    weights: dict[str, np.ndarray], base: Rows, harmonic: np.ndarray, rows: np.ndarray, true: np.ndarray
+) -> list[float]:
+    """For each fold, the mean error of log10 on the others, by networks that saw neither."""
+    pairs = list(itertools.combinations(range(FOLDS), 2))
+    error = np.abs(members_of(weights, base, harmonic, rows) - np.log10(true))
+    fold = base.fold[rows]
     found = []
-    for variant, head in heads.items():
-        x = np.concatenate([base.descriptors, chosen(variant, inputs)[0]], axis=1)
-        own = np.full(len(rows), np.nan)
-        for f in np.unique(base.fold[rows]).tolist():
-            here = np.flatnonzero(base.fold[rows] == f)
-            at = rows[here]
-            one = KernelHead(head.widths, (head.members[f],))
-            own[here] = one.log_kappa(guess[None, at], base.vectors[f : f + 1, at], x[at])[0]
-        found.append(own)
-    particle = np.mean(found, axis=0) + harmonic[rows, TRANSPORT]
-    return np.log10(10**particle + base.predicted["kappa_coherence"][rows])
+    for f in range(FOLDS):
+        others = [error[pairs.index((min(f, g), max(f, g))), fold == g] for g in range(FOLDS) if g != f]
+        found.append(float(np.concatenate(others).mean()))
+    return found
+
+
+def corrected(base: Rows, own: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Inputs of a potential less its median deviation, that of each fold measured on the others."""
+    apart, fold = own - base.harmonic[rows], base.fold[rows]
+    return own - np.array([np.median(apart[fold != f], axis=0) for f in fold])
 
 
 def score(true: np.ndarray, log_kappa: np.ndarray) -> dict[str, Any]:
@@ -145,33 +165,18 @@ def score(true: np.ndarray, log_kappa: np.ndarray) -> dict[str, Any]:
     return {k: found[k] for k in ("male", "median_ape", "spearman")} | {"n": len(true)}
 
 
-def intervals(
-    base: Crystals, rows: np.ndarray, log_kappa: np.ndarray, true: np.ndarray, sound: np.ndarray
-) -> np.ndarray:
-    """Bounds of log10 kappa, shape (2, n), each fold's calibrated on the others."""
-    near = type(base.near)(
-        *(a[:, rows] for a in (base.near.distance, base.near.log_kappa, base.near.error)),
-        base.near.nearest[rows],
-        base.near.nearest_distance[rows],
-    )
-    folds = tuple((f,) for f in range(len(base.vectors)))
-    members = np.broadcast_to(log_kappa, (len(folds), len(rows)))
-    apart = np.log(np.abs(log_kappa - base.log_kappa[rows]) + 0.02)
-    features = scale_features(members, folds, near, base.descriptors[rows])
-    features = np.concatenate([np.broadcast_to(apart[:, None], (*features.shape[:2], 1)), features], axis=2)
-    fold, bounds = base.fold[rows], np.full((2, len(rows)), np.nan)
-    for f in range(len(folds)):
-        there, here = (fold != f) & sound, fold == f
-        made = Calibration.fit(folds, fold[there], members[:, there], features[:, there], np.log10(true[there]))
-        bounds[:, here] = made.interval(members[:, here], features[:, here], LEVEL, folds=[f])[:2]
-    return bounds
+def beside(true: np.ndarray, log_kappa: np.ndarray, bounds: np.ndarray, default: np.ndarray) -> dict[str, Any]:
+    """Scores of some rows with those of the default model."""
+    own = score(true, log_kappa) | {"default_model": score(true, default)["male"]}
+    low, high = 10**bounds
+    return own | {"coverage": coverage(true, low, high), "width": interval_width(low, high)}
 
 
-def classes(base: Crystals, rows: np.ndarray, harmonic: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+def classes(base: Rows, rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
     """Rows of each class."""
     kind = np.array(kinds([base.crystals[i] for i in rows]))
     sites = np.array([primitive_sites(base.crystals[i]) for i in rows])
-    mean = 10 ** harmonic[rows, MEASURED.index("mean_frequency")]
+    mean = 10 ** base.harmonic[rows, MEASURED.index("mean_frequency")]
     return {
         "kind": {k: kind == k for k in np.unique(kind).tolist()},
         "sites": {
@@ -184,44 +189,32 @@ def classes(base: Crystals, rows: np.ndarray, harmonic: np.ndarray) -> dict[str,
     }
 
 
-def of_potential(
-    path: Path, base: Crystals, heads: dict[str, KernelHead], harmonic: np.ndarray, kappa: np.ndarray
-) -> dict[str, Any]:
-    """Deviations of a potential's harmonic properties, and scores with them beside those with the table's."""
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    failed = [line for line in lines if "properties" not in line]
-    row = {id_: k for k, id_ in enumerate(base.ids)}
-    known = [line for line in lines if "properties" in line and line["id"] in row and kappa[row[line["id"]]] > 0]
-    stable = [line for line in known if line["properties"]["imag_share"] == 0]
-    rows = np.array([row[line["id"]] for line in stable])
-    own = np.array([harmonic_inputs(line["properties"], np.array(line["tensor"])) for line in stable])
-    apart = own - harmonic[rows]
-    others = [np.median(np.delete(apart, k, axis=0), axis=0) for k in range(len(apart))]
-    raw, corrected = harmonic.copy(), harmonic.copy()
-    raw[rows], corrected[rows] = own, own - np.array(others)
-    true = kappa[rows]
-    table = {
-        name: {"bias": float(np.median(d)), "spread": float(d.std()), "robust_spread": 1.4826 * _mad(d)}
-        for name, d in zip((*MEASURED,), apart.T, strict=False)
-    }
-    every = np.flatnonzero(kappa > 0)
-    drawn = harmonic.copy()  # each crystal of the table with the whole deviation of one that the potential was asked of
-    drawn[every] += (apart - np.median(apart, axis=0))[np.random.default_rng(1).integers(len(apart), size=len(every))]
-    low, high = np.quantile(np.abs(apart[:, TRANSPORT]), [0.5, 0.9])
-    cpu = [line["cpu_seconds"] for line in stable if "cpu_seconds" in line]
-    return {
-        "crystals": len(lines),
-        "failed": len(failed),
-        "unstable_by_potential": len(known) - len(stable),
-        "median_cpu_seconds": float(np.median(cpu)) if cpu else None,
-        "log10_deviation": table,
-        "default_model": score(true, base.log_kappa[rows]),
-        "table": score(true, predict(heads, base, harmonic, rows)),
-        "potential": score(true, predict(heads, base, raw, rows)),
-        "potential_corrected": score(true, predict(heads, base, corrected, rows)),
-        "table_with_drawn_deviations": score(kappa[every], predict(heads, base, drawn, every)),
-        "transport_deviation_quantiles": {"0.5": float(low), "0.9": float(high)},
-    }
+class Potential:
+    """Harmonic inputs of a potential for rows of the table."""
+
+    def __init__(self, path: Path, base: Rows, known: np.ndarray) -> None:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        row = {id_: k for k, id_ in enumerate(base.ids) if known[k]}
+        lines = [line for line in lines if line["id"] in row]
+        good = [line for line in lines if "properties" in line]
+        stable = [line for line in good if line["properties"]["min_frequency"] >= -0.1]
+        cpu = [line["cpu_seconds"] for line in good]
+        self.counts: dict[str, Any] = {
+            "crystals": len(lines),
+            "failed": len(lines) - len(good),
+            "unstable_by_potential": len(good) - len(stable),
+            "median_cpu_seconds": float(np.median(cpu)),
+        }
+        self.rows = np.array([row[line["id"]] for line in stable])
+        self.own = np.array([harmonic_inputs(line["properties"], np.array(line["tensor"])) for line in stable])
+        self.apart = self.own - base.harmonic[self.rows]
+        self.corrected = corrected(base, self.own, self.rows)
+
+    def deviations(self) -> dict[str, Any]:
+        return {
+            name: {"bias": float(np.median(d)), "spread": float(d.std()), "robust_spread": 1.4826 * _mad(d)}
+            for name, d in zip(MEASURED, self.apart.T, strict=False)
+        }
 
 
 def _mad(values: np.ndarray) -> float:
@@ -230,62 +223,151 @@ def _mad(values: np.ndarray) -> float:
 
 def main() -> None:
     mirror = mirror_folder()
-    with (mirror / "phonondb_harmonic" / "id_prop.csv").open(encoding="utf-8", newline="") as file:
-        table = {line["id"]: line for line in csv.DictReader(file)}
-    with (mirror / "phonix" / "id_prop.csv").open(encoding="utf-8", newline="") as file:
-        labels = {line["id"]: line for line in csv.DictReader(file)}
-    with (ROOT / "src/paraisite/datasets/phonix_suspects.csv").open(encoding="utf-8", newline="") as file:
-        doubted = {line["id"] for line in csv.DictReader(file)}
+    table, labels = (_table(mirror / name / "id_prop.csv") for name in ("phonondb_harmonic", "phonix"))
+    doubted = _table(ROOT / "src/paraisite/datasets/phonix_suspects.csv")
     stable = {i: line for i, line in table.items() if float(line["imag_share"]) == 0}
     sets = {name: load(name) for name in ("phonix", "l96", "hh143")}
-    others: dict[str, dict[str, float]] = {}
-    crystals: dict[str, Crystal] = {}
-    for name, dataset in sets.items():
-        others[name] = dict(zip((c.id for c in dataset.crystals), dataset.targets["kappa"].tolist(), strict=True))
-        crystals = {c.id: c for c in dataset.crystals if c.id in stable} | crystals
-    base = Crystals(Predictor.from_pretrained(), list(crystals.values()))
-    harmonic = np.array([_of_table(stable[i]) for i in base.ids])
-    kappa = np.array([float(labels[i]["kappa"]) if i in others["phonix"] else np.nan for i in base.ids])
-    particle = np.array([float(labels[i]["kappa_particle"]) if i in others["phonix"] else np.nan for i in base.ids])
-    flagged = np.array([i in doubted for i in base.ids])
-    known = np.isfinite(kappa)
-    heads = fit_heads(base, harmonic, np.log10(particle) - harmonic[:, TRANSPORT], known & ~flagged)
+    others = {
+        name: dict(zip((c.id for c in d.crystals), d.targets["kappa"].tolist(), strict=True))
+        for name, d in sets.items()
+    }
+    crystals = {c.id: c for d in reversed(sets.values()) for c in d.crystals if c.id in stable}
+    base = Rows(list(crystals.values()), table)
+    known = np.array([i in labels for i in base.ids])
+    kappa, particle = (
+        np.array([float(labels[i][name]) if i in labels else np.nan for i in base.ids])
+        for name in ("kappa", "kappa_particle")
+    )
+    sound = known & np.array([i not in doubted for i in base.ids])
     rows = np.flatnonzero(known)
-    found = predict(heads, base, harmonic, rows)
-    true, sound = kappa[rows], ~flagged[rows]
-    low, high = intervals(base, rows, found, true, sound)
+    true = kappa[rows]
+    potentials = {
+        name: Potential(Path(path), base, known) for name, path in (arg.split("=", 1) for arg in sys.argv[1:])
+    }
+    default = next(iter(potentials.values()))
+    apart = dict(zip(default.rows.tolist(), default.apart, strict=True))
 
-    def both(mask: np.ndarray) -> dict[str, Any]:
-        own = score(true[mask], found[mask]) | {"default_model": score(true[mask], base.log_kappa[rows][mask])["male"]}
-        own |= {"coverage": coverage(true[mask], 10 ** low[mask], 10 ** high[mask])}
-        return own | {"width": interval_width(10 ** low[mask], 10 ** high[mask])}
+    draw = np.random.default_rng(1)
+    drawn = (
+        base.harmonic[rows]
+        + (default.apart - np.median(default.apart, axis=0))[draw.integers(len(default.apart), size=len(rows))]
+    )
+
+    # each choice is made without the fold that is scored with it
+    pairs = itertools.combinations(range(FOLDS), 2)
+    masks = np.array([sound & (base.fold != a) & (base.fold != b) for a, b in pairs])
+    choices = list(itertools.product(HIDDEN, NOISE))
+    inner = []
+    for hidden, noise in choices:
+        weights = train(base, particle, masks, hidden, noise, apart)
+        inner.append(inner_errors(weights, base, drawn, rows, true))
+        print(hidden, noise, np.round(inner[-1], 4), flush=True)
+    chosen = np.argmin(inner, axis=0)  # for each fold
+    print("chosen", [choices[c] for c in chosen])
+    shipped = int(np.argmin(np.sum(inner, axis=1)))
+    fitted = {
+        c: train(base, particle, np.array([sound & (base.fold != f) for f in range(FOLDS)]), *choices[c], apart)
+        for c in sorted({*chosen.tolist(), shipped})
+    }
+
+    def predict(harmonic: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        by_choice = {c: members_of(w, base, harmonic, rows) for c, w in fitted.items()}
+        return np.array([by_choice[chosen[f]][f, k] for k, f in enumerate(base.fold[rows])])
+
+    folds = tuple((f,) for f in range(FOLDS))
+
+    def bounds(harmonic: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Bounds of log10 kappa, shape (2, n), each fold's calibrated on drawn deviations in the others."""
+        found = np.full((2, len(at)), np.nan)
+        for f in range(FOLDS):
+            there, here = (base.fold[rows] != f) & sound[rows], base.fold[at] == f
+            by_fold = members_of(fitted[chosen[f]], base, drawn[there], rows[there])
+            features = width_features(by_fold, [base.expected[i] for i in rows[there]], folds)
+            made = Calibration.fit(folds, base.fold[rows[there]], by_fold, features, np.log10(true[there]))
+            by_fold = members_of(fitted[chosen[f]], base, harmonic[here], at[here])
+            features = width_features(by_fold, [base.expected[i] for i in at[here]], folds)
+            found[:, here] = made.interval(by_fold, features, LEVEL, folds=[f])[:2]
+        return found
+
+    by_table, between = predict(base.harmonic[rows], rows), bounds(base.harmonic[rows], rows)
+
+    def some(mask: np.ndarray) -> dict[str, Any]:
+        return beside(true[mask], by_table[mask], between[:, mask], base.log_kappa[rows][mask])
 
     result: dict[str, Any] = {
-        "with_phonons": sum(i in table for i in others["phonix"]),
-        "unstable_left_out": sum(i in table and i not in stable for i in others["phonix"]),
-        "flagged": int(flagged[rows].sum()),
-        "all": both(np.ones(len(rows), dtype=bool)),
-        "without_flagged": both(sound),
-        "classes": {
-            division: {name: both(mask) for name, mask in masks.items()}
-            for division, masks in classes(base, rows, harmonic).items()
-        },
+        "with_phonons": sum(i in table for i in labels),
+        "unstable_left_out": sum(i in table and i not in stable for i in labels),
+        "flagged": int((known & ~sound).sum()),
+        "predict_cpu_seconds": base.cpu_seconds,
+        "chosen": [{"hidden": list(choices[c][0]), "noise": choices[c][1]} for c in chosen],
+        "all": some(np.ones(len(rows), dtype=bool)),
+        "without_flagged": some(sound[rows]),
+        "drawn_deviations": beside(true, predict(drawn, rows), bounds(drawn, rows), base.log_kappa[rows]),
+        "classes": {d: {k: some(mask) for k, mask in masks.items()} for d, masks in classes(base, rows).items()},
+        "potentials": {},
     }
     for name in ("l96", "hh143"):
-        own = np.array([k for k, i in enumerate(base.ids) if i in others[name]])
-        label = np.array([others[name][base.ids[k]] for k in own])
-        said = predict(heads, base, harmonic, own)
-        method = np.log10(base.predicted[f"kappa_{name}"][own])  # kappa as the method of this set gives it
-        result[name] = {"of": len(others[name]), "as_phonix": score(label, said)}
-        result[name] |= {"as_own_method": score(label, said + method - base.log_kappa[own])}
-        result[name] |= {"default_model": score(label, base.log_kappa[own])}
-        result[name] |= {"default_model_own_method": score(label, method)}
-        both_labels = np.isfinite(kappa[own])
-        result[name] |= {"labels_of_phonix": score(label[both_labels], np.log10(kappa[own][both_labels]))}
-    if len(sys.argv) > 1:
-        result["potential"] = of_potential(Path(sys.argv[1]), base, heads, harmonic, kappa)
+        at = np.array([k for k, i in enumerate(base.ids) if i in others[name]])
+        label = np.array([others[name][base.ids[k]] for k in at])
+        said = predict(base.harmonic[at], at)
+        method = np.array([np.log10(base.expected[k].values[f"kappa_{name}"]) for k in at]) - base.log_kappa[at]
+        both = known[at]
+        result[name] = {
+            "of": len(others[name]),
+            "as_phonix": score(label, said),
+            "as_own_method": score(label, said + method),
+            "default_model": score(label, base.log_kappa[at]),
+            "default_model_own_method": score(label, base.log_kappa[at] + method),
+            "labels_of_phonix": score(label[both], np.log10(kappa[at][both])),
+        }
+    for name, p in potentials.items():
+        truth, kept = kappa[p.rows], sound[p.rows]
+        said, limits, without = predict(p.corrected, p.rows), bounds(p.corrected, p.rows), base.log_kappa[p.rows]
+        result["potentials"][name] = p.counts | {
+            "log10_deviation": p.deviations(),
+            "default_model": score(truth, without),
+            "table": score(truth, predict(base.harmonic[p.rows], p.rows)),
+            "as_it_is": score(truth, predict(p.own, p.rows)),
+            "corrected": beside(truth, said, limits, without),
+            "without_flagged": beside(truth[kept], said[kept], limits[:, kept], without[kept]),
+            "table_without_flagged": score(truth[kept], predict(base.harmonic[p.rows[kept]], p.rows[kept])),
+        }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({k: v for k, v in result.items() if k != "classes"}, indent=1))
+    ship(base, fitted[shipped], choices[shipped], drawn, rows, true, sound[rows], potentials)
+
+
+def ship(
+    base: Rows, weights: dict[str, np.ndarray], choice: Any, drawn: np.ndarray, rows: np.ndarray, true: np.ndarray,
+    sound: np.ndarray, potentials: dict[str, Potential],
+) -> None:  # fmt: skip
+    """Write the model with its card; intervals are calibrated on phonons with drawn deviations."""
+    members = Lifetime({k: w.astype(np.float64) for k, w in weights.items()}, None, {})  # type: ignore[arg-type]
+    said = base.said[rows[sound]]
+    log_members = members.log_kappa(lifetime_inputs(drawn[sound], said), said)
+    folds = tuple(tuple(range(f * SEEDS, (f + 1) * SEEDS)) for f in range(FOLDS))
+    features = width_features(log_members, [base.expected[i] for i in rows[sound]], folds)
+    made = Calibration.fit(folds, base.fold[rows[sound]], log_members, features, np.log10(true[sound]))
+    short = made.model_copy(update={"score": tuple(round(s, 4) for s in made.score)})
+    card = {
+        "what": "effective phonon lifetime from harmonic phonons and the predictions of the model kappa",
+        "trained_on": "phonix with stable phonons of phonondb_harmonic, without doubted labels",
+        "rows": int(sound.sum()),
+        "hidden": list(choice[0]),
+        "noise": choice[1],
+        "inputs": {"harmonic": HARMONIC, "expected": list(EXPECTED)},
+        "deviations": {name: np.median(p.apart, axis=0).round(5).tolist() for name, p in potentials.items()},
+        "calibration": short.model_dump(mode="json"),
+        "versions": versions(),
+    }
+    MODEL.mkdir(parents=True, exist_ok=True)
+    save_file({name: np.ascontiguousarray(w, dtype=np.float32) for name, w in weights.items()}, MODEL / WEIGHTS)
+    (MODEL / CARD).write_text(json.dumps(card) + "\n", encoding="utf-8")
+
+
+def _table(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {line["id"]: line for line in csv.DictReader(file)}
 
 
 def _of_table(line: dict[str, str]) -> np.ndarray:

@@ -33,8 +33,8 @@ KEPT = (
     "long_lived_share", "min_frequency_THz", "n_supercell", "n_displaced", "n_fc2_supercell", "cpu_seconds", "reason",
 )  # fmt: skip
 KEPT_QUICK = (
-    "id", "formula", "space_group", "status", "label_W_mK", "kappa_W_mK", "debye_temperature_K", "gruneisen",
-    "cpu_seconds", "reason",
+    "id", "formula", "space_group", "status", "label_W_mK", "predicted_W_mK", "kappa_W_mK", "kappa_low_W_mK",
+    "kappa_high_W_mK", "kappa_slack_W_mK", "min_frequency_THz", "n_primitive", "n_supercell", "cpu_seconds", "reason",
 )  # fmt: skip
 KEPT_PIPELINE = (
     "id", "formula", "space_group", "n_primitive", "status", "predicted_W_mK", "predicted_low_W_mK",
@@ -57,8 +57,6 @@ def gather(dataset: str, folder: Path) -> Path:
     summary = folder / "summary.csv"
     quick = is_quick(summary)
     rows = read_summary(summary)
-    if quick:
-        rows = [row | {"kappa_W_mK": row["kappa_slack_W_mK"]} for row in rows]
     name = "quick" if quick else rows[0]["potential"].replace(":", ".").replace("/", "_")
     path = PIPELINE if dataset == "pipeline" else RESULTS / f"verify_{dataset}_{name}.csv"
     with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
@@ -110,18 +108,17 @@ def compounds() -> str:
             kappa, label = row["kappa_W_mK"], row["label_W_mK"]
             factor = f"{float(kappa) / float(label):.2f}" if kappa and label else "–"
             shown = [f"{float(value):.3g}" if value else "–" for value in (label, kappa)]
+            lowest = f"{float(row['min_frequency_THz']):.2f}" if row["min_frequency_THz"] else "–"
+            middle = [lowest.replace("-0.00", "0.00")]
             if potential == "quick":
-                middle = [
-                    f"{float(row[name]):.3g}" if row[name] else "–" for name in ("debye_temperature_K", "gruneisen")
-                ]
+                middle.append(f"{float(row['kappa_slack_W_mK']):.3g}" if row["kappa_slack_W_mK"] else "–")
             else:
-                lowest = f"{float(row['min_frequency_THz']):.2f}" if row["min_frequency_THz"] else "–"
-                middle = [lowest.replace("-0.00", "0.00"), row["mesh"] or "–"]
+                middle.append(row["mesh"] or "–")
             doubts = (float(row.get(name) or 0.0) for name in ("mesh_change", "long_lived_share"))
             status = row["status"] if row["status"] != "ok" else "doubtful" if doubtful(*doubts) else ""
             seconds = f"{float(row['cpu_seconds'] or 0):.3g}"
             lines.append([row["formula"], row["space_group"], *shown, factor, *middle, seconds, status])
-        middle = ["Θ (K)", "γ of the potential"] if potential == "quick" else ["lowest mode (THz)", "mesh"]
+        middle = ["lowest mode (THz)", "Slack's κ" if potential == "quick" else "mesh"]
         name = "--quick" if potential == "quick" else potential
         header = ["compound", "space group", "label", "κ", "κ / label", *middle, "CPU s", ""]
         text.append(f"## `{dataset}`, `{name}`\n\n{table(header, lines)}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.files.replacing import replacing
@@ -15,6 +16,9 @@ from paraisite.phonons.force_constants import FORCES
 from paraisite.phonons.result import RESULT
 from paraisite.phonons.settings import QuickSettings, Settings
 
+if TYPE_CHECKING:
+    from paraisite.model.lifetime import Expected
+
 INPUT = "input.json"
 MADE = (
     "relaxed.vasp", "forces.npz", "fc2.hdf5", "fc3.hdf5", "phono3py_params.yaml.xz", "band.yaml.xz", "total_dos.dat",
@@ -23,7 +27,8 @@ MADE = (
 """Files of a calculation that would be lost if they were someone else's."""
 METHOD = 3
 """Raised when the same settings give other conductivities than before, so that no folder is half of either."""
-
+QUICK_METHOD = 4
+"""The same of quick looks; those before had no conductivity."""
 
 BOUNDS = {"max_hours", "max_memory_GB"}
 LATE = {
@@ -44,9 +49,12 @@ class Taken(PhononError):
         )
 
 
-def fingerprint(crystal: Crystal, settings: Settings | QuickSettings, born: str = "") -> str:
+def fingerprint(
+    crystal: Crystal, settings: Settings | QuickSettings, born: str = "", expected: Expected | None = None
+) -> str:
     """Sha256 of what a result depends on; the bounds of time and memory are not part of it."""
-    return stages.mark(_made_of(crystal, settings, BOUNDS), born)
+    said = [] if expected is None else [asdict(expected)]
+    return stages.mark(_made_of(crystal, settings, BOUNDS), born, *said)
 
 
 def forces_fingerprint(crystal: Crystal, settings: Settings | QuickSettings) -> str:
@@ -61,7 +69,7 @@ def _made_of(crystal: Crystal, settings: Settings | QuickSettings, without: set[
         "numbers": crystal.numbers.tolist(),
         "positions": crystal.positions.tolist(),
         "settings": settings.model_dump(mode="json", exclude=without),
-        "method": METHOD,
+        "method": QUICK_METHOD if isinstance(settings, QuickSettings) else METHOD,
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ MAX_FORCE, MAX_STRESS, MAX_STEPS = 2e-3, 0.02, 200
 """Where the relaxation ends: eV/Å, GPa, and steps. What is left of the forces is subtracted."""
 LARGEST_FORCE = 10.0
 """eV/Å: a larger one in a displaced supercell is nonsense."""
+IMAGINARY = 0.1
+"""THz, as in the full calculation; a crystal with a mode of a larger imaginary frequency is unstable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +73,22 @@ class HarmonicPhonons:
     n_displacements: int
     relax_steps: int
     volume_change: float
+
+    def primitive(self) -> Atoms:
+        """Return the relaxed primitive cell, in the frame of `cell`."""
+        atoms = _to_ase(self.phonons.primitive)
+        atoms.set_masses(self.phonons.primitive.masses)
+        return atoms
+
+    def hessian(self) -> np.ndarray:
+        """Second derivatives of the energy by the positions in the primitive cell (eV/Å²), shape (3 n, 3 n)."""
+        primitive, constants = self.phonons.primitive, np.asarray(self.phonons.force_constants)
+        owner = np.array([primitive.p2p_map[i] for i in primitive.s2p_map])
+        n = len(primitive)
+        summed = np.zeros((n, n, 3, 3))
+        for k in range(n):
+            summed[:, k] = constants[:, owner == k].sum(axis=1)
+        return summed.transpose(0, 2, 1, 3).reshape(3 * n, 3 * n)
 
 
 def harmonic_phonons(
@@ -119,7 +138,13 @@ def harmonic_phonons(
     supercell = phonons.supercell
     rest = _forces(phonons.unitcell, calculator)[[supercell.u2u_map[int(u)] for u in supercell.s2u_map]]
     moved: list[Any] = list(phonons.supercells_with_displacements or [])
-    phonons.forces = [_forces(displaced, calculator) - rest for displaced in moved]
+    forces = [_forces(displaced, calculator) - rest for displaced in moved]
+    if not np.any(forces):
+        raise PhononError(
+            "the potential gives zero forces on displaced atoms: it does not describe this crystal, use another "
+            "potential"
+        )
+    phonons.forces = forces
     phonons.produce_force_constants(calculate_full_force_constants=False)
     phonons.symmetrize_force_constants()
     properties, tensor = harmonic_properties(phonons)
@@ -128,7 +153,9 @@ def harmonic_phonons(
 
 def harmonic_properties(phonons: Phonopy) -> tuple[dict[str, float], np.ndarray]:
     """Return the columns of `phonondb_harmonic` and the tensor of the transport integral at 300 K, shape (3, 3)."""
-    properties = properties_of(phonons)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mesh .* is incompatible")  # such a mesh is used without the point group
+        properties = properties_of(phonons)
     return properties, transport_tensor(phonons, 300.0)
 
 

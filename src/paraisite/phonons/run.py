@@ -17,7 +17,7 @@ from paraisite.processes.spawning import THREADS, environment, one_thread
 
 POLL = 0.5
 """Seconds between two looks at what the workers take."""
-KEPT = 0.2
+KEPT = 0.3
 """Share of the memory of one crystal that a worker may keep of earlier ones: what was compiled for their sizes, say."""
 
 

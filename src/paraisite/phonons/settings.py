@@ -6,10 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from paraisite.physics.temperature import check_temperatures
 from paraisite.potentials import DEFAULT_POTENTIAL
-
-QUICK_POTENTIAL = "tensornet-matpes-pbe-v2025.1"
-"""Of the quick look, which needs elastic constants rather than phonons: docs/potentials.md compares the two."""
 
 ROOM = 300.0
 """K; the temperature of the headline conductivity."""
@@ -129,17 +127,27 @@ class QuickSettings(BaseModel):
     ----------
     profile : {"quick"}
         By which a record of it is never taken for one of `Settings`.
-    potential, symprec, max_hours, max_memory_GB
+    potential, temperatures, symprec, max_hours, max_memory_GB
         As in `Settings`.
-    temperature : float
-        Of the heat capacity and the conductivities, K.
+    supercell_length : float
+        No atom of the supercell is nearer to its own image (Å), unless that would take more than
+        `max_supercell_atoms`.
+    max_supercell_atoms : int
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     profile: Literal["quick"] = "quick"
-    potential: str = QUICK_POTENTIAL
-    temperature: float = Field(default=ROOM, gt=0)
+    potential: str = DEFAULT_POTENTIAL
+    temperatures: tuple[float, ...] = (ROOM,)
     symprec: float = Field(default=0.01, gt=0)
+    supercell_length: float = Field(default=12.0, gt=0)
+    max_supercell_atoms: int = Field(default=160, ge=1)
     max_hours: float = Field(default=1.0, gt=0)
     max_memory_GB: float = Field(default=10.0, gt=0)
+
+    @model_validator(mode="after")
+    def _with_room(self) -> QuickSettings:
+        check_temperatures(self.temperatures)
+        object.__setattr__(self, "temperatures", tuple(sorted({*self.temperatures, ROOM})))
+        return self

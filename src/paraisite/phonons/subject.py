@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from paraisite.crystals.rejection import Rejection
 from paraisite.model.registry import DEFAULT
 
 if TYPE_CHECKING:
+    from paraisite.model.lifetime import Expected
     from paraisite.screening.shortlist import Wish
 
 
@@ -34,11 +35,14 @@ class Subject:
     predicted : Predicted
     label : float or None
         Conductivity that a dataset gives, W m⁻¹ K⁻¹ at 300 K.
+    expected : Expected or None
+        What the lifetime model of a quick look reads; see `with_expectations`.
     """
 
     item: Crystal | Rejection
     predicted: Predicted = Predicted()
     label: float | None = None
+    expected: Expected | None = None
 
 
 def subjects(
@@ -106,6 +110,15 @@ def shortlisted(table: Path, wish: Wish, places: Sequence[str] = ()) -> list[Sub
         lost = f"its structure is no longer at {row['source']}; name a file, folder or archive that holds it as INPUT"
         found.append(Subject(crystal or Rejection(row["id"], row["source"], lost, row["formula"]), predicted))
     return found
+
+
+def with_expectations(found: Sequence[Subject]) -> list[Subject]:
+    """Add what the default model says, of networks not trained on the formulas."""
+    from paraisite.phonons.expected import expectations
+    from paraisite.prediction import Predictor
+
+    said = expectations(Predictor.from_pretrained(), [subject.item for subject in found])
+    return [replace(subject, expected=expected) for subject, expected in zip(found, said, strict=True)]
 
 
 def _predict(items: Sequence[Crystal | Rejection], model: str, mirror: Path | None) -> list[Predicted]:

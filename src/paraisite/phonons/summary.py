@@ -10,7 +10,9 @@ from typing import Any
 from paraisite.files.csv_cells import read_rows
 from paraisite.files.writing import write_csv
 from paraisite.phonons.result import Result
+from paraisite.phonons.settings import ROOM
 from paraisite.phonons.subject import Subject
+from paraisite.prediction.options import temperature_columns
 
 SUMMARY = "summary.csv"
 COLUMNS = (
@@ -21,11 +23,14 @@ COLUMNS = (
     "reason", "notes",
 )  # fmt: skip
 QUICK_COLUMNS = (
-    "id", "source", "formula", "space_group", "n_primitive", "potential", "status", "kappa_slack_W_mK",
-    "predicted_W_mK", "predicted_low_W_mK", "predicted_high_W_mK", "factor", "label_W_mK", "label_factor",
-    "kappa_min_cahill_W_mK", "kappa_min_diffuson_W_mK", "debye_temperature_K", "gruneisen", "heat_capacity_kB",
-    "velocity_long_m_s", "velocity_trans_m_s", "bulk_modulus_GPa", "shear_modulus_GPa", "volume_A3", "n_calls",
-    "seconds", "cpu_seconds", "first_call_seconds", "load_seconds", "reason", "notes",
+    "id", "source", "formula", "space_group", "n_primitive", "potential", "status", "verdict",
+    "kappa_W_mK", "kappa_low_W_mK", "kappa_high_W_mK", "kappa_coherence_W_mK", "kappa_xx", "kappa_yy", "kappa_zz",
+    "min_frequency_THz", "applicability", "predicted_W_mK", "predicted_low_W_mK", "predicted_high_W_mK", "factor",
+    "label_W_mK",
+    "label_factor", "kappa_slack_W_mK", "kappa_min_cahill_W_mK", "kappa_min_diffuson_W_mK", "mean_frequency_THz",
+    "transport_integral_W_mK_s", "heat_capacity_kB", "debye_temperature_K", "gruneisen", "velocity_long_m_s",
+    "velocity_trans_m_s", "bulk_modulus_GPa", "shear_modulus_GPa", "volume_A3", "n_supercell", "supercell_length_A",
+    "n_displaced", "n_calls", "seconds", "cpu_seconds", "first_call_seconds", "load_seconds", "reason", "notes",
 )  # fmt: skip
 DIGITS = 6
 DOUBT = 0.5
@@ -63,31 +68,57 @@ def row(subject: Subject, result: Result | None, potential: str) -> dict[str, An
     return known
 
 
+def quick_columns(temperatures: Sequence[float]) -> tuple[str, ...]:
+    """Columns of quick looks, those of temperatures other than 300 K last."""
+    return (*QUICK_COLUMNS, *(name for t in temperatures if t != ROOM for name in temperature_columns(t)))
+
+
 def quick_row(subject: Subject, result: Result | None, potential: str) -> dict[str, Any]:
     """Return the columns of a quick look; without a result it is pending.
 
-    `factor` and `label_factor` are those of Slack's conductivity, which ranks crystals better than it measures them:
-    there is no verdict.
+    `factor` and `label_factor` are those of `kappa_W_mK`, as in `row`.
     """
     known = _known(subject, potential, QUICK_COLUMNS)
+    if subject.expected is not None:
+        known["applicability"] = subject.expected.applicability
     if result is None:
         return known
+    calls = result.details.get("calls", {})
     known |= {
         "space_group": result.space_group, "n_primitive": result.n_primitive, "status": result.status,
+        "verdict": verdict(result, subject), "kappa_W_mK": result.kappa_W_mK,
+        "kappa_coherence_W_mK": result.kappa_coherence_W_mK, "min_frequency_THz": result.min_frequency_THz,
+        **_factors(result.kappa_W_mK, subject), "n_calls": calls.get("n"), "seconds": result.seconds,
+        "cpu_seconds": result.cpu_seconds, "first_call_seconds": calls.get("first_seconds"),
         "load_seconds": result.details.get("load_seconds"), "reason": result.reason, "notes": "; ".join(result.notes),
     }  # fmt: skip
     look = result.details.get("quick")
     if look is None:
         return known
-    return known | _factors(look["kappa_slack"], subject) | {
-        "kappa_slack_W_mK": look["kappa_slack"], "kappa_min_cahill_W_mK": look["kappa_min_cahill"],
-        "kappa_min_diffuson_W_mK": look["kappa_min_diffuson"], "debye_temperature_K": look["debye_temperature"],
-        "gruneisen": look["gruneisen"], "heat_capacity_kB": look["heat_capacity"],
-        "velocity_long_m_s": look["velocity_long"], "velocity_trans_m_s": look["velocity_trans"],
-        "bulk_modulus_GPa": look["bulk_modulus"], "shear_modulus_GPa": look["shear_modulus"],
-        "volume_A3": look["volume"], "n_calls": look["n_calls"], "seconds": look["seconds"],
-        "cpu_seconds": look["cpu_seconds"], "first_call_seconds": look["first_call_seconds"],
+    properties, supercell, sound = look["properties"], look["supercell"], look.get("sound", {})
+    known |= {
+        "mean_frequency_THz": properties["mean_frequency"],
+        "transport_integral_W_mK_s": properties["transport_integral"],
+        "heat_capacity_kB": properties["heat_capacity_kB"],
+        "volume_A3": properties["volume_atom"] * properties["n_primitive"],
+        "n_supercell": supercell["n_atoms"], "supercell_length_A": supercell["length"],
+        "n_displaced": supercell["n_displacements"],
+        "kappa_slack_W_mK": sound.get("kappa_slack"), "kappa_min_cahill_W_mK": sound.get("kappa_min_cahill"),
+        "kappa_min_diffuson_W_mK": sound.get("kappa_min_diffuson"),
+        "debye_temperature_K": sound.get("debye_temperature"), "gruneisen": sound.get("gruneisen"),
+        "velocity_long_m_s": sound.get("velocity_long"), "velocity_trans_m_s": sound.get("velocity_trans"),
+        "bulk_modulus_GPa": sound.get("bulk_modulus"), "shear_modulus_GPa": sound.get("shear_modulus"),
     }  # fmt: skip
+    if result.kappa_W_mK is None:
+        return known
+    for at in look["temperatures"]:
+        bounds = (at["kappa"], at["low"], at["high"])
+        if at["temperature"] == ROOM:
+            known |= zip(("kappa_W_mK", "kappa_low_W_mK", "kappa_high_W_mK"), bounds, strict=True)
+            known |= zip(("kappa_xx", "kappa_yy", "kappa_zz"), at["tensor"][:3], strict=True)
+        else:
+            known |= zip(temperature_columns(at["temperature"]), bounds, strict=True)
+    return known
 
 
 def _known(subject: Subject, potential: str, columns: Sequence[str]) -> dict[str, Any]:
@@ -136,11 +167,13 @@ def is_quick(path: Path) -> bool | None:
     Raises
     ------
     ValueError
-        If it is not a table of ours.
+        If it is not a table of ours, or of an earlier version's quick looks.
     """
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         header = next(csv.reader(file), [])
-    if header and not {"id", "status", "verdict"} <= {*header} and "kappa_slack_W_mK" not in header:
+    if "kappa_slack_W_mK" in header and "kappa_low_W_mK" not in header:
+        raise ValueError(f"{path}: quick looks of an earlier version; choose another folder with -o")
+    if header and not {"id", "status", "verdict"} <= {*header}:
         raise ValueError(f"{path}: not a table of `paraisite verify`; choose another folder with -o")
     return "kappa_slack_W_mK" in header if header else None
 

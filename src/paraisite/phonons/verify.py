@@ -19,9 +19,9 @@ from paraisite.phonons.settings import QuickSettings, Settings
 from paraisite.phonons.subject import Subject
 from paraisite.phonons.summary import (
     COLUMNS,
-    QUICK_COLUMNS,
     SUMMARY,
     is_quick,
+    quick_columns,
     quick_row,
     read_summary,
     row,
@@ -120,18 +120,18 @@ class Verification:
                 self.results[i] = Result(item.id, item.source, item.formula, status="failed", reason=item.reason)
                 continue
             charges = _born(born, item.id)
-            kept = self._kept(folder, item, charges)
+            kept = self._kept(folder, subject, item, charges)
             if kept is not None and not (retry and kept.status == "failed"):
                 self.results[i] = kept
                 continue
-            self._tasks.append(Task(item, folder, charges))
+            self._tasks.append(Task(item, folder, charges, subject.expected))
             self._places.append(i)
         self._write()
 
     def _release(self) -> None:
         self._lock.release()
 
-    def _kept(self, folder: Path, crystal: Crystal, born: str) -> Result | None:
+    def _kept(self, folder: Path, subject: Subject, crystal: Crystal, born: str) -> Result | None:
         """Result of an earlier run, if it is one of this crystal and these settings."""
         mark = claimed(folder)
         if mark and mark != forces_fingerprint(crystal, self.settings):
@@ -144,12 +144,12 @@ class Verification:
         except ValueError as error:
             self._notes.append(f"{error}; {crystal.id} is resumed from its finished stages")
             return None
-        same = result is not None and result.details.get("fingerprint") == fingerprint(crystal, self.settings, born)
-        return result if same else None
+        mark = fingerprint(crystal, self.settings, born, subject.expected)
+        return result if result is not None and result.details.get("fingerprint") == mark else None
 
     @property
     def useful(self) -> bool:
-        """Whether anything has a conductivity or was shown to be unstable."""
+        """Whether anything has a result or was shown to be unstable."""
         return any(result is not None and result.status != "failed" for result in self.results)
 
     def run(self, *, workers: int = 1, threads: int = 1) -> Iterator[str]:
@@ -211,7 +211,7 @@ class Verification:
                 yield f"[{done}/{total}] {name}: {outcome}{left}"
 
     def _write(self) -> None:
-        columns, make = (QUICK_COLUMNS, quick_row) if self._quick else (COLUMNS, row)
+        columns, make = (quick_columns(self.settings.temperatures), quick_row) if self._quick else (COLUMNS, row)
         rows = [
             make(subject, result, self.settings.potential)
             for subject, result in zip(self.subjects, self.results, strict=True)
@@ -234,20 +234,16 @@ def _born(path: Path | None, id: str) -> str:
 
 
 def _outcome(result: Result, subject: Subject) -> str:
-    look = result.details.get("quick")
-    kappa = look["kappa_slack"] if look else result.kappa_W_mK
+    kappa = result.kappa_W_mK
     if kappa is None:
-        return f"{result.status}: {result.reason}"
+        return f"{result.status}: {result.reason or '; '.join(result.notes)}"
     beside = "" if subject.label is None else f" (label {subject.label:.3g})"
     if subject.predicted.kappa is not None:
         beside += f" (predicted {subject.predicted.kappa:.3g})"
-    if look:
-        first = look["first_call_seconds"]
-        sound = f"Θ = {look['debye_temperature']:.0f} K, γ = {look['gruneisen']:.2f}, Slack's "
+    seconds = f"{result.seconds:.0f} s"
+    if (first := result.details.get("calls", {}).get("first_seconds")) is not None:
         seconds = f"{result.seconds:.1f} s (first call {first:.1f} s)"
-    else:
-        sound, seconds = "", f"{result.seconds:.0f} s"
-    return f"{result.status}, {sound}κ = {kappa:.3g} W/m/K{beside}, {seconds}"
+    return f"{result.status}, κ = {kappa:.3g} W/m/K{beside}, {seconds}"
 
 
 def _duration(seconds: float | None) -> str:

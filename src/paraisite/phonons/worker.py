@@ -8,21 +8,25 @@ import time
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paraisite.crystals.crystal import Crystal
 from paraisite.phonons.claim import Taken, fingerprint
 from paraisite.phonons.result import Result
 from paraisite.phonons.settings import QuickSettings, Settings
 
+if TYPE_CHECKING:
+    from paraisite.model.lifetime import Expected
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One crystal, where its files go, and what its BORN file holds (empty without one)."""
+    """One crystal, where its files go, what its BORN file holds (empty without one), and what is predicted of it."""
 
     crystal: Crystal
     folder: Path
     born: str = ""
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def _calculate(task: Task, calculator: Any, job: Job, load_seconds: float, conne
         if isinstance(job.settings, QuickSettings):
             from paraisite.phonons.quick_result import calculate_quick
 
-            result = calculate_quick(task.crystal, task.folder, calculator, job.settings)
+            result = calculate_quick(task.crystal, task.folder, calculator, job.settings, task.expected)
             result.details["load_seconds"] = round(load_seconds, 3)
         else:
             result = _conductivity(task, calculator, job.settings, connection)
@@ -84,7 +88,7 @@ def failed(task: Task, job: Job, reason: str, *, write: bool = True) -> Result:
     """Return the result of a crystal that could not be calculated, and leave it in its folder."""
     crystal = task.crystal
     result = Result(crystal.id, crystal.source, crystal.formula, status="failed", reason=reason)
-    result.details = {"fingerprint": fingerprint(crystal, job.settings, task.born)}
+    result.details = {"fingerprint": fingerprint(crystal, job.settings, task.born, task.expected)}
     if write:
         with contextlib.suppress(OSError):  # a full disk is the next crystal's failure too, and says so
             task.folder.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,10 @@ from nequix.model import Nequix, NequixConvolution
 
 FAR = 1000.0
 """Å: a distance at which nothing is a neighbour."""
+BLOCK = 32
+"""Slots of a site that are computed, or skipped, together."""
+SIZES = (16, 64, 128, 256)
+"""Sites that crystals are filled up to; larger ones to a multiple of the last. Slots: `BLOCK` times a power of two."""
 
 
 def with_slots(model: Nequix, sites: int) -> Nequix:
@@ -36,18 +40,19 @@ def with_slots(model: Nequix, sites: int) -> Nequix:
 
 
 def in_slots(graph: jraph.GraphsTuple, sites: int) -> jraph.GraphsTuple:
-    """Put the edges of one crystal into slots, equally many for each site, and fill up to a multiple of `sites`.
+    """Put the edges of one crystal into slots, equally many for each site, and fill up to one of `SIZES`.
 
     Slots that stay empty, and those of the sites that fill up the number of sites, hold an edge of which one end is
     far away; beyond the cutoff it contributes nothing. The filling sites are a second graph, as jraph has it.
     """
     n = int(graph.n_node[0])
-    filling = sites - n % sites
+    size = next((size for size in SIZES if size > n), SIZES[-1] * (1 + n // SIZES[-1]))
+    filling = sites * -(-size // sites) - n
     receivers = np.asarray(graph.receivers)
     degree = np.bincount(receivers, minlength=n)
-    largest = max(int(degree.max()), 1)
-    step = max(8, 2 ** (largest.bit_length() - 3))  # so that crystals share sizes, each of which is compiled once
-    slots = step * -(-largest // step)
+    slots = 2 * BLOCK
+    while slots < degree.max():
+        slots *= 2
     order = np.argsort(receivers, kind="stable")
     first = np.cumsum(degree) - degree
     at = receivers[order] * slots + np.arange(len(order)) - first[receivers[order]]
@@ -123,8 +128,7 @@ class NeighbourConvolution(eqx.Module):  # type: ignore[misc]
         nodes = [jnp.swapaxes(chunk, 1, 2) for chunk in messages.chunks]  # channels last
         n = features.shape[0]
 
-        @jax.checkpoint  # type: ignore[untyped-decorator]
-        def aggregate(edges: Any) -> list[jax.Array]:
+        def products(edges: Any) -> list[jax.Array]:
             harmonic, radial, sender = edges
             weights = jax.lax.split(layer.radial_mlp(radial), [path.channels for path in paths], axis=2)
             sent = [node[sender] for node in nodes]
@@ -135,8 +139,20 @@ class NeighbourConvolution(eqx.Module):  # type: ignore[misc]
                 found.append(coupling @ weighted)
             return found
 
+        def nothing(edges: Any) -> list[jax.Array]:
+            return [jnp.zeros((sites, path.out.dim, path.channels), messages.dtype) for path in paths]
+
+        @jax.checkpoint  # type: ignore[untyped-decorator]
+        def aggregate(edges: Any) -> list[jax.Array]:
+            return jax.lax.cond(jnp.any(edges[1] != 0), products, nothing, edges)  # the basis is 0 beyond the cutoff
+
+        def in_blocks(array: jax.Array) -> jax.Array:
+            blocks = array.reshape(n // sites, sites, -1, BLOCK, *array.shape[1:]).swapaxes(1, 2)
+            return blocks.reshape(-1, sites, BLOCK, *array.shape[1:])
+
         edges = (harmonics.array, radial_basis, senders)
-        sums = jax.lax.map(aggregate, [array.reshape(n // sites, sites, -1, *array.shape[1:]) for array in edges])
+        sums = jax.lax.map(aggregate, [in_blocks(array) for array in edges])
+        sums = [found.reshape(n // sites, -1, *found.shape[1:]).sum(axis=1) for found in sums]
         chunks = [
             jnp.swapaxes(found.reshape(n, path.out.dim, path.channels), 1, 2)
             for found, path in zip(sums, paths, strict=True)

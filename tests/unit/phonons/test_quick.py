@@ -2,26 +2,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 from ase.data import atomic_masses, atomic_numbers
 
 pytest.importorskip("phonopy", reason="phonons need the extra [phonons]")
 from paraisite.crystals import Crystal
+from paraisite.model.lifetime import EXPECTED, Expected
 from paraisite.phonons.cells import PhononError
 from paraisite.phonons.claim import Taken, claim
 from paraisite.phonons.elastic import KELVIN, _invariant_constants, _rotations, _strains, elastic_constants, moduli
-from paraisite.phonons.quick import cahill, diffuson, quick_look
+from paraisite.phonons.quick import cahill, diffuson
 from paraisite.phonons.quick_result import calculate_quick
+from paraisite.phonons.result import Result
 from paraisite.phonons.settings import QuickSettings
 from paraisite.physics.debye import K_B, slack_conductivity
 from paraisite.potentials.cells import standard_cell
 
+SMALL = {"supercell_length": 7.0}
 ARGON = {"sigma": 3.4, "epsilon": 0.0104, "rc": 12.0, "ro": 11.0, "smooth": True}
 
 
@@ -99,70 +104,77 @@ def test_moduli() -> None:
     assert shear_modulus == pytest.approx((voigt + reuss) / 2)
 
 
-def test_argon_against_its_own_energy() -> None:
-    found = quick_look(argon())
+def look(crystal: Atoms | Crystal, calculator: Calculator, folder: Path, **settings: Any) -> Result:
+    known = crystal if isinstance(crystal, Crystal) else Crystal.from_ase(crystal)
+    expected = settings.pop("expected", None)
+    return calculate_quick(known, folder, calculator, QuickSettings(potential="own", **SMALL, **settings), expected)
+
+
+def test_argon_against_its_own_energy(tmp_path: Path) -> None:
+    from ase.units import GPa
+
     atoms = argon()
-    volumes = found.volume * np.array([0.97, 0.98, 0.99, 1.0, 1.01, 1.02, 1.03])
+    found = look(atoms, atoms.calc, tmp_path)
+    properties, sound = found.details["quick"]["properties"], found.details["quick"]["sound"]
+    volumes = properties["volume_atom"] * np.array([0.97, 0.98, 0.99, 1.0, 1.01, 1.02, 1.03])
     energies = []
     for volume in volumes:
         atoms.set_cell(atoms.cell.array * np.cbrt(volume / atoms.get_volume()), scale_atoms=True)
         energies.append(atoms.get_potential_energy())
     curve = np.polynomial.Polynomial.fit(volumes, energies, 4)
-    assert curve.deriv()(found.volume) == pytest.approx(0, abs=3.2e-5)  # eV/Å³
-    from ase.units import GPa
-
-    assert found.bulk_modulus == pytest.approx(found.volume * curve.deriv(2)(found.volume) / GPa, rel=0.01)
-    assert 2.5 < found.gruneisen < 3.5  # solids of Lennard-Jones have about 3
-    assert found.optical_THz == ()
-    assert 0 < found.velocity_trans < found.velocity_long < 3000
-    assert found.heat_capacity == pytest.approx(3, abs=0.05)  # far above the Debye temperature
-    assert 80 < found.debye_temperature < 110  # 92 K is measured
-    assert found.kappa_min_diffuson / found.kappa_min_cahill == pytest.approx(0.76 / 1.21, rel=0.02)
-    assert found.n_calls < 40
-
-
-def test_any_cell_of_a_crystal_is_the_same() -> None:
-    small, large = quick_look(argon()), argon().repeat((2, 1, 1))
-    large.calc = LennardJones(**ARGON)
-    found = quick_look(large, temperature=600.0)
-    assert found.n_sites == small.n_sites == 1
-    assert found.debye_temperature == pytest.approx(small.debye_temperature, rel=1e-3)
-    assert found.kappa_slack == pytest.approx(small.kappa_slack / 2, rel=0.02)
-    assert large.get_volume() == pytest.approx(2 * argon().get_volume())  # what was given is as it was
-    assert "calculate" not in vars(large.calc)
-
-
-def test_optical_modes_and_their_heat() -> None:
-    """Ordered CuAu has six branches: all are classical when hot, the optical ones are frozen when cold."""
-    atoms = Atoms("CuAu", [[0, 0, 0], [1.4, 1.4, 1.85]], cell=[2.8, 2.8, 3.7], pbc=True, calculator=EMT())
-    found = quick_look(atoms, temperature=2000.0)
-    assert found.n_sites == 2
-    assert len(found.optical_THz) == 3
-    assert found.heat_capacity == pytest.approx(3, abs=0.02)
-
-    cold = quick_look(atoms, temperature=10.0)
-    # Debye's law at low temperature, 12 pi^4 / 5 (T / theta)^3; optical modes are frozen
-    assert cold.heat_capacity == pytest.approx(12 * np.pi**4 / 5 * (10 / cold.debye_temperature) ** 3, rel=0.02)
-
-
-def test_an_unstable_crystal_says_so() -> None:
-    atoms = bulk("Cu", "sc", a=2.4)
-    atoms.calc = EMT()
-    with pytest.raises(PhononError, match="unstable against a strain"):
-        quick_look(atoms)
+    assert curve.deriv()(volumes[3]) == pytest.approx(0, abs=1.3e-4)  # eV/Å³
+    assert sound["bulk_modulus"] == pytest.approx(volumes[3] * curve.deriv(2)(volumes[3]) / GPa, rel=0.02)
+    assert 2.5 < sound["gruneisen"] < 3.5  # solids of Lennard-Jones have about 3
+    assert 80 < sound["debye_temperature"] < 110  # 92 K is measured
+    # strained cells and slopes of phonon branches tell of the same sound
+    assert properties["sound_long"] == pytest.approx(sound["velocity_long"], rel=0.08)
+    assert properties["heat_capacity_kB"] == pytest.approx(3, abs=0.05)  # far above the Debye temperature
+    assert sound["kappa_min_diffuson"] / sound["kappa_min_cahill"] == pytest.approx(0.76 / 1.21, rel=0.02)
+    assert found.kappa_W_mK is None  # nothing was predicted
     assert "calculate" not in vars(atoms.calc)
 
 
-@pytest.mark.parametrize(("symbol", "taken"), [("Ni", 1.0), ("Cu", None), ("Pt", 3.4)])
+def test_conductivity_and_its_directions(tmp_path: Path) -> None:
+    """Ordered CuAu: tetragonal, isotropic within the plane, and colder is more conducting."""
+    atoms = Atoms("CuAu", [[0, 0, 0], [1.4, 1.4, 1.85]], cell=[2.8, 2.8, 3.7], pbc=True)
+    values = dict.fromkeys(EXPECTED, 5.0) | {"coherence_share": 0.02, "kappa_coherence": 0.1}
+    found = look(atoms, EMT(), tmp_path, temperatures=(150.0, 600.0), expected=Expected(0.7, 0.2, values))
+    cold, room, hot = found.details["quick"]["temperatures"]
+    assert [cold["temperature"], room["temperature"], hot["temperature"]] == [150.0, 300.0, 600.0]
+    for at in (cold, room, hot):
+        assert at["low"] < at["kappa"] < at["high"]
+        assert np.mean(at["tensor"][:3]) == pytest.approx(at["kappa"])
+        assert at["tensor"][0] == pytest.approx(at["tensor"][1])
+        assert at["tensor"][0] != pytest.approx(at["tensor"][2], rel=0.01)
+        assert np.abs(at["tensor"][3:]).max() < 1e-6 * at["kappa"]
+    assert room["kappa"] == pytest.approx(found.kappa_W_mK)
+    assert cold["kappa"] > room["kappa"] > hot["kappa"]
+    assert room["high"] / room["low"] < hot["high"] / hot["low"]
+
+    other = look(atoms.repeat((2, 1, 1)), EMT(), tmp_path / "any cell is the same", expected=Expected(0.7, 0.2, values))
+    assert other.kappa_W_mK == pytest.approx(found.kappa_W_mK, rel=1e-3)
+
+
+def test_unstable_and_oversized_crystals_say_so(tmp_path: Path) -> None:
+    simple = look(bulk("Cu", "sc", a=2.4), EMT(), tmp_path / "a")
+    assert (simple.status, simple.kappa_W_mK) == ("unstable", None)
+    assert simple.min_frequency_THz < -0.1
+    alloy = Atoms("CuAu", [[0, 0, 0], [1.4, 1.4, 1.85]], cell=[2.8, 2.8, 3.7], pbc=True)
+    with pytest.raises(PhononError, match="larger than a supercell may be"):
+        look(alloy, EMT(), tmp_path / "b", max_supercell_atoms=1)
+
+
+@pytest.mark.parametrize(("symbol", "taken"), [("Cu", None), ("Pt", 3.4)])
 def test_slack_is_given_no_odd_anharmonicity(symbol: str, taken: float | None, tmp_path: Path) -> None:
-    """These potentials put nickel's Grüneisen parameter below 1 and platinum's above 3.4."""
-    result = calculate_quick(Crystal.from_ase(bulk(symbol)), tmp_path, EMT(), QuickSettings(potential="emt"))
-    look = result.details["quick"]
+    """These potentials put platinum's Grüneisen parameter above 3.4."""
+    result = look(bulk(symbol), EMT(), tmp_path)
+    sound = result.details["quick"]["sound"]
     mass = atomic_masses[atomic_numbers[symbol]]
-    values = look["debye_temperature"], taken or look["gruneisen"], mass, look["volume"], 1
+    volume = result.details["quick"]["properties"]["volume_atom"]
+    values = sound["debye_temperature"], taken or sound["gruneisen"], mass, volume, 1
     (expected,) = slack_conductivity(*(np.array([value]) for value in values))
-    assert look["kappa_slack"] == pytest.approx(expected, rel=1e-6)
-    assert [f"; {taken:g} used" in note for note in result.notes] == ([] if taken is None else [True])
+    assert sound["kappa_slack"] == pytest.approx(expected, rel=1e-4)
+    assert [f"{taken:g} used" in note for note in result.notes if "Gr" in note] == ([] if taken is None else [True])
 
 
 def test_minimum_conductivities() -> None:
@@ -183,11 +195,14 @@ def test_deuterium_has_its_mass(tmp_path: Path) -> None:
     light = Crystal.from_ase(bulk("H", "fcc", a=5.25))
     found = []
     for crystal in (light, replace(light, hydrogen_mass=2 * atomic_masses[1])):
-        result = calculate_quick(
-            crystal, tmp_path / str(len(found)), LennardJones(**ARGON), QuickSettings(potential="lj")
+        result = look(crystal, LennardJones(**ARGON), tmp_path / str(len(found)))
+        found.append(
+            (
+                result.details["quick"]["sound"]["debye_temperature"],
+                result.details["quick"]["properties"]["max_frequency"],
+            )
         )
-        found.append(result.details["quick"]["debye_temperature"])
-    assert found[0] / found[1] == pytest.approx(np.sqrt(2), rel=1e-4)
+    assert np.divide(*found) == pytest.approx(np.sqrt(2), rel=1e-3)
 
 
 def test_a_folder_of_hydrogen_is_not_one_of_deuterium(tmp_path: Path) -> None:
