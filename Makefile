@@ -18,7 +18,7 @@ PYTEST_OPTIONS := -n 2 --dist worksteal -q
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo phonons test test-slow test-all coverage lint format types check fuzz bench clean
+.PHONY: help demo phonons page test test-slow test-all coverage lint format types check docs fuzz bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -27,6 +27,10 @@ demo: .venv/.core ## predict the example crystals with the shipped model
 	@$(BIN)/paraisite demo
 
 phonons: .venv/.phonons ## what `paraisite verify` needs: phono3py and the potentials nequix (on the CPU) and TensorNet
+
+page: ## the page of `paraisite serve` from its sources in page/ (needs npm); what it builds is committed
+	npm --prefix page ci --ignore-scripts
+	npm --prefix page run build
 
 test: .venv/.dev ## the tests that are done within minutes (two at a time, one thread each)
 	$(PYTEST) -m "not slow"
@@ -59,6 +63,9 @@ types: .venv/.dev ## mypy
 
 check: .venv/.dev ## README and results/ say the same numbers
 	$(BIN)/python tools/check_readme.py
+
+docs: .venv/.dev ## the pages as a site in build/site, links checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 fuzz: .venv/.dev ## mutated inputs to every reader, SECONDS=60 for each, JOBS=1 at a time (Linux)
 	@$(BIN)/python -m fuzz.run --seconds $(SECONDS) --jobs $(JOBS) $(FUZZ)

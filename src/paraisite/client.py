@@ -83,8 +83,8 @@ class Client:
         structures : iterable
             Instead of files: pymatgen Structures, ase Atoms, their dictionaries, or texts of CIF or POSCAR.
         **options
-            ``level``, ``temperatures`` (in K), ``tensor``, ``properties``, ``disorder`` and ``allow_vacuum``, as of
-            `paraisite predict`.
+            ``level``, ``temperatures`` (in K), ``tensor``, ``properties``, ``disorder``, ``allow_vacuum`` and
+            ``held_out``, as of `paraisite predict`; ``structure`` adds a CIF, ``chart`` the place on the chart.
 
         Raises
         ------

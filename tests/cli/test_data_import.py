@@ -32,13 +32,13 @@ def cells(folder: Path) -> list[list[str]]:
 
 def test_a_folder_with_a_table(invoke: Invoke, own: Path, tmp_path: Path) -> None:
     result = invoke("data", "import", own, "-o", tmp_path / "out")
-    assert f'imported 36 rows (0 rejected) into dataset "own": {tmp_path / "out"}' in result.stderr
+    assert f'imported 36 rows (0 rejected) into dataset "out": {tmp_path / "out"}' in result.stderr
     assert "kappa: 36 values" in result.stderr
     found, expected = load(tmp_path / "out"), load(own)
     assert found.content_hash == expected.content_hash
     assert found.ids == expected.ids
     assert list(found.targets) == ["kappa", "bulk_modulus_vrh"]
-    assert read_card(tmp_path / "out").origin == {"imported": [{"path": str(own)}], "unit": "W/m/K"}
+    assert read_card(tmp_path / "out").origin == {"imported": [{"path": str(own)}]}
 
 
 def test_a_table_of_any_name_beside_the_crystals(invoke: Invoke, own: Path, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_crystals_that_carry_their_values(invoke: Invoke, own: Path, tmp_path: P
     export(expected, tmp_path / name, format)
     invoke("data", "import", tmp_path / name, "-o", tmp_path / "out")
     data = read_dataset(tmp_path / "out")
-    assert data.name == "x"
+    assert data.name == "out"
     assert data.ids == expected.ids
     assert {target: values.tolist() for target, values in data.targets.items()} == {
         target: values.tolist() for target, values in expected.targets.items()
@@ -210,7 +210,7 @@ def test_a_table_alone(invoke: Invoke, own: Path, tmp_path: Path) -> None:
     assert "none of its ids (LiF, LiCl, LiBr, …) was found beside mine.csv" in result.stderr
     assert f"name the crystals first: paraisite data import FOLDER {table}" in result.stderr
     result = invoke("data", "import", table, own, "-o", tmp_path / "out", code=1)
-    assert "give the table of targets here (.csv), and the crystals as the first input" in result.stderr
+    assert "give the table of targets here (.csv, .xlsx), and the crystals as the first input" in result.stderr
 
 
 def test_what_is_there_is_not_overwritten(invoke: Invoke, own: Path, tmp_path: Path) -> None:

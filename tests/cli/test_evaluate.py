@@ -34,7 +34,7 @@ def test_scores_agree_with_the_predictions(
     invoke: Invoke, tiny_checkpoint: Path, labelled: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "scores"
-    shown = invoke("evaluate", tiny_checkpoint, labelled, "-o", out).stdout
+    shown = invoke("evaluate", tiny_checkpoint, labelled, "--split", "all", "-o", out).stdout
     found = json.loads((out / "metrics.json").read_text())
     with (out / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -86,13 +86,38 @@ def test_formulas_that_every_network_has_seen_are_not_held_out(
 
 
 def test_held_out_repeats_the_out_of_fold_scores(invoke: Invoke, tiny_checkpoint: Path, tiny_dataset: Path) -> None:
-    """Networks that never saw a formula are those that the training itself was scored with."""
-    out = invoke("evaluate", tiny_checkpoint, tiny_dataset, "--split", "held-out").stdout
+    """Networks that never saw a formula are those that the training itself was scored with; they are the default."""
+    out = invoke("evaluate", tiny_checkpoint, tiny_dataset).stdout
+    assert "split held-out: 36 rows of 36" in out
+    assert (
+        out.split("protocol:")[1]
+        == invoke("evaluate", tiny_checkpoint, tiny_dataset, "--split", "held-out").stdout.split("protocol:")[1]
+    )
     metrics = json.loads((tiny_checkpoint.parent / "metrics.json").read_text())["all"]
     line = next(line for line in out.splitlines() if line.strip().startswith("all"))
     assert line.split()[1:6] == ["36", *(f"{metrics[name]:.3f}" for name in ("mape", "median_ape", "male", "spearman"))]
     assert "held out" in out
     assert "paraisite models info" in out
+
+
+def test_models_side_by_side(invoke: Invoke, tiny_checkpoint: Path, labelled: Path, tmp_path: Path) -> None:
+    """Compared on the rows that every model scores: the second holds no formula out, and scores new ones only."""
+    blind = Path(shutil.copytree(tiny_checkpoint, tmp_path / "blind"))
+    card = json.loads((blind / "card.json").read_text())
+    card["formula_fold"] = dict.fromkeys(card["formula_fold"], -1)
+    (blind / "card.json").write_text(json.dumps(card))
+    out = tmp_path / "scores"
+    shown = invoke("evaluate", tiny_checkpoint, blind, labelled, "-o", out).stdout
+    assert "split held-out: 2 rows of 5" in shown
+    assert "split unseen: 2 rows of 5" in shown
+    table = shown.partition("side by side, on the 2 rows")[2].splitlines()
+    lines = {line.split()[0]: line.split()[1:] for line in table if line.split()[:1] and line.split()[0][:4] == "tiny"}
+    assert sorted(lines) == sorted(path.name for path in out.iterdir()) == ["tiny", "tiny-2"]
+    for name, cells in lines.items():
+        with (out / name / "predictions.csv").open() as file:
+            rows = [row for row in csv.DictReader(file) if row["id"] in ("PbTe", "PbSe")]
+        error = [abs(np.log10(float(row["kappa_W_mK"]) / float(row["kappa_true_W_mK"]))) for row in rows]
+        assert cells[3] == f"{np.mean(error):.3f}"
 
 
 def test_a_start_whose_data_the_card_does_not_list_is_named(
@@ -104,7 +129,7 @@ def test_a_start_whose_data_the_card_does_not_list_is_named(
     card["formula_fold"] = {}
     card["recipe"]["initial"] = "kappa"
     (model / "card.json").write_text(json.dumps(card))
-    out = invoke("evaluate", model, labelled).stdout
+    out = invoke("evaluate", model, labelled, "--split", "all").stdout
     assert "does not list the formulas that kappa" in out
     refused = invoke("evaluate", model, labelled, "--split", "held-out", code=2).stderr
     assert "--split unseen" in refused

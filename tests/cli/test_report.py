@@ -66,7 +66,7 @@ def test_wrong_usage(invoke: Invoke, table: Path, tmp_path: Path) -> None:
     assert "not readable as Parquet" in invoke("report", tmp_path / "none.parquet", "-o", out, code=2).stderr
     assert "below or above" in invoke("report", table, "--rank", "probability", "-o", out, code=2).stderr
     assert "unknown column kapa" in invoke("report", table, "--where", "kapa < 1", "-o", out, code=2).stderr
-    assert "positive" in invoke("report", table, "--below", 0, "-o", out, code=2).stderr
+    assert "--below 0" in invoke("report", table, "--below", 0, "-o", out, code=2).stderr
     assert not out.exists()
     assert "0 candidates" in invoke("report", table, "--below", 1e-9, "-o", out, code=1).stderr
     assert "--overwrite" in invoke("report", table, "-o", out, code=2).stderr

@@ -18,9 +18,11 @@ import requests
 from typer.testing import Result
 
 pytest.importorskip("fastapi", reason="the service needs the extra [serve]")
+from predictions import prediction, write_predictions
 from services import Running, serving, until
 
 import paraisite
+from paraisite.phonons.summary import QUICK_COLUMNS, SUMMARY, write_summary
 
 EXAMPLE = (Path(paraisite.__file__).parent / "examples" / "crystals" / "Si.cif").read_bytes()
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="stops processes and reads /proc")
@@ -38,6 +40,22 @@ def test_a_port_in_use(invoke: Callable[..., Result]) -> None:
 )
 def test_wrong_usage(invoke: Callable[..., Result], args: list[str]) -> None:
     assert invoke("serve", *args, code=2).stderr
+
+
+def test_results_that_cannot_be_shown(invoke: Callable[..., Result], tmp_path: Path) -> None:
+    table = write_predictions(tmp_path / "t.parquet", [prediction("Si", "Si", 1.0)])
+    cut = tmp_path / "cut.parquet"
+    cut.write_bytes(table.read_bytes()[:-20])
+    quick = tmp_path / "quick"
+    quick.mkdir()
+    write_summary([dict.fromkeys(QUICK_COLUMNS) | {"id": "Si", "status": "ok"}], quick / SUMMARY, QUICK_COLUMNS)
+    for option, path in (
+        ("--results", tmp_path / "none.parquet"),
+        ("--results", cut),
+        ("--verified", tmp_path),
+        ("--verified", quick),
+    ):
+        assert str(path) in invoke("serve", option, path, code=2).stderr
 
 
 def test_missing_libraries_are_named(invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typer.testing import Result
 VERBS = [
     "demo",
     "predict",
+    "embed",
     "screen",
     "serve",
     "pack",

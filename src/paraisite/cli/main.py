@@ -9,7 +9,22 @@ from typing import Annotated
 
 import typer
 
-from paraisite.cli import data, demo, evaluate, models, pack, predict, report, screen, serve, study, train, tune, verify
+from paraisite.cli import (
+    data,
+    demo,
+    embed,
+    evaluate,
+    models,
+    pack,
+    predict,
+    report,
+    screen,
+    serve,
+    study,
+    train,
+    tune,
+    verify,
+)
 from paraisite.cli.errors import INTERRUPTED, guarded
 from paraisite.cli.verb import Verb, verb
 
@@ -59,6 +74,7 @@ def paraisite(
 
 app.command(epilog=demo.EXAMPLES, cls=Verb)(demo.demo)
 app.command(epilog=predict.EXAMPLES, cls=verb(*predict.COMMON))(predict.predict)
+app.command(epilog=embed.EXAMPLES, cls=Verb)(embed.embed)
 app.command(epilog=screen.EXAMPLES, cls=verb(*screen.COMMON))(screen.screen)
 app.command(epilog=serve.EXAMPLES, cls=verb(*serve.COMMON))(serve.serve)
 app.command(epilog=pack.EXAMPLES, cls=Verb)(pack.pack)

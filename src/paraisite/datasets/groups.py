@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from string import ascii_lowercase, ascii_uppercase
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from paraisite.crystals.elements import SYMBOLS
 from paraisite.datasets import duplicates
+from paraisite.processes.limits import cores
 
 if TYPE_CHECKING:
     from paraisite.crystals.crystal import Crystal
@@ -76,12 +78,14 @@ def prototypes(
     """Anonymous formula and space group of each crystal, such as ``AB-225`` for rocksalt.
 
     Coarser than a crystallographer's structure type: which positions are occupied does not enter, so that two types
-    with the same formula and space group are one prototype. Takes some 5 ms a crystal; `advance` is called after each.
+    with the same formula and space group are one prototype. Takes some 5 ms a crystal and core; `advance` is called
+    after each.
     """
     found = []
-    for crystal in crystals:
-        found.append(f"{anonymous_formula(crystal)}-{space_group(crystal, symprec)}")
-        advance()
+    with ThreadPoolExecutor(cores()) as pool:  # spglib lets other threads run
+        for crystal, number in zip(crystals, pool.map(partial(space_group, symprec=symprec), crystals), strict=True):
+            found.append(f"{anonymous_formula(crystal)}-{number}")
+            advance()
     return tuple(found)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from paraisite.crystals.origin import Origin
 from paraisite.crystals.read import read
 from paraisite.crystals.rejection import Rejection
 from paraisite.datasets.carried import Carried
+from paraisite.datasets.cells import TABLES
 from paraisite.datasets.dataset import KAPPA, Dataset
 from paraisite.datasets.registry import registry
 from paraisite.datasets.store import TABLE, is_dataset_folder
@@ -37,20 +37,11 @@ from paraisite.datasets.table import (
     read_table,
     row_values,
 )
+from paraisite.datasets.units import UNIT, kappa_factor
 from paraisite.files.printable import counted
 
 NO_KAPPA = "-"
 """Given as `kappa_column`: the data have no conductivities."""
-
-UNIT = "W/m/K"
-FACTORS = {
-    UNIT: Fraction(1),
-    "mW/m/K": Fraction(1, 1000),
-    "kW/m/K": Fraction(1000),
-    "W/cm/K": Fraction(100),
-    "mW/cm/K": Fraction(1, 10),
-}
-"""Units that conductivities may be given in, in W/m/K."""
 
 _PICKLES = (".pkl", ".pickle", ".p")
 
@@ -62,7 +53,7 @@ def import_dataset(
     name: str | None = None,
     id_column: str | None = None,
     kappa_column: str | None = None,
-    unit: str = UNIT,
+    unit: str | None = None,
     at: float = ROOM,
     advance: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = lambda line: None,
@@ -73,8 +64,8 @@ def import_dataset(
     ----------
     source : str or Path
         One of: a pickle of the study (see `read_study`); a folder with an `id_prop.csv`, or such a table of any name
-        ending in .csv, and the crystals beside it; or anything `paraisite.crystals.read` reads, with the values in
-        the files themselves (extended XYZ, ASE database, JSON) or in `targets`.
+        ending in .csv or .xlsx, and the crystals beside it; or anything `paraisite.crystals.read` reads, with the
+        values in the files themselves (extended XYZ, ASE database, JSON) or in `targets`.
     targets : str or Path, optional
         A table whose ids are those of the crystals (or the stems of their files); for a pickle, the second pickle.
     name : str, optional
@@ -82,14 +73,15 @@ def import_dataset(
     id_column, kappa_column : str, optional
         What holds the ids (of tables and pickles) and the conductivities, where the names are not the usual ones;
         `NO_KAPPA` as `kappa_column` where there are none.
-    unit : str
-        Unit that the conductivities are given in, one of `FACTORS`.
+    unit : str, optional
+        Unit that the conductivities are given in, one of `units.FACTORS`; by default that of the heading of a table,
+        else W/m/K.
     at : float
         Temperature (K) of the rows to take, where a table or the crystals have one beside each value.
     advance : callable
         Called after each crystal or row.
     say : callable
-        Told in a line how many rows of other temperatures there are.
+        Told in a line how many rows of other temperatures there are, and how numbers were understood.
 
     Returns
     -------
@@ -102,50 +94,33 @@ def import_dataset(
     DatasetError
         If nothing can be imported, or an argument does not fit the files; it says what to change.
     """
-    factor = kappa_factor(unit)
+    try:
+        factor = kappa_factor(unit or UNIT)
+    except ValueError as error:
+        raise DatasetError(str(error)) from None
     source = Path(source).expanduser()
     targets = Path(targets).expanduser() if targets is not None else None
     for path in (source, *([targets] if targets is not None else [])):
         if not path.exists():
             raise DatasetError(f"{path}: there is no such file or folder; check the path")
     name = name or (source.resolve().name if source.is_dir() else split_name(source.name)[0])
-    if _is_pickle(source) or (targets is not None and _is_pickle(targets)):
+    if is_pickle(source) or (targets is not None and is_pickle(targets)):
         dataset = _as_registered(_read_pickles(source, targets, name, id_column, kappa_column, advance))
     elif (table := _table(source, targets)) is not None:
         apart = source if targets is not None else None
-        columns = (id_column, kappa_column, "" if factor == 1 else unit, at)
-        dataset = _read_labelled(table, apart, name, columns, advance, say)
+        return _read_labelled(table, apart, name, (id_column, kappa_column, unit or "", at), advance, say)
     else:
         if id_column is not None:
             raise DatasetError(f"{source}: its ids are in fields of known names; --id-column is for tables")
-        dataset = _read_carrying(source, name, kappa_column, "" if factor == 1 else unit, at, advance, say)
+        dataset = _read_carrying(source, name, kappa_column, unit or "", at, advance, say)
     if factor == 1 or KAPPA not in dataset.targets:
         return dataset
     scaled = dataset.kappa * factor.numerator / factor.denominator
     return replace(dataset, targets={**dataset.targets, KAPPA: scaled})
 
 
-def kappa_factor(unit: str) -> Fraction:
-    """Return what a conductivity in a unit is multiplied by to be in W/m/K; `W/(m K)` and `W m-1 K-1` are W/m/K too.
-
-    Raises
-    ------
-    DatasetError
-        If it is not one of `FACTORS`.
-    """
-
-    def bare(text: str) -> str:
-        for what in ("(", ")", " ", "·", "*", "^", "/", "-1", "⁻¹"):
-            text = text.replace(what, "")
-        return text
-
-    for known, factor in FACTORS.items():
-        if bare(known) == bare(unit):
-            return factor
-    raise DatasetError(f"{unit}: unknown unit of conductivity; choose from {', '.join(FACTORS)}")
-
-
-def _is_pickle(path: Path) -> bool:
+def is_pickle(path: Path) -> bool:
+    """Whether a file is a pickle, by its name or its first bytes."""
     if not path.is_file() or path.suffix.lower() in _PICKLES:
         return path.is_file()
     with path.open("rb") as file:
@@ -159,11 +134,15 @@ def _table(source: Path, targets: Path | None) -> Path | None:
         raise DatasetError(f"{source}: is a stored dataset already; use it as it is, or `paraisite data export` it")
     if targets is not None:
         if targets.is_dir() or split_name(targets.name)[1] is not None:
-            raise DatasetError(f"{targets}: give the table of targets here (.csv), and the crystals as the first input")
+            raise DatasetError(
+                f"{targets}: give the table of targets here (.csv, .xlsx), and the crystals as the first input"
+            )
         return targets
     if source.is_dir():
         return source / TABLE if (source / TABLE).is_file() else None
-    return source if source.suffix.lower() in (".csv", ".txt") else None
+    if source.suffix.lower() in (".xls", ".ods"):
+        raise DatasetError(f"{source}: workbooks of this format are not read; save it as .xlsx, or as CSV")
+    return source if source.suffix.lower() in TABLES else None
 
 
 def _beside(table: Path) -> list[Path]:
@@ -189,7 +168,7 @@ def _read_pickles(
     from paraisite.datasets.study_pickles import ID_COLUMN, KAPPA_COLUMN, read_study
 
     for path in (source, *([targets] if targets is not None else [])):
-        if not _is_pickle(path):
+        if not is_pickle(path):
             raise DatasetError(f"{path}: not a pickle; combine a pickle only with a pickle of the same rows")
     if kappa_column == NO_KAPPA:
         raise DatasetError(f"{source}: pickles are read with their conductivities; give --kappa-column their name")
@@ -261,6 +240,8 @@ def _read_labelled(
         found.take(rejection.id)  # its crystal is accounted for
     rejections.sort(key=_line)
     rejections.extend(found.left(table))
+    for note in table.notes:
+        say(note)
     _say_left_out(len(table.others), at, say)
     if not crystals:
         raise _nothing(path, rejections)

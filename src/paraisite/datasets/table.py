@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,13 @@ from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.formats import without_suffix
 from paraisite.crystals.origin import Origin
 from paraisite.crystals.rejection import Rejection
+from paraisite.datasets.cells import CellsError, read_cells, with_points
 from paraisite.datasets.dataset import KAPPA
-from paraisite.files.csv_cells import plain
+from paraisite.datasets.units import UNIT, Heading, kappa_factor
 from paraisite.files.printable import counted
 
 ID_COLUMNS = ("id", "cif_id", "material_id", "mpd_id", "name")
-KAPPA_COLUMNS = (KAPPA, "target", "kappa_w_mk")
+KAPPA_COLUMNS = (KAPPA, "target", "kappa_w_mk", "κ")
 LABEL_COLUMNS = ("formula", "space_group", "spacegroup", "nsites", "n_sites", "n_elements")
 ROOM, NEAR = 300.0, 7.5
 """K; the temperature of a conductivity unless another is asked for, and how far from it others count as that."""
@@ -47,7 +48,7 @@ class Row:
 class Table:
     """The readable lines of a table, its targets (`kappa` first, if it has it) and the lines that are broken.
 
-    `others` are the lines of other temperatures than the one asked for.
+    `others` are the lines of other temperatures than the one asked for; `notes` say how numbers were understood.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Table:
     rows: tuple[Row, ...]
     rejections: tuple[Rejection, ...]
     others: tuple[Rejection, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def reject(self, row: Row, reason: str) -> Rejection:
         """Return the rejection of a line."""
@@ -74,14 +76,15 @@ def read_table(
     unit: str = "",
     at: float = ROOM,
 ) -> Table:
-    """Read ids and targets of an `id_prop.csv`.
+    """Read ids and targets of an `id_prop.csv`, or of such a table with other separators or of Excel.
 
     Without a header the columns are id and kappa. With one (known by an `id` or `kappa` column), `kappa` (or `target`)
     is the conductivity in W/m/K, and every further column that mostly holds numbers is a target of that name; labels
     such as the formula or the space group are not. Empty cells and `nan` are missing values. Empty lines and lines that
     begin with `#` do not count. A broken line (wrong number of columns, no id, a repeated id, a text where a number
     should be, a conductivity that is not positive, no value at all) becomes a `Rejection`; the rest is read. Where a
-    column holds temperatures (`is_temperature`), conductivities of others than `at` are left out.
+    column holds temperatures (`is_temperature`), conductivities of others than `at` are left out. The heading of the
+    conductivity may name its unit (``kappa (mW/cm K)``), to which its values are converted, and its temperature.
 
     Parameters
     ----------
@@ -89,41 +92,32 @@ def read_table(
     id_column, kappa_column : str, optional
         Columns of the header that hold the ids and the conductivities, where they have other names than these.
     unit : str
-        Of the conductivities, for the reasons of rejections.
+        Of the conductivities; by default that of the heading, else W/m/K. Targets are in W/m/K.
     at : float
         Temperature of the conductivities, in K.
 
     Raises
     ------
     DatasetError
-        If the file cannot be opened, is not UTF-8, holds no line (of this temperature), or its header is unusable.
+        If the file cannot be opened, is neither UTF-8 nor a workbook, holds no line (of this temperature), its header
+        is unusable, or its unit unknown or another one than `unit`.
     """
     try:
-        content = path.read_bytes()
+        lines = read_cells(path)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}); a dataset needs this table") from error
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or content[1:4:2] == b"\0\0":
-        raise DatasetError(f"{path}: not UTF-8 but perhaps UTF-16; save it as CSV UTF-8")
-    text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
-    # Line by line, so that an unbalanced quote spoils its own line and not the rest of the file.
-    lines = [
-        (number, _cells(line))
-        for number, line in enumerate(text.split("\n"), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
+    except CellsError as error:
+        raise DatasetError(f"{path}: {error}") from error
     if not lines:
         raise DatasetError(f"{path}: the table is empty; write lines of id,kappa (kappa in W/m/K)")
-
     first = lines[0][1]
-    if len(first) == 1 and (separator := next((c for c in ";\t|" if c in first[0]), "")):
-        shown = "tabs" if separator == "\t" else repr(separator)
-        raise DatasetError(
-            f"{path}: its cells are separated by {shown}; save the table with commas (and decimal points)"
-        )
-    header = [cell.casefold() for cell in first]
+    header = [Heading.parse(cell).name.casefold() for cell in first]
     named = id_column is not None or kappa_column is not None
+    heading = Heading(KAPPA)
     if named or header[0] in ID_COLUMNS or any(cell in KAPPA_COLUMNS for cell in header):
         columns = _columns(path, lines.pop(0)[1], id_column, kappa_column)
+        if KAPPA in columns:
+            heading = Heading.parse(first[columns.index(KAPPA)])
     elif len(first) > 2 and _names_numbers(first, [cells for _, cells in lines[1:]]):
         raise DatasetError(
             f"{path}: no column for ids; the header names {', '.join(first)}: give --id-column and --kappa-column (or "
@@ -131,6 +125,10 @@ def read_table(
         )
     else:
         columns = ["id", KAPPA]
+    factor, notes = _factor(path, heading, unit, at)
+    lines, commas = with_points(lines, columns.index("id"))
+    if commas:
+        notes.append("commas in numbers are read as decimal commas: 12,5 is 12.5")
     complete = [cells for _, cells in lines if len(cells) == len(columns)]
     numeric = {column for i, column in enumerate(columns) if is_numeric([cells[i] for cells in complete])}
     temperature = next((i for i, name in enumerate(columns) if KAPPA in columns and is_temperature(name)), None)
@@ -150,7 +148,9 @@ def read_table(
     for number, cells in lines:
         id_ = without_suffix(cells[columns.index("id")]) if len(cells) > columns.index("id") else ""
         try:
-            values = row_values(columns, targets, cells, unit)
+            values = row_values(columns, targets, cells, unit or heading.unit)
+            if KAPPA in values:
+                values[KAPPA] = values[KAPPA] * factor.numerator / factor.denominator
             if temperature is not None and not math.isnan(values[KAPPA]):
                 kelvin = in_kelvin(columns[temperature], cells[temperature])
                 if not abs(kelvin - at) <= NEAR:
@@ -172,7 +172,27 @@ def read_table(
             f"{others[0].reason}: choose another temperature with `paraisite data import --at`"
         )
     ordered = tuple(sorted(targets, key=lambda target: target != KAPPA))
-    return Table(path, ordered, tuple(rows), tuple(rejections), tuple(others))
+    return Table(path, ordered, tuple(rows), tuple(rejections), tuple(others), tuple(notes))
+
+
+def _factor(path: Path, heading: Heading, unit: str, at: float) -> tuple[Fraction, list[str]]:
+    """Return what the conductivities are multiplied by, and what to say of it; see `read_table`."""
+    if heading.kelvin is not None and not abs(heading.kelvin - at) <= NEAR:
+        raise DatasetError(
+            f"{path}: its {heading.name} is at {heading.kelvin:g} K, not {at:g} K; choose it with `paraisite data "
+            f"import --at {heading.kelvin:g}`"
+        )
+    try:
+        factor = kappa_factor(unit or heading.unit or UNIT)
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error} (by --unit, else in the heading of {heading.name})") from None
+    stated = None
+    with suppress(ValueError):  # what stands behind the name need not be a unit
+        stated = kappa_factor(heading.unit)
+    if stated not in (None, factor):
+        raise DatasetError(f"{path}: {heading.name} is in {heading.unit} by its heading, not in {unit}")
+    converted = f"{heading.name} is given in {heading.unit}: converted to {UNIT}"
+    return factor, [converted] if factor != 1 and not unit else []
 
 
 def is_temperature(name: str) -> bool:
@@ -200,26 +220,22 @@ def _bare(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.casefold())
 
 
-def _cells(line: str) -> list[str]:
-    try:
-        return [plain(cell.strip()) for cell in next(csv.reader([line]))]
-    except csv.Error:  # a cell beyond any sensible length: no table
-        return [line[:20] + "…"]
-
-
 def _columns(path: Path, header: list[str], id_column: str | None, kappa_column: str | None) -> list[str]:
     """Give the id and the conductivity their names, leave the others as they are."""
     columns = list(header)
     for name, known, given in (("id", ID_COLUMNS, id_column), (KAPPA, KAPPA_COLUMNS, kappa_column)):
         if given is not None:
+            if given not in columns:  # perhaps without the unit behind it
+                names = [Heading.parse(column).name for column in columns]
+                given = columns[names.index(given)] if names.count(given) == 1 else given
             if given not in columns:
                 raise DatasetError(f"{path}: there is no column {given!r}; the header names {', '.join(header)}")
             place = columns.index(given)
             columns = [f"{name}_" if column == name else column for column in columns]  # this one is not meant
             columns[place] = name
             continue
-        folded = [column.casefold() for column in columns]
-        found = next((folded.index(column) for column in known if column in folded), None)
+        spelt = [column.casefold() for column in columns], [Heading.parse(c).name.casefold() for c in columns]
+        found = next((folded.index(column) for folded in spelt for column in known if column in folded), None)
         if found is not None:
             columns[found] = name
         elif name == "id":
@@ -260,6 +276,8 @@ def row_values(
     """Return the targets of a line (`unit`: of its conductivity); a ValueError says what is wrong with it."""
     if len(cells) != len(columns):
         hint = "" if len(columns) > 2 else "; a first line with the names of the columns allows more than two"
+        if len(cells) > len(columns):
+            hint += "; where commas are decimal commas, separate the cells by semicolons"
         raise ValueError(f"{counted(len(cells), 'column')} instead of {len(columns)} ({','.join(columns)}){hint}")
     values = {}
     for target in targets:

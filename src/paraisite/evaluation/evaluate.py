@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -169,6 +169,44 @@ def evaluate(
         scores={name: _scores([rows[i] for i in which], level) for name, which in groups.items()},
         rows=rows + [_unread(rejection) for rejection in dataset.rejections],
     )
+
+
+def fair_split(predictor: Predictor, dataset: Dataset) -> tuple[SplitName, str]:
+    """Choose how to score a model on data that it may have been trained on, and say why.
+
+    Returns
+    -------
+    split : {"all", "unseen", "held-out"}
+        ``all`` where no formula of the data was in training. Else ``held-out``, or, of a model that holds no formula
+        out, ``unseen``; ``all`` where neither leaves a row.
+    why : str
+        Empty where nothing was in training.
+    """
+    formulas = [f for f, kappa in zip(dataset.formulas, dataset.kappa, strict=True) if kappa > 0]
+    listed = predictor.card.formula_fold.keys() | {k.formula for k in predictor.known}
+    seen = sum(f in listed for f in formulas)
+    if not seen:
+        return "all", ""
+    why = f"{counted(seen, 'row')} of {len(formulas)} with a formula of the training data"
+    if predictor.card.holds_formulas_out and not all(map(predictor.seen_by_all, formulas)):
+        return "held-out", f"{why}: each row is predicted by members not trained on its formula (--split all: by all)"
+    if seen < len(formulas):
+        return "unseen", f"{why} are left out, as the model holds no formula out (--split all scores them, too)"
+    return "all", f"{why}, and no member that was not trained on them: these scores are not a test on new compounds"
+
+
+def shared_scores(evaluations: Sequence[Evaluation]) -> list[dict[str, float]]:
+    """Scores of several evaluations of one dataset on the rows that all of them score; for each the metrics.
+
+    Raises
+    ------
+    EvaluationError
+        If there are no such rows.
+    """
+    rows = [i for i in range(len(evaluations[0].rows)) if all(e.rows[i].scored for e in evaluations)]
+    if not rows:
+        raise EvaluationError("the models have no scored row in common; choose another --split")
+    return [_scores([e.rows[i] for i in rows], e.level) for e in evaluations]
 
 
 def check_held_out(card: Card) -> None:

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from paraisite.prediction.options import Options
 from paraisite.prediction.prediction import COLUMNS, Prediction
+from paraisite.prediction.predictions import Predictions
 from paraisite.prediction.prepared import Prepared
 
 if TYPE_CHECKING:
     from paraisite.prediction.predictor import Predictor, PropertyError
 
-__all__ = ["COLUMNS", "Options", "Prediction", "Predictor", "Prepared", "PropertyError"]
+__all__ = ["COLUMNS", "Options", "Prediction", "Predictions", "Predictor", "Prepared", "PropertyError"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,9 @@ from paraisite.targets import LEVEL, column
 AXES = ("xx", "yy", "zz")
 """Diagonal of the tensor, in the standard setting of the crystal."""
 
+CHART = ("chart_x", "chart_y")
+"""Place on the chart of known compounds."""
+
 VOLUME_CHANGE = "relaxed_volume_change"
 """Column of the relative change of the volume by relaxation."""
 
@@ -35,6 +38,8 @@ class Options:
         Predict slabs, wires and molecules in vacuum, with a warning, in place of rejecting them.
     relaxed : bool
         Whether to give the relative change of the volume of crystals that were relaxed (`paraisite.potentials`).
+    chart : bool
+        Whether to give the place on the chart of known compounds (`paraisite.prediction.chart`).
 
     Raises
     ------
@@ -49,6 +54,7 @@ class Options:
     held_out: bool = False
     allow_vacuum: bool = False
     relaxed: bool = False
+    chart: bool = False
 
     def __post_init__(self) -> None:
         check_temperatures(self.temperatures)
@@ -65,6 +71,7 @@ class Options:
         return (
             *(column(name) for name in self.properties),
             *(name for t in self.temperatures for name in temperature_columns(t)),
+            *(CHART if self.chart else ()),
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any, Literal
 
 
@@ -12,13 +13,20 @@ class Prediction:
 
     Attributes
     ----------
-    id, source : str
+    id : str
+        Database id from the file, else the stem of its name.
+    source : str
+        Path, with member of an archive, block or index, from which it was read.
     formula : str
-    n_sites, n_elements : int or None
+        Reduced formula.
+    n_sites : int or None
+        Sites of the cell as given.
+    n_elements : int or None
+        Distinct elements.
     kappa_W_mK : float or None
         Lattice thermal conductivity at 300 K, isotropic average.
     kappa_low_W_mK, kappa_high_W_mK : float or None
-        Bounds of the calibrated interval.
+        Lower and upper bound of the calibrated interval, 90 % unless a level is given.
     log10_std : float or None
         Standard deviation of the calibrated predictive distribution of log10 kappa.
     applicability : float or None
@@ -26,6 +34,7 @@ class Prediction:
     nearest_known : str
         Formula, dataset id and kappa of the nearest high-quality compound, and whether this one was in training.
     status : {"ok", "warning", "rejected"}
+        Whether it was predicted, predicted with a warning, or not.
     reason : str
         What a person can do about it.
     dimensionality : int or None
@@ -41,9 +50,9 @@ class Prediction:
     nearest_formula, nearest_id, nearest_source : str
         The nearest high-quality compound: formula, id, and dataset.
     nearest_kappa_W_mK : float or None
-        Its conductivity.
+        Conductivity of the nearest high-quality compound.
     nearest_distance : float or None
-        How far it is, as in `Neighbourhood`.
+        Distance from it in the space of standardised descriptors.
     properties : dict of str to float
         Further columns that were asked for: auxiliary properties, temperatures, tensor; by column name.
     """
@@ -77,6 +86,13 @@ class Prediction:
         """Return the columns as one flat dictionary."""
         columns = asdict(self)
         return columns | columns.pop("properties")
+
+    def _repr_html_(self) -> str:
+        cells = {
+            k: f"{v:.4g}" if isinstance(v, float) else str(v) for k, v in self.row().items() if v not in (None, "")
+        }
+        lines = (f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in cells.items())
+        return f"<table>{''.join(lines)}</table>"
 
 
 COLUMNS = tuple(name for name in Prediction.__dataclass_fields__ if name != "properties")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
+from functools import cached_property
+from glob import has_magic
 from itertools import islice
+from os import PathLike, fspath
+from os.path import isdir, isfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,16 +18,19 @@ import torch
 from paraisite.crystals.crystal import Crystal
 from paraisite.crystals.elements import SYMBOLS
 from paraisite.crystals.guard import SECONDS, explain
+from paraisite.crystals.objects import crystals_of, is_one
 from paraisite.crystals.read import checked
-from paraisite.crystals.rejection import CrystalError, Rejection
-from paraisite.graphs import GraphBatch, build
+from paraisite.crystals.rejection import Rejection
+from paraisite.crystals.sites import Disorder
+from paraisite.graphs import GraphBatch
 from paraisite.graphs.dimensionality import dimensionalities
 from paraisite.model.checkpoint import Card, Checkpoint, Known
 from paraisite.model.convert import FORMATION_ENERGY
 from paraisite.model.descriptors import described, shortest_bonds
+from paraisite.model.descriptors import names as descriptor_names
 from paraisite.model.electronic import digest, shipped_electronic
 from paraisite.model.encoders import encoder_of
-from paraisite.model.environment import REACH, surroundings
+from paraisite.model.environment import REACH, build_surrounded
 from paraisite.model.fast_kernel import FastKernel
 from paraisite.model.model import Model
 from paraisite.model.neighbourhood import OUTSIDE, scale_features
@@ -31,15 +38,15 @@ from paraisite.model.registry import DEFAULT, ENCODER, locate, registry
 from paraisite.model.tensors import GraphTensors
 from paraisite.model.volume import shipped_volumes, volume_warning
 from paraisite.physics.temperature import log_kappa_at, spread_at
-from paraisite.prediction.options import AXES, KAPPA, VOLUME_CHANGE, Options, axis_column, temperature_columns
+from paraisite.prediction.chart import Chart
+from paraisite.prediction.embedding import Embeddings
+from paraisite.prediction.options import AXES, CHART, KAPPA, VOLUME_CHANGE, Options, axis_column, temperature_columns
 from paraisite.prediction.prediction import COLUMNS, Prediction
+from paraisite.prediction.predictions import Predictions
 from paraisite.prediction.prepared import Prepared, tensor_ratios, vacuum_reasons
+from paraisite.prediction.progress import tracked
 from paraisite.processes.limits import TimeExceeded, limited
 from paraisite.targets import LEVEL, TARGETS, column
-
-if TYPE_CHECKING:
-    from ase import Atoms
-    from pymatgen.core import Structure
 
 CHUNK = 512
 """Crystals read ahead and predicted together."""
@@ -98,9 +105,8 @@ class Predictor:
 
     Examples
     --------
-    >>> from paraisite.crystals.read import read
     >>> predictor = Predictor.from_pretrained()                     # doctest: +SKIP
-    >>> predictor.predict(read(["crystals/"]))              # doctest: +SKIP
+    >>> predictor.predict("crystals/").to_frame()                   # doctest: +SKIP
     """
 
     def __init__(
@@ -140,6 +146,11 @@ class Predictor:
         """
         return cls(Checkpoint.load(locate(name, mirror)), device=device, mirror=mirror, exact=exact)
 
+    @cached_property
+    def chart(self) -> Chart | None:
+        """Chart of the known compounds; None for a model that knows none."""
+        return Chart.of(self.neighbourhood) if self.neighbourhood is not None and self.known else None
+
     @property
     def available_properties(self) -> tuple[str, ...]:
         """Names `properties` may hold: auxiliary targets of the checkpoint and the formation energy."""
@@ -149,27 +160,62 @@ class Predictor:
 
     def predict(
         self,
-        crystals: Iterable[Crystal | Rejection | Structure | Atoms],
+        inputs: Any,
         *,
+        ids: Iterable[str] | str | None = None,
         level: float = LEVEL,
         properties: Sequence[str] = (),
         temperatures: Sequence[float] = (),
         tensor: bool = False,
         held_out: bool = False,
         allow_vacuum: bool = False,
-    ) -> list[Prediction]:
-        """Predict any number of crystals; see `stream`."""
-        options = Options(level, tuple(properties), tuple(temperatures), tensor, held_out, allow_vacuum)
-        return list(self.stream(crystals, options))
-
-    def stream(
-        self, crystals: Iterable[Crystal | Rejection | Structure | Atoms], options: Options = KAPPA
-    ) -> Iterator[Prediction]:
-        """Predict crystals as they come, in bounded memory; n inputs give n rows, in order.
+        disorder: Disorder = "reject",
+        progress: bool | None = None,
+    ) -> Any:
+        """Predict a crystal or any number of them.
 
         Parameters
         ----------
-        crystals : iterable of Crystal, Rejection, pymatgen Structure or ase Atoms
+        inputs : object or iterable
+            See `crystals_of`. What is no structure, such as None, becomes a rejected row.
+        ids : str or iterable of str, optional
+            One for each input, in place of the ids that they have.
+        level, properties, temperatures, tensor, held_out, allow_vacuum
+            See `Options`, and `stream` for `held_out`.
+        disorder : {"reject", "majority"}
+            What to do with partly occupied sites.
+        progress : bool, optional
+            Whether to write on standard error how far it is; by default in terminals and notebooks.
+
+        Returns
+        -------
+        Prediction or Predictions
+            Of one object, or the path of a file with one structure, its prediction; else a list of predictions.
+
+        Raises
+        ------
+        PropertyError, ModelError, ValueError
+            As `stream`; or if there are more or fewer ids than inputs.
+        """
+        options = Options(level, tuple(properties), tuple(temperatures), tensor, held_out, allow_vacuum)
+        single = is_one(inputs)
+        names = [ids] if isinstance(ids, str) else ids
+        if isinstance(names, Sized) and isinstance(inputs, Sized) and not single and len(names) != len(inputs):
+            raise ValueError(f"{len(names)} ids for {len(inputs)} inputs; give one for each")
+        total = len(inputs) if isinstance(inputs, Sized) and not single else None
+        rows = self.stream(crystals_of(inputs, names, disorder=disorder), options)
+        found = Predictions(tracked(rows, total, progress), options)
+        if isinstance(inputs, (str, PathLike)):  # of a folder and of a pattern, a list, whatever it holds today
+            single = len(found) == 1 and not isdir(inputs) and (isfile(inputs) or not has_magic(fspath(inputs)))
+        return found[0] if single else found
+
+    def stream(self, inputs: Any, options: Options = KAPPA) -> Iterator[Prediction]:
+        """Predict crystals as they come, in bounded memory; each input gives a row or more, in order.
+
+        Parameters
+        ----------
+        inputs : iterable
+            See `crystals_of`.
         options : Options
             With `held_out`, kappa comes from the members not trained on a compound of the same formula in any stage
             (what the start of the training saw, such as formation energies, aside); from all members where none is
@@ -185,18 +231,64 @@ class Predictor:
             If the level is not between 0 and 1, or is beyond what the calibration supports.
         """
         self._check(options)
-        source = iter(crystals)
+        source = crystals_of(inputs)
         while part := list(islice(source, CHUNK)):
             yield from self.finish(self.prepare(part, options), options)
 
-    def prepare(
-        self, crystals: Iterable[Crystal | Rejection | Structure | Atoms], options: Options = KAPPA
-    ) -> Prepared:
+    def embed(
+        self,
+        inputs: Any,
+        *,
+        ids: Iterable[str] | None = None,
+        allow_vacuum: bool = False,
+        disorder: Disorder = "reject",
+    ) -> Embeddings:
+        """Return the encoder's vector and the descriptors of crystals; parameters as of `predict`."""
+        items = crystals_of(inputs, ids, disorder=disorder)
+        return Embeddings.concat(list(self.embed_stream(items, allow_vacuum=allow_vacuum)))
+
+    def embed_stream(self, inputs: Any, *, allow_vacuum: bool = False) -> Iterator[Embeddings]:
+        """Embed crystals as they come, `CHUNK` at once; of no input there is one empty part."""
+        options, source = Options(allow_vacuum=allow_vacuum), crystals_of(inputs)
+        columns = descriptor_names(environment=self.environment)
+        part = list(islice(source, CHUNK))
+        while True:
+            prepared = self.prepare(part, options)
+            assert prepared.graphs.descriptors is not None
+            vectors = self.encode(prepared.graphs)[1].mean(axis=0)
+            yield Embeddings.of(prepared, vectors, prepared.graphs.descriptors, columns)
+            if not (part := list(islice(source, CHUNK))):
+                return
+
+    def encode(self, graphs: GraphBatch) -> tuple[np.ndarray, np.ndarray]:
+        """What each network makes of some graphs, before kernels and calibration.
+
+        Returns
+        -------
+        log_kappa : numpy.ndarray, shape (members, G), float64
+        vectors : numpy.ndarray, shape (members, G, width), float32
+        """
+        config = self.card.kappa.config
+        log_kappa = [np.zeros((config.members, 0))]
+        vectors = [np.zeros((config.members, 0, config.encoder.vector_width), np.float32)]
+        for piece in graphs.split_by_edges(MAX_EDGES):
+            values, vector, _ = self._encode(graphs.take(np.arange(piece.start, piece.stop)))
+            log_kappa.append(np.log10(values["kappa"]))
+            vectors.append(vector)
+        return np.concatenate(log_kappa, axis=1), np.concatenate(vectors, axis=1)
+
+    def _encode(self, graphs: GraphBatch) -> tuple[dict[str, np.ndarray], np.ndarray, GraphTensors]:
+        tensors = GraphTensors.from_batch(graphs).to(self.device)
+        vector = self._encoder(graphs) if self._encoder is not None else None
+        values, vector = self._kappa.predict(tensors, vector)
+        return values, vector.float().cpu().numpy(), tensors
+
+    def prepare(self, crystals: Iterable[Any], options: Options = KAPPA) -> Prepared:
         """Build graphs and descriptors of some crystals, and note why a crystal has none; no network is asked.
 
         Of the options, those for vacuum and the tensor count here.
         """
-        items = [_as_crystal(c) for c in crystals]
+        items = list(crystals_of(crystals))
         large = sum(1 for item in items if (item.n_sites or 0) > LARGE)
         try:
             with limited(SECONDS * max(1, large)):
@@ -225,16 +317,12 @@ class Predictor:
     def _prepare(self, items: Sequence[Crystal | Rejection], allow_vacuum: bool) -> Prepared:
         reasons = [item.reason if isinstance(item, Rejection) else self._unknown_elements(item) for item in items]
         candidates = [i for i, item in enumerate(items) if not (isinstance(item, Rejection) or reasons[i])]
-        graphs, kept, rejected = build(
-            [items[i] for i in candidates],  # type: ignore[misc]
-            cutoff=self.card.cutoff,
-            tolerance=self.card.tolerance,
-        )
+        some: list[Crystal] = [items[i] for i in candidates]  # type: ignore[misc]
+        graphs, kept, rejected, neighbours = build_surrounded(some, self.card.cutoff, self.card.tolerance)
         for k, rejection in rejected.items():
             reasons[candidates[k]] = rejection.reason
         rows = np.array(candidates, dtype=np.int64)[kept]
-        known: list[Crystal] = [items[i] for i in rows.tolist()]
-        neighbours = surroundings(known)
+        known = [some[k] for k in kept.tolist()]
         graphs = described(known, graphs, environment=self.environment, neighbours=neighbours)
         dimensionality = dimensionalities(known, neighbours, REACH)
         empty = vacuum_reasons(known, dimensionality)
@@ -329,11 +417,11 @@ class Predictor:
             if options.held_out and self.seen_by_all(prepared.formula[i]):
                 notes = (*notes, "every network has seen a compound of this formula, so that none can be held out")
             if real[METAL][i] > 0.5:
-                notes = (*notes, "a metal, as far as can be told from the structure: its electrons conduct heat, too")
+                notes = (*notes, "probably a metal: its electrons conduct heat, too, which kappa leaves out")
             if empty:
-                notes = (*notes, "in vacuum, which training knows nothing of: per cross-section of the whole cell")
+                notes = (*notes, "in vacuum, and no training data are: kappa refers to the whole cell, vacuum included")
             if i in untold:
-                notes = (*notes, "its tensor cannot be predicted: see docs/direction.md")
+                notes = (*notes, "the tensor could not be predicted: its columns are empty")
             status[i], reason[i] = _warning(
                 notes, float(shortest), bool(loose), float(ln_volume), real["applicability"][i]
             )
@@ -372,11 +460,8 @@ class Predictor:
         self, graphs: GraphBatch, formulas: list[str], options: Options
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Real columns of one batch of graphs, and which known compound is nearest to each (-1 where none is known)."""
-        tensors = GraphTensors.from_batch(graphs).to(self.device)
-        vector = self._encoder(graphs) if self._encoder is not None else None
-        values, vector = self._kappa.predict(tensors, vector)
+        values, vectors, tensors = self._encode(graphs)
         log_members = np.log10(values["kappa"])
-        vectors = vector.float().cpu().numpy()
         if self._kernel is not None:
             assert graphs.descriptors is not None
             log_members = self._kernel.log_kappa(log_members, vectors, graphs.descriptors)
@@ -419,6 +504,11 @@ class Predictor:
             wider = np.sqrt(1.0 + (spread_at(temperature) / std) ** 2)
             bounds = (at, at - (log_kappa - low) * wider, at + (high - log_kappa) * wider)
             real |= zip(temperature_columns(temperature), (10**bound for bound in bounds), strict=True)
+        if options.chart:
+            at = np.full((len(formulas), len(CHART)), np.nan)
+            if self.chart is not None and graphs.descriptors is not None:
+                at = self.chart(graphs.descriptors)
+            real |= zip(CHART, at.T, strict=True)
         return real, nearest
 
     def _auxiliary(
@@ -481,20 +571,6 @@ def _parts(names: Iterable[str]) -> dict[str, tuple[str, bool]]:
     """Parts of kappa that some targets are shares of: the target, and whether the part is what the share leaves."""
     shares = [(name, TARGETS[name].share) for name in names if name in TARGETS]
     return {part: (name, part == share.rest) for name, share in shares if share for part in (share.rest, share.part)}
-
-
-def _as_crystal(item: Any) -> Crystal | Rejection:
-    if isinstance(item, (Crystal, Rejection)):
-        return item
-    kind = type(item).__name__
-    try:
-        if hasattr(item, "lattice") and hasattr(item, "species_and_occu"):
-            return Crystal.from_pymatgen(item, source="pymatgen.Structure", vacuum=True)
-        if hasattr(item, "get_cell") and hasattr(item, "get_atomic_numbers"):
-            return Crystal.from_ase(item, source="ase.Atoms", vacuum=True)
-    except CrystalError as error:
-        return Rejection("", kind, str(error))
-    raise TypeError(f"cannot predict a {kind}; give a Crystal, a pymatgen Structure or ase Atoms")
 
 
 def _warning(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
@@ -22,7 +22,7 @@ DIGITS = 6
 
 TEXT = frozenset(
     "id source formula nearest_known status reason in_training nearest_formula nearest_id nearest_source "
-    "formula_in_training relaxed_cif".split()
+    "formula_in_training relaxed_cif cif".split()
 )
 RELAXED_CIF = "relaxed_cif"
 """Column of the relaxed structure, in tables of screenings."""
@@ -30,7 +30,9 @@ RELAXED_CIF = "relaxed_cif"
 INTEGERS = frozenset({"n_sites", "n_elements", "dimensionality"})
 TRUTH = frozenset({"vacuum", "is_metal"})
 
-UNITS = {"nearest_distance": "1", "log10_std": "1", "applicability": "1", "relaxed_volume_change": "1"}
+UNITS = dict.fromkeys(
+    ("nearest_distance", "log10_std", "applicability", "relaxed_volume_change", "chart_x", "chart_y"), "1"
+)
 """Unit of columns of real numbers that belong to no target; of those that end in ``_W_mK`` the name says it."""
 
 ROW_GROUP = 16_384
@@ -117,6 +119,14 @@ def arrow_schema(columns: Sequence[str]) -> pa.Schema:
     return pa.schema([field(name) for name in columns])
 
 
+def arrow_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pa.Table:
+    """Rows as a table of `arrow_schema`; what a row lacks is null."""
+    import pyarrow as pa
+
+    texts = [{k: utf8(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows]
+    return pa.Table.from_pylist(texts, schema=arrow_schema(columns))
+
+
 class ParquetWriter:
     """Parquet with the types of the columns, and their units in the metadata of the fields.
 
@@ -135,14 +145,12 @@ class ParquetWriter:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append a row."""
-        self._rows.append({k: _utf8(v) if isinstance(v, str) else v for k, v in row.items()})
+        self._rows.append(dict(row))
         if len(self._rows) == ROW_GROUP:
             self._flush()
 
     def _flush(self) -> None:
-        import pyarrow as pa
-
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._writer.write_table(arrow_table(self._rows, self._schema.names))
         self._rows.clear()
 
     def close(self) -> None:
@@ -177,6 +185,29 @@ def check_output(path: Path, overwrite: bool = True) -> None:
         raise OutputError(f"{path}: there is no folder {folder}; create it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: no permission to write in {folder}; choose another folder")
+
+
+def write_tables(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write tables of one schema one below the other, as they come; at least one.
+
+    Parameters
+    ----------
+    path : Path
+        ``.csv`` or ``.parquet``; appears when it is complete.
+    tables : iterable of pyarrow.Table
+    """
+    from pyarrow import concat_tables, csv, parquet
+
+    kind = csv.CSVWriter if path.suffix.lower() == ".csv" else parquet.ParquetWriter
+    source = iter(tables)
+    waiting = [next(source)]
+    with replacing(path.resolve()) as aside, kind(str(aside), waiting[0].schema) as writer:
+        for table in source:
+            if sum(map(len, waiting)) >= ROW_GROUP // 4:  # of hundreds of columns
+                writer.write_table(concat_tables(waiting))
+                waiting.clear()
+            waiting.append(table)
+        writer.write_table(concat_tables(waiting))
 
 
 @contextmanager
@@ -215,5 +246,6 @@ def _open(path: Path, *, binary: bool) -> IO[Any]:
     return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
 
 
-def _utf8(text: str) -> str:
+def utf8(text: str) -> str:
+    """Text that Arrow takes: what in a file's name is no text becomes an escape."""
     return text.encode("utf-8", "backslashreplace").decode()

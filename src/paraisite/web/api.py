@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from pydantic import Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -18,11 +18,12 @@ from paraisite.crystals.formats import titles
 from paraisite.crystals.sites import Disorder
 from paraisite.physics.temperature import HIGHEST, LOWEST
 from paraisite.prediction.options import Options
+from paraisite.prediction.write import json_object
 from paraisite.targets import LEVEL
 from paraisite.web import examples
 from paraisite.web.answers import MEDIA_TYPES, Form, Lines, negotiated, write_table
+from paraisite.web.columns import CIF, row_schema
 from paraisite.web.columns import described as described_columns
-from paraisite.web.columns import row_schema
 from paraisite.web.jobs import Job
 from paraisite.web.problems import Problem, described
 from paraisite.web.service import Service
@@ -58,6 +59,8 @@ def options(
     allow_vacuum: Annotated[
         bool, Query(description="Predict slabs, wires and molecules in vacuum, too, with a warning.")
     ] = False,
+    held_out: Annotated[bool, Query(description="Use only ensemble members not trained on the formula.")] = False,
+    chart: Annotated[bool, Query(description="Also give the place on the chart of known compounds.")] = False,
 ) -> Options:
     """Return what the query asks for.
 
@@ -69,12 +72,14 @@ def options(
     asked = tuple(dict.fromkeys(float(f"{t:.{DIGITS}g}") for t in temperatures or ()))
     try:
         named = tuple(dict.fromkeys(properties or ()))
-        return Options(level, named, asked, tensor, allow_vacuum=allow_vacuum)
+        return Options(level, named, asked, tensor, held_out, allow_vacuum, chart=chart)
     except ValueError as error:
         raise Problem(422, "wrong-option", str(error)) from None
 
 
 OptionsQuery = Annotated[Options, Depends(options)]
+
+StructureQuery = Annotated[bool, Query(description="Also give the structure as CIF.")]
 
 
 def routes(service: Service) -> APIRouter:
@@ -91,6 +96,7 @@ def routes(service: Service) -> APIRouter:
     async def predict(
         request: Request,
         asked: OptionsQuery,
+        structure: StructureQuery = False,
         disorder: Annotated[
             Disorder, Query(description="Reject disordered crystals, or use the majority species of each site.")
         ] = "reject",
@@ -111,13 +117,14 @@ def routes(service: Service) -> APIRouter:
         uploads = await receive(request, visit, limits, name)
         if not uploads:
             raise Problem(400, "no-files", "The form has no files; send them as -F file=@crystal.cif.")
-        rows = pool.rows(Job(uploads, asked, disorder))
+        columns = (*asked.columns, CIF) if structure else asked.columns
+        rows = pool.rows(Job(uploads, asked, disorder, structure))
         await _unless_gone(request, anext(rows))  # an impossible option is a problem before any row is
         media_type = MEDIA_TYPES[form]
         if form is not Form.ndjson:
-            path = await _unless_gone(request, write_table(rows, asked.columns, form, visit))
+            path = await _unless_gone(request, write_table(rows, columns, form, visit))
             return FileResponse(path, media_type=media_type, filename=path.name, content_disposition_type="inline")
-        lines = Lines(rows, asked.columns, visit)
+        lines = Lines(rows, columns, visit)
         visit.start(asyncio.create_task(lines.write()))
         return StreamingResponse(lines.read(), media_type=media_type)
 
@@ -160,9 +167,52 @@ def routes(service: Service) -> APIRouter:
         }
 
     @router.get("/columns", summary="Columns", responses=described(401, 422))
-    def columns(asked: OptionsQuery) -> list[dict[str, Any]]:
+    def columns(asked: OptionsQuery, structure: StructureQuery = False) -> list[dict[str, Any]]:
         """Describe the columns of a prediction with these options: name, type, unit and meaning."""
-        return described_columns(asked)
+        return described_columns((*asked.columns, CIF) if structure else asked.columns)
+
+    @router.get("/known", summary="Known compounds", responses=described(401))
+    def known() -> dict[str, list[Any]]:
+        """List the compounds whose conductivity the model knows, as columns, with their places on the chart.
+
+        The chart is the plane of the first two principal components of the descriptors in which the model measures
+        distances; `share_of_variance` says how much of the variance lies along each.
+        """
+        return service.pool.known
+
+    @router.get("/examples", summary="Example crystals", responses=described(401))
+    def example_crystals() -> list[dict[str, str]]:
+        """Give the crystals that ship with ParAIsite, as CIF."""
+        return examples.crystals()
+
+    @router.get("/results", summary="Results", responses=described(401))
+    def facts() -> dict[str, Any]:
+        """Say what the service was started with: a table of predictions, what was verified, both, or nothing."""
+        return service.results.facts
+
+    @router.get("/results/rows", summary="Rows of the results", response_class=Response, responses=described(401))
+    def result_rows() -> StreamingResponse:
+        """Give the rows, as lines of JSON."""
+
+        def lines() -> Iterator[str]:
+            names = service.results.columns()
+            for row in service.results.rows:
+                yield json_object(row, names) + "\n"
+
+        return StreamingResponse(lines(), media_type=MEDIA_TYPES[Form.ndjson])
+
+    @router.get(
+        "/results/rows/{row}/structure",
+        summary="Structure of a row",
+        response_class=PlainTextResponse,
+        responses=described(401, 404, 422),
+    )
+    def result_structure(row: Annotated[int, Path(ge=0)]) -> PlainTextResponse:
+        """Give the structure of a row as CIF, read again from where it came."""
+        found = service.results.structure(row) if row < len(service.results.rows) else None
+        if found is None:
+            raise Problem(404, "no-structure", "The structure is not where the table says; it may have been moved.")
+        return PlainTextResponse(found)
 
     return router
 

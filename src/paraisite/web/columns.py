@@ -7,17 +7,19 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from paraisite.prediction.options import Options
-from paraisite.prediction.prediction import Prediction
+from paraisite.prediction.prediction import COLUMNS, Prediction
 from paraisite.prediction.write import arrow_schema
 from paraisite.targets import TARGETS
+
+CIF = "cif"
+"""Column of the structure."""
 
 _TYPES = {"string": "string", "int32": "integer", "bool": "boolean", "double": "number"}
 """Type of JSON for each of Arrow."""
 
 
-def described(options: Options) -> list[dict[str, Any]]:
-    """Return name, type, unit and meaning of each column of a prediction."""
+def described(columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return name, type, unit and meaning of columns of a prediction."""
     meanings = {target.column: target.description for target in TARGETS.values()} | _meanings()
     return [
         {
@@ -26,23 +28,23 @@ def described(options: Options) -> list[dict[str, Any]]:
             "unit": (field.metadata or {}).get(b"unit", b"").decode() or None,
             "meaning": meanings.get(field.name) or _further(field.name),
         }
-        for field in arrow_schema(options.columns)
+        for field in arrow_schema(columns)
     ]
 
 
 def row_schema() -> dict[str, Any]:
-    """Return the JSON schema of a row; columns that were asked for beside the ordinary ones are numbers."""
+    """Return the JSON schema of a row; further columns are numbers, or the structure as text."""
     properties: dict[str, Any] = {}
-    for column in described(Options()):
+    for column in described(COLUMNS):
         text = column["type"] == "string"
         unit = f" ({column['unit']})" if column["unit"] else ""
         properties[column["name"]] = {
             "type": "string" if text else [column["type"], "null"],
             "description": column["meaning"] + unit,
         }
-    number = {"type": ["number", "null"]}
+    further = {"type": ["number", "string", "null"]}
     required = list(properties)
-    return {"type": "object", "required": required, "properties": properties, "additionalProperties": number}
+    return {"type": "object", "required": required, "properties": properties, "additionalProperties": further}
 
 
 def _meanings() -> dict[str, str]:
@@ -66,4 +68,8 @@ def _further(name: str) -> str:
         return f"{what.get(match[2], 'Kappa')} at {match[1]} K"
     if match := re.fullmatch(r"kappa_([xyz]{2})_W_mK", name):
         return f"Element {match[1]} of the tensor of kappa at 300 K, in the standard setting of the crystal"
+    if match := re.fullmatch(r"chart_([xy])", name):
+        return f"Place of the crystal on the chart of known compounds (`/known`), along {match[1]}"
+    if name == CIF:
+        return "The structure as CIF, as it was read; empty where nothing was"
     return name.replace("_", " ")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from paraisite.prediction.prediction import Prediction
 
-CIF = (files("paraisite") / "examples" / "crystals" / "Si.cif").read_text(encoding="utf-8")
+_FOLDER = files("paraisite") / "examples" / "crystals"
+
+CIF = (_FOLDER / "Si.cif").read_text(encoding="utf-8")
 
 POSCAR = "NaCl\n5.6\n0 .5 .5\n.5 0 .5\n.5 .5 0\nNa Cl\n1 1\nDirect\n0 0 0\n.5 .5 .5\n"
 
@@ -88,3 +91,10 @@ ROW: dict[str, Any] = Prediction(
     reason="the file is empty; write it again",
 ).row()
 """A row that shows the columns; a rejected one, for a number would be made up."""
+
+
+@cache
+def crystals() -> list[dict[str, str]]:
+    """The example crystals: name of the file, and text."""
+    found = sorted(_FOLDER.iterdir(), key=lambda path: path.name)
+    return [{"name": path.name, "text": path.read_text(encoding="utf-8")} for path in found]

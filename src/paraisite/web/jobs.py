@@ -35,11 +35,14 @@ class Job:
     uploads : tuple of Upload
     options : Options
     disorder : {"reject", "majority"}
+    structures : bool
+        Whether rows hold the crystal as CIF, too.
     """
 
     uploads: tuple[Upload, ...]
     options: Options
     disorder: Disorder
+    structures: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Limits:
         Bodies of all requests together.
     """
 
-    body_bytes: int = 64 << 20
+    body_bytes: int = 64_000_000
     files: int = 5_000
     crystals: int = 20_000
     upload_seconds: float = 120.0

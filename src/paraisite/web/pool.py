@@ -88,11 +88,14 @@ class Pool:
     ----------
     facts : dict
         What the model's card says.
+    known : dict
+        Columns of the compounds that it knows, with their places on the chart.
     """
 
     def __init__(self, setup: Setup, workers: int, limits: Limits, serve: Callable[..., None] = worker.serve) -> None:
         self.setup, self.workers, self.limits, self._serve = setup, workers, limits, serve
         self.facts: dict[str, Any] = {}
+        self.known: dict[str, Any] = {}
         self._members: set[_Member] = set()
         self._idle: asyncio.Queue[_Member] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(2 * workers, "worker")
@@ -270,7 +273,7 @@ class Pool:
         if "ready" not in message:
             self._end(member)
             raise Unusable(message.get("unusable", f"the model was not loaded within {START_SECONDS:g} s"))
-        self.facts = message["ready"]
+        self.facts, self.known = message["ready"], message.get("known", {})
         member.ready = True
         self._idle.put_nowait(member)
 

@@ -14,6 +14,7 @@ from paraisite.web.app import application
 from paraisite.web.jobs import Setup
 from paraisite.web.limits import Limits
 from paraisite.web.pool import Pool
+from paraisite.web.results import Results
 from paraisite.web.service import Service
 from paraisite.web.visit import House
 
@@ -57,6 +58,7 @@ def run(
     hosts: frozenset[str],
     token: str,
     started: Callable[[], None],
+    results: Results,
 ) -> None:
     """Serve until the process is told to stop by SIGINT or SIGTERM; requests are finished before.
 
@@ -73,6 +75,8 @@ def run(
         What requests must carry; empty for none.
     started : callable
         Called when requests can come.
+    results : Results
+        What the page opens with.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def run(
     house = House()
     try:
         pool = Pool(setup, workers, limits)
-        asyncio.run(_run(Service(pool, limits, setup.model), house, listening, hosts, token, started))
+        asyncio.run(_run(Service(pool, limits, setup.model, results), house, listening, hosts, token, started))
     finally:
         house.close()
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from paraisite.model.registry import current, registry
 from paraisite.web.limits import Limits
 from paraisite.web.pool import Pool
+from paraisite.web.results import Results
 
 
 @dataclass(frozen=True)
 class Service:
-    """Workers, limits, and the model as its name or folder was given."""
+    """Workers, limits, the model as its name or folder was given, and results that the page opens with."""
 
     pool: Pool
     limits: Limits
     model: str
+    results: Results = field(default_factory=Results)
 
     @property
     def name(self) -> str:

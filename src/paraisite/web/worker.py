@@ -13,12 +13,16 @@ from importlib.resources import as_file, files
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from paraisite.crystals import Crystal, Rejection, read
 from paraisite.crystals.formats import split_name
 from paraisite.crystals.read import Item
+from paraisite.crystals.write_cif import cif_text
 from paraisite.prediction.options import Options
 from paraisite.prediction.prediction import Prediction
 from paraisite.web import reading
+from paraisite.web.columns import CIF
 from paraisite.web.jobs import Order, Position, Setup
 
 if TYPE_CHECKING:
@@ -52,7 +56,7 @@ def serve(pipe: Connection, setup: Setup) -> None:
         except (ValueError, OSError, ImportError) as error:
             _tell(pipe, unusable=str(error))
             return
-        _tell(pipe, ready=_facts(predictor))
+        _tell(pipe, ready=_facts(predictor), known=_known(predictor))
         while True:
             order = pipe.recv()  # from the parent, whose objects are trusted
             if order != STOP:  # of a job that was over already
@@ -90,6 +94,9 @@ def _work(pipe: Connection, predictor: Predictor, order: Order) -> None:
         if size == 1:
             _tell(pipe, at_work=_row(chunk[0]), then=(*at[:2], at[2] + 1))
         rows = [row.row() for row in _predict(predictor, chunk, options)]
+        if order.job.structures:
+            for row, item in zip(rows, chunk, strict=True):
+                row[CIF] = cif_text(item, item.id or "crystal") if isinstance(item, Crystal) else ""
         _tell(pipe, rows=rows, next=(*at[:2], at[2] + 1))
 
     at = order.start
@@ -172,4 +179,20 @@ def _facts(predictor: Predictor) -> dict[str, Any]:
         "highest_level": calibrated / (calibrated + 1) if calibrated else None,
         "known_compounds": len(predictor.known),
         "held_out": card.holds_formulas_out,
+    }
+
+
+def _known(predictor: Predictor) -> dict[str, Any]:
+    """Columns of the compounds with known conductivity, and their places on the chart."""
+    chart = predictor.chart
+    places = np.zeros((0, 2)) if chart is None else chart.known
+    known = [] if chart is None else predictor.known
+    return {
+        "formula": [k.formula for k in known],
+        "id": [k.id for k in known],
+        "dataset": [k.dataset for k in known],
+        "kappa_W_mK": [k.kappa for k in known],
+        "chart_x": [round(x, 4) for x in places[:, 0].tolist()],
+        "chart_y": [round(y, 4) for y in places[:, 1].tolist()],
+        "share_of_variance": [] if chart is None else [round(share, 4) for share in chart.share.tolist()],
     }

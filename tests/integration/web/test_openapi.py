@@ -75,5 +75,5 @@ def test_no_request_made_from_the_document_is_an_error_of_the_server(service: Ru
         timeout=900,
         cwd=tmp_path,
     )
-    assert "Tested: 6" in done.stdout
+    assert "Tested: 11" in done.stdout
     assert done.returncode == 0, done.stdout[-8000:]

@@ -62,7 +62,7 @@ def test_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "lines", "reason"),
     [
-        ([ROW], [json.dumps(crystal("mp-7"))], r"id_prop\.csv: no crystal or column 'mp-0'; renew"),
+        ([ROW], [json.dumps(crystal("mp-7"))], r"id_prop\.csv: no crystal or column 'mp-0'; replace"),
         ([ROW | {"max_frequency": "fast"}], [json.dumps(crystal("mp-0"))], r"id_prop\.csv: could not convert"),
         ([ROW], ['{"id": "mp-0"'], r"structures\.jsonl\.gz::line 1: not a crystal"),
         ([ROW], [json.dumps(crystal("mp-0") | {"species": ["Cs", "Xx"]})], r"line 1: not a crystal"),

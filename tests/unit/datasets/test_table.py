@@ -52,10 +52,58 @@ def test_a_table_of_another_property(tmp_path: Path) -> None:
     assert read.rows[0].targets == {"shear_modulus_vrh": 50}
 
 
-@pytest.mark.parametrize("separator", [";", "\t"])
-def test_another_separator(tmp_path: Path, separator: str) -> None:
-    with pytest.raises(DatasetError, match=r"cells are separated by .*save the table with commas"):
-        table(tmp_path, f"id{separator}kappa\na{separator}1,5\n")
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_another_separator_and_decimal_commas(tmp_path: Path, separator: str) -> None:
+    read = table(
+        tmp_path,
+        f"id{separator}kappa{separator}text\na{separator}1,5{separator}x, y\nb{separator}1.234,5{separator}z\n",
+    )
+    assert values(read) == [1.5, 1234.5]
+    assert any("12,5 is 12.5" in note for note in read.notes)
+    read = table(tmp_path, f"sep={separator}\nid{separator}kappa\n1,5{separator}2\n")
+    assert [row.id for row in read.rows] == ["1,5"]  # ids stay as they are
+
+
+def test_commas_between_thousands(tmp_path: Path) -> None:
+    read = table(tmp_path, 'id,kappa\na,"1,234.5"\nb,"1,234"\nc,"12,5"\n')
+    assert values(read) == [1234.5, 1234]
+    assert "'12,5', not a number" in read.rejections[0].reason
+    assert read.notes == ()
+
+
+UNITS = {
+    "kappa (W/mK)": 2, "kappa [W m-1 K-1]": 2, "kappa / W m⁻¹ K⁻¹": 2, "κ, W/(m·K)": 2, "kappa W/m-K": 2, "kappa": 2,
+    "kappa (mW/cm K)": 0.2, "Kappa [mW/(m K)]": 0.002, "kappa in kW/m/K": 2000, "kappa_W_mK": 2,
+    "kappa (W/mK, 300 K)": 2, "kappa (295 K) [W/cm/K]": 200,
+}  # fmt: skip
+"""Headings, and what a 2 below them is in W/m/K."""
+
+
+@pytest.mark.parametrize("heading", UNITS)
+def test_units_in_headings(tmp_path: Path, heading: str) -> None:
+    read = table(tmp_path, f"id;{heading}\na;2\n")
+    assert values(read) == [UNITS[heading]]
+    assert bool(read.notes) == (UNITS[heading] != 2)
+
+
+@pytest.mark.parametrize(
+    ("heading", "unit", "said"),
+    [
+        ("kappa (cal/cm/s/K)", "", "cal/cm/s/K: unknown unit"),
+        ("kappa (MW/m/K)", "", "unknown unit"),
+        ("kappa (mW/m/K)", "W/m/K", "by its heading, not in W/m/K"),
+        ("kappa (700 K)", "", "--at 700"),
+    ],
+)
+def test_headings_that_are_refused(tmp_path: Path, heading: str, unit: str, said: str) -> None:
+    path = tmp_path / "id_prop.csv"
+    path.write_text(f"id;{heading}\na;2\n")
+    with pytest.raises(DatasetError, match=said):
+        read_table(path, unit=unit)
+    if not unit and "700" not in heading:  # told the unit, the heading is not asked
+        assert read_table(path, unit="W/m/K").rows[0].targets["kappa"] == 2
+    if "700" in heading:
+        assert read_table(path, at=700).rows[0].targets["kappa"] == 2
 
 
 def test_both_kappa_and_target(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
         read_study(both, swapped)
     with pytest.raises(DatasetError, match="no conductivities, only the columns 'mpd_id', 'TC'"):
         read_study(both, table, kappa_column="klat")
-    with pytest.raises(DatasetError, match=r"no row can be read\. row 1: kappa is not a number"):
+    with pytest.raises(DatasetError, match=r"no row can be read: row 1: kappa is not a number"):
         read_study(both, dump(tmp_path / "text.pkl", ["1.0", None]))
     with pytest.raises(DatasetError, match="not a list of structures or values, nor a frame"):
         read_study(dump(tmp_path / "dict.pkl", {"TC": 1.0}))

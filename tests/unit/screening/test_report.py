@@ -130,10 +130,11 @@ def test_a_page_needs_nothing_but_itself_and_its_crystals(
     page = Page(made.page.read_text())
     for link in page.links:
         assert link.startswith("data:image/png;base64,") or (tmp_path / "r" / link).is_file(), link[:80]
-    assert page.tags.count("img") == 3
+    assert page.tags.count("img") == 1
     assert page.tags.count("canvas") == 4  # three crystals were found, and the large view
     assert len(made.not_found) == 7
-    assert not any(re.search(r"https?://|@import|fetch\(|XMLHttp", text) for text in page.scripts)
+    namespaces = re.compile(r"http://www\.w3\.org/\w+/\w+")  # names of languages, which nothing is asked of
+    assert not any(re.search(r"https?://|@import|fetch\(|XMLHttp", namespaces.sub("", text)) for text in page.scripts)
     shown = " ".join(page.text)
     assert "Screening of 80 crystals" in shown
     assert "the most probable first" in shown
@@ -147,8 +148,8 @@ def test_what_files_are_called_stays_text(tmp_path: Path) -> None:
     table = write_predictions(tmp_path / "t.parquet", [row, prediction(evil, "", None, reason=evil)])
     text = write_report(table, tmp_path / "r", where=evil).page.read_text()
     page = Page(text)
-    assert page.tags.count("script") == 2
-    assert page.tags.count("img") == 3
+    assert page.tags.count("script") == 4
+    assert page.tags.count("img") == 1
     assert any(evil in data for data in page.text)
 
 
@@ -162,7 +163,7 @@ def test_a_table_of_rejections_has_a_report(tmp_path: Path) -> None:
 def test_a_model_without_intervals_has_a_report(tmp_path: Path) -> None:
     table = write_predictions(tmp_path / "t.parquet", [prediction(f"c{i}", "MgO", 1.0 + i, None) for i in range(9)])
     page = Page(write_report(table, tmp_path / "r", Wish(below=4)).page.read_text())
-    assert page.tags.count("img") == 2  # no uncertainty to draw
+    assert page.tags.count("img") == 1
 
 
 def test_folders_that_hold_something_else_are_left_alone(tmp_path: Path, rows: list[dict[str, Any]]) -> None:

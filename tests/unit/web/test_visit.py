@@ -79,7 +79,7 @@ def test_a_visit_gives_everything_back() -> None:
 
 def test_columns_have_a_meaning_and_a_unit() -> None:
     asked = Options(temperatures=(300.0, 1e3), tensor=True, properties=("debye_temperature",))
-    found = {column["name"]: column for column in described(asked)}
+    found = {column["name"]: column for column in described(asked.columns)}
     assert tuple(found) == asked.columns
     assert found["kappa_W_mK"]["unit"] == "W/m/K"
     assert found["debye_temperature_K"]["unit"] == "K"

@@ -30,7 +30,8 @@ EXAMPLES = """Examples:
 
 \b
 INPUT is one of
-  a table DATA.csv of id,kappa with the crystals (CIF or any other format) beside it, or a folder with id_prop.csv;
+  a table DATA.csv or DATA.xlsx of id,kappa with the crystals (CIF or any other format) beside it, or a folder with
+  id_prop.csv; the heading may name the unit, such as kappa (mW/cm K);
   crystals that carry their values: extended XYZ, ASE database, pymatgen JSON with kappa beside each structure;
   any crystals, with a table of id,kappa as TARGETS; the id of a crystal is its field material_id, mp_id, id, _id,
   task_id, jid, identifier or mat_id (info of extended XYZ, entry of JSON), else the name of its file;
@@ -55,7 +56,10 @@ def import_(
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the dataset to write.")
     ] = ...,  # type: ignore[assignment]  # typer's way to say that it must be given
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Name of the dataset.", show_default="from INPUT")
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="Name of the dataset.", show_default="that of DIR; of a pickle, its own"
+        ),
     ] = None,
     id_column: Annotated[
         str | None, typer.Option("--id-column", metavar="NAME", help="Column of the ids.", show_default="id")
@@ -70,11 +74,14 @@ def import_(
         ),
     ] = None,
     unit: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--unit", metavar="UNIT", help="Unit of the conductivities: W/m/K, mW/m/K, kW/m/K, W/cm/K, mW/cm/K."
+            "--unit",
+            metavar="UNIT",
+            help="Unit of the conductivities: W/m/K, mW/m/K, kW/m/K, W/cm/K, mW/cm/K.",
+            show_default="that of the heading of a table, else W/m/K",
         ),
-    ] = "W/m/K",
+    ] = None,
     at: Annotated[
         float,
         typer.Option(
@@ -92,12 +99,14 @@ def import_(
     Rejected rows are listed, here and in DIR/card.json, with their location and a remedy.
     """
     with wrong_usage():
-        from paraisite.datasets.importing import import_dataset, kappa_factor
+        from paraisite.datasets.importing import import_dataset, is_pickle
         from paraisite.datasets.store import write_dataset
         from paraisite.datasets.table import ROOM, DatasetError
+        from paraisite.datasets.units import kappa_factor
 
         check_output(output, overwrite)
-        kappa_factor(unit)
+        if unit is not None:
+            kappa_factor(unit)
         notes: list[str] = []
     try:
         with progress_bar("rows", shown=not quiet, elapsed=True) as show:
@@ -105,7 +114,8 @@ def import_(
             dataset = import_dataset(
                 source,
                 targets,
-                name=name,
+                # a pickle of the study keeps the name by which its licence is known
+                name=name or (None if is_pickle(source) else output.resolve().name),
                 id_column=id_column,
                 kappa_column=kappa_column,
                 unit=unit,

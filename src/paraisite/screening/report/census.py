@@ -26,8 +26,9 @@ COLUMNS = (
     "source",
     "formula",
     "kappa_W_mK",
+    "kappa_low_W_mK",
+    "kappa_high_W_mK",
     "log10_std",
-    "applicability",
     "status",
     "reason",
 )
@@ -54,6 +55,8 @@ class Census:
         Sum of the probabilities to lie within the bounds of those with an element.
     within, expected : int, float
         Crystals with kappa within the bounds, and how many are expected there: the sum of the probabilities.
+    names : list of tuple of str, str, bool
+        Formula and id of each crystal of the sample, and whether there is a warning.
     """
 
     wish: Wish
@@ -66,6 +69,7 @@ class Census:
     element_within: np.ndarray = field(default_factory=lambda: np.zeros(len(SYMBOLS)))
     within: int = 0
     expected: float = 0.0
+    names: list[tuple[str, str, bool]] = field(default_factory=list)
     _points: list[np.ndarray] = field(default_factory=list)
     _random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
@@ -80,9 +84,11 @@ class Census:
     def add(self, table: pa.Table) -> None:
         """Count the rows of a table."""
         self._count_status(table)
-        kappa, std, score = (arrow.floats(table.column(name)) for name in ("kappa_W_mK", "log10_std", "applicability"))
-        rows = np.flatnonzero(kappa > 0)
-        kappa, std, score = kappa[rows], std[rows], score[rows]
+        real = ("kappa_W_mK", "kappa_low_W_mK", "kappa_high_W_mK", "log10_std")
+        values = np.stack([arrow.floats(table.column(name)) for name in real])
+        rows = np.flatnonzero(values[0] > 0)
+        values = values[:, rows]
+        kappa, std = values[0], values[3]
         last = len(EDGES) - 2
         bins = np.clip(np.searchsorted(EDGES, np.log10(kappa), side="right") - 1, 0, last)
         self.bins += np.bincount(bins, minlength=last + 1)
@@ -109,11 +115,14 @@ class Census:
             self.element_within += np.bincount(z, weights=chance[row], minlength=len(SYMBOLS))
         share = SAMPLE / max(self.total, 1)
         taken = self._random.random(len(rows)) < share if share < 1 else np.ones(len(rows), dtype=bool)
-        self._points.append(np.stack([kappa, std, score])[:, taken])
+        self._points.append(values[:3, taken])
+        told = table.take(arrow.numbers(rows[taken], pa.int64()))
+        columns = (told.column(name).to_pylist() for name in ("formula", "id", "status"))
+        self.names += [(formula, id, status == "warning") for formula, id, status in zip(*columns, strict=True)]
 
     @property
     def points(self) -> np.ndarray:
-        """Conductivity, spread of log10 kappa and applicability of a sample, shape (3, n)."""
+        """Conductivity and the bounds of its interval of a sample, shape (3, n)."""
         return np.concatenate([np.zeros((3, 0)), *self._points], axis=1)
 
     @property

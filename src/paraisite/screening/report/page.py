@@ -12,6 +12,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import numpy as np
+
 from paraisite.files.printable import counted
 from paraisite.prediction.table import kind, short
 from paraisite.screening.report.census import Census
@@ -63,15 +65,26 @@ def page(
         Of the intervals.
     """
     here = files(__package__)
-    text = {name: here.joinpath(f"page.{name}").read_text("utf-8") for name in ("html", "css", "js")}
+    text = {
+        name: here.joinpath(name).read_text("utf-8")
+        for name in ("page.html", "page.css", "page.js", "marks.css", "plots.js")
+    }
     wish = census.wish
     rows = sum(census.summary.counts.values())
     shown = [s for s in scenes if s is not None]
     number = iter(range(len(shown)))
     at = [None if s is None else next(number) for s in scenes]
-    return Template(text["html"]).substitute(
-        css=text["css"],
-        js=text["js"],
+    return Template(text["page.html"]).substitute(
+        css=text["marks.css"] + text["page.css"],
+        js=text["page.js"],
+        plots=text["plots.js"],
+        points=_embedded(
+            {
+                "points": _points(census),
+                "predicted": census.summary.predicted,
+                "bounds": [bound for bound in (wish.below, wish.above) if bound is not None],
+            }
+        ),
         title=escape(f"Screening of {rows:,} {'crystal' if rows == 1 else 'crystals'}"),
         subtitle=escape(
             "Thermal conductivity of the lattice at 300 K (in a metal, electrons add to it)"
@@ -84,8 +97,21 @@ def page(
         uncertain=_table(_columns(level), [_cells(row) for row in uncertain], "uncertain"),
         reasons=_reasons(census),
         provenance=_definitions(provenance),
-        scenes=json.dumps(shown, separators=(",", ":")).replace("<", "\\u003c"),
+        scenes=_embedded(shown),
     )
+
+
+def _embedded(value: Any) -> str:
+    """JSON that ends no script."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _points(census: Census) -> list[list[Any]]:
+    """Formula, id, kappa, the bounds of its interval, and whether there is a warning, of each crystal that is drawn."""
+    return [
+        [formula, id, *(float(f"{v:.4g}") if np.isfinite(v) else None for v in values), int(warning)]
+        for (formula, id, warning), values in zip(census.names, census.points.T.tolist(), strict=True)
+    ]
 
 
 def _tiles(census: Census) -> str:
@@ -188,7 +214,11 @@ def _candidates(rows: Sequence[Row], scenes: Sequence[int | None], columns: list
             cells.insert(6, _cell(_percent(p), p))
         lines.append(cells)
         words = escape(f"{row['formula']} {row['id']} {row[SYSTEM]}")
-        attributes.append(f' data-system="{escape(row[SYSTEM])}" data-words="{words}"')
+        kappa, low, high = (row[f"kappa{end}_W_mK"] for end in ("", "_low", "_high"))
+        ratio = high / low if low and high else ""
+        attributes.append(
+            f' data-system="{escape(row[SYSTEM])}" data-words="{words}" data-kappa="{kappa}" data-ratio="{ratio}"'
+        )
     return _table(columns, lines, "candidates", attributes)
 
 

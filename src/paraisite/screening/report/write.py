@@ -108,7 +108,7 @@ def write_report(
                 [row | {"rank": n, "cif": names[n - 1]} for n, row in enumerate(rows, start=1)],
                 [None if c is None or c.n_sites > MOST_DRAWN else scene(c) for c in crystals],
                 [row | {"rank": n} for n, row in enumerate(uncertain, start=1)],
-                _figures(census, table, Path(folder)),
+                _figures(census, Path(folder)),
                 _provenance(path, manifest, wish, where),
                 manifest.get("options", {}).get("level"),
             )
@@ -160,20 +160,11 @@ def _named_cifs(path: Path) -> list[str]:
     return [name for name in names if name.endswith(".cif") and name == Path(name).name]
 
 
-def _figures(census: Census, table: pa.Table, folder: Path) -> list[Figure]:
+def _figures(census: Census, folder: Path) -> list[Figure]:
     if not census.bins.any():
         return []
-    chosen = np.stack([arrow.floats(table.column(name)) for name in ("kappa_W_mK", "log10_std")])
-    made = [Figure(folder / "histogram.png", f"Predicted crystals ({census.bins.sum():,}) by conductivity.")]
-    figures.histogram(census, made[0].path)
-    kappa, std, _ = census.points
-    if np.isfinite(std).any():
-        sample = f"Random sample of crystals ({len(kappa):,})" if len(kappa) < census.bins.sum() else "Each crystal"
-        made.append(Figure(folder / "uncertainty.png", f"{sample}, by conductivity and uncertainty."))
-        figures.uncertainty(census, chosen, made[1].path)
-    made.append(Figure(folder / "elements.png", "The elements of all predicted crystals.", wide=True))
-    figures.elements(census, made[-1].path)
-    return made
+    figures.elements(census, folder / "elements.png")
+    return [Figure(folder / "elements.png", "The elements of all predicted crystals.", wide=True)]
 
 
 def _inputs(manifest: Mapping[str, Any]) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from paraisite.plots.periodic_table import periodic_table
+from paraisite.plots.periodic_table import by_element, periodic_table
 from paraisite.study.predictions import Prediction
 
 LIMITS = (0.0, 0.3)
@@ -17,11 +16,8 @@ LIMITS = (0.0, 0.3)
 
 def draw_elements(predictions: Sequence[Prediction], path: Path, made_from: str = "") -> None:
     """Draw the mean absolute log10 error over the predictions for crystals that contain each element."""
-    errors: dict[str, list[float]] = {}
-    for p in predictions:
-        error = abs(float(np.log10(p.predicted_W_mK / p.kappa_W_mK)))
-        for symbol in set(re.findall(r"[A-Z][a-z]?", p.formula)):
-            errors.setdefault(symbol, []).append(error)
+    log_errors = [abs(float(np.log10(p.predicted_W_mK / p.kappa_W_mK))) for p in predictions]
+    errors = by_element([p.formula for p in predictions], log_errors, list)
     means = {symbol: float(np.mean(found)) for symbol, found in errors.items()}
     first = predictions[0]
     periodic_table(
