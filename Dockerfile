@@ -1,6 +1,7 @@
-# The service in a container, on the processor; see docs/serve.md.
+# The program in a container, on the processor, as an ordinary user; without a command it is the service (docs/serve.md).
 #   docker build -t paraisite .
 #   docker run --rm --init -e PARAISITE_TOKEN=... -p 127.0.0.1:8000:8000 --read-only --tmpfs /tmp paraisite
+#   docker run --rm -v "$PWD:/data" -w /data --user "$(id -u)" paraisite predict my.cif -o kappa.csv
 FROM python:3.12-slim
 
 WORKDIR /paraisite
@@ -12,4 +13,5 @@ RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/wh
 USER paraisite
 EXPOSE 8000
 HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/api/v1/health')"]
-ENTRYPOINT ["paraisite", "serve", "--host", "0.0.0.0"]
+ENTRYPOINT ["paraisite"]
+CMD ["serve", "--host", "0.0.0.0"]

@@ -10,6 +10,7 @@ was drawn from.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import re
 import sys
@@ -36,14 +37,23 @@ from make_tune import space, tune, tuned
 from make_verify import compounds, convergence, examples, pipeline, verified
 from make_verify import pictures as verify_figures
 from make_volume import volume_warning
+from make_ways import against, deviations, learned, ways
+from make_ways import pictures as ways_figures
 from markdown_table import table
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+from rich.terminal_theme import DEFAULT_TERMINAL_THEME
+from rich.text import Text
 
+from paraisite.prediction import COLUMNS
 from paraisite.targets import TARGETS
+from paraisite.web.columns import described
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 PAGES = (ROOT / "README.md", ROOT / "src/paraisite/model/pretrained/kappa/README.md", *ROOT.glob("docs/*.md"))
 CARD = json.loads((ROOT / "src/paraisite/model/pretrained/kappa/card.json").read_text(encoding="utf-8"))
+TERMINAL = FIGURES / "demo.svg"
 BLOCK = re.compile(r"<!-- begin (?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- end (?P=name) -->", re.DOTALL)
 
 SEEDS = range(1, 6)
@@ -146,6 +156,26 @@ def properties() -> str:
     return table(["property", "column", "unit", "at", "meaning"], rows)
 
 
+def columns() -> str:
+    """Columns of a prediction."""
+    rows = [[f"`{c['name']}`", c["type"], c["unit"] or "", c["meaning"].replace("``", "`")] for c in described(COLUMNS)]
+    return table(["column", "type", "unit", "meaning"], rows)
+
+
+def terminal() -> str:
+    """What `make demo` printed, as a picture of a terminal."""
+    text = (RESULTS / "demo.txt").read_text().rstrip()
+    console = Console(record=True, width=max(map(len, text.splitlines())), file=io.StringIO())
+    console.print(Text(text), highlight=False)
+    fonts = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)  # on a server of somebody else
+    return console.export_svg(
+        title="paraisite demo",
+        unique_id="demo",
+        theme=DEFAULT_TERMINAL_THEME,
+        code_format=fonts.sub("", CONSOLE_SVG_FORMAT),
+    )
+
+
 def noise() -> str:
     """How predictions change with noise on the positions."""
     rows = [[f"{sigma} Å", *(f"{value:.3f}" for value in found.values())] for sigma, found in read("noise").items()]
@@ -175,6 +205,7 @@ BLOCKS = {
     "cleaning": lambda: cleaning(read("cleaning_aflow_agl")),
     "accuracy": accuracy,
     "intervals": intervals,
+    "columns": columns,
     "demo": demo,
     "kappa": kappa,
     "kappa-spread": kappa_spread,
@@ -186,6 +217,10 @@ BLOCKS = {
     "few-values": few_table,
     "learning-curve": learning_curve,
     "transfers": transfers,
+    "ways": ways,
+    "learned": learned,
+    "deviations": deviations,
+    "quick-full": against,
     "verified": verified,
     "compounds": compounds,
     "examples": examples,
@@ -213,7 +248,7 @@ def main() -> int:
             if arguments.write:
                 page.write_text(renewed, encoding="utf-8")
             print(f"{page.relative_to(ROOT)}: {'renewed' if arguments.write else 'disagrees with results/'}")
-    drawn = [*figures(), *tune_figures(), *verify_figures(), *transfer_figures()]
+    drawn = [*figures(), *tune_figures(), *verify_figures(), *ways_figures(), *transfer_figures()]
     for picture in drawn:
         if not picture.is_current(FIGURES):
             stale += 1
@@ -222,6 +257,11 @@ def main() -> int:
                 picture.save(FIGURES)
             name = (FIGURES / picture.name).relative_to(ROOT)
             print(f"{name}: {'drawn' if arguments.write else 'not drawn from what results/ hold'}")
+    if not TERMINAL.is_file() or TERMINAL.read_text(encoding="utf-8") != terminal():
+        stale += 1
+        if arguments.write:
+            TERMINAL.write_text(terminal(), encoding="utf-8")
+        print(f"{TERMINAL.relative_to(ROOT)}: {'drawn' if arguments.write else 'not drawn from what results/ hold'}")
     if wrong := contradictions():
         print("results/study_runs.csv and study_predictions.csv: " + "; ".join(wrong), file=sys.stderr)
         return 1
