@@ -105,11 +105,8 @@ class Results:
 
     def structure(self, row: int) -> str | None:
         """CIF of a row's crystal; None where it is not found."""
-        told = self.rows[row]
-        if told.get(RELAXED_CIF):
-            return str(told[RELAXED_CIF])
         with self._reading:  # one at a time: a source may be large
-            (crystal,) = find_structures([told])
+            (crystal,) = find_structures([self.rows[row]])
         return None if crystal is None else cif_text(crystal, crystal.id or "crystal")
 
 

@@ -108,7 +108,7 @@ def test_probability_is_that_of_a_normal_distribution_of_log10_kappa() -> None:
     [
         ({"rank": "probability"}, "below or above"),
         ({"below": 1.0, "above": 2.0}, "swap"),
-        ({"below": 0.0}, "positive"),
+        ({"below": 0.0}, "--below 0"),
         ({"top": 0}, "top"),
         ({"per_system": 0}, "per_system"),
     ],
