@@ -83,6 +83,7 @@ def predict(tiny_checkpoint: Path, tiny_dataset: Path) -> list[object]:
     return ["predict", sorted(tiny_dataset.glob("*.cif"))[0], "--model", tiny_checkpoint]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
 def test_a_full_disk_under_standard_output_is_told(start: Callable[..., Any], predict: list[object]) -> None:
     with Path("/dev/full").open("w") as full:
@@ -92,6 +93,7 @@ def test_a_full_disk_under_standard_output_is_told(start: Callable[..., Any], pr
     assert said == "error: standard output: No space left on device; write to another place\n"
 
 
+@pytest.mark.slow
 def test_a_closed_standard_output_is_told_and_no_file_takes_its_place(predict: list[object], tmp_path: Path) -> None:
     command = " ".join(map(shlex.quote, [sys.executable, "-m", "paraisite.cli.main", *map(str, predict), "-q"]))
     told = subprocess.run(f"{command} >&-", shell=True, stderr=subprocess.PIPE, text=True)

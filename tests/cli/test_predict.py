@@ -268,6 +268,7 @@ def test_older_output_survives_an_interruption(
     assert out.read_text() == "old\n"
 
 
+@pytest.mark.slow
 def test_broken_pipe_is_silent(start: Start, tiny_checkpoint: Path, crystals: list[Path]) -> None:
     # more than the pipe holds, which only Linux lets us narrow
     many = crystals * (20 if sys.platform == "linux" else 110)

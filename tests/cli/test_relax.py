@@ -90,6 +90,7 @@ def test_what_it_needs_is_said(
     assert not list(tmp_path.glob("*.relaxed"))
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.skipif(find_spec("matgl") is not None, reason="its packages are there")
 def test_a_potential_whose_packages_are_missing(invoke: Invoke, metals: Path, mirror: Path, tmp_path: Path) -> None:

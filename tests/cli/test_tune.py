@@ -28,6 +28,7 @@ def space(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_recipe_becomes_another_that_trains(
     invoke: Invoke, tiny_recipe: Path, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +82,7 @@ def test_wrong_usage(args: list[str], says: str, invoke: Invoke, tiny_recipe: Pa
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_search_is_left_alone(
     invoke: Invoke, tiny_recipe: Path, space: Path, tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def test_the_best_rows_of_a_screening(invoke: Invoke, metals: Path) -> None:
     assert float(row["factor"]) == pytest.approx(float(row["kappa_W_mK"]) / float(row["predicted_W_mK"]), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_settings_from_a_file(invoke: Invoke, metals: Path, done_before: Path) -> None:
     Path("verify.yml").write_text("potential: ase.calculators.emt:EMT\nmesh: 7\nsupercell: 2x2x2\nisotopes: false\n")
     invoke("verify", "Cu.cif", "--settings", "verify.yml", "--mesh", 5, "--no-predict", "--no-figures")
@@ -132,6 +133,7 @@ def test_settings_from_a_file(invoke: Invoke, metals: Path, done_before: Path) -
     assert not Path("other").exists()
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_will_take(invoke: Invoke, metals: Path) -> None:
     bulk("Ag", "fcc", 4.1).write("Ag.cif")
     done = invoke("verify", "Ag.cif", "Al.cif", "Cu.cif", "--sample", 2, *EMT)
@@ -155,18 +157,14 @@ class Bad(EMT):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "options", "said"),
     [
         ("raise RuntimeError('no copper')", (), "RuntimeError: no copper"),
-        pytest.param("os.kill(os.getpid(), 9)", (), "ended with signal 9", marks=pytest.mark.slow),
-        pytest.param("time.sleep(60)", ("--max-hours", 0.002), "stopped after", marks=pytest.mark.slow),
-        pytest.param(
-            "self.hoard = np.ones(400_000_000); time.sleep(60)",
-            ("--max-memory", 2),
-            "GB of memory",
-            marks=pytest.mark.slow,
-        ),
+        ("os.kill(os.getpid(), 9)", (), "ended with signal 9"),
+        ("time.sleep(60)", ("--max-hours", 0.002), "stopped after"),
+        ("self.hoard = np.ones(400_000_000); time.sleep(60)", ("--max-memory", 2), "GB of memory"),
     ],
 )
 def test_a_failure_costs_one_row(
@@ -333,6 +331,7 @@ def test_wrong_usage(invoke: Invoke, metals: Path, args: tuple[str, ...], said: 
     assert said in invoke("verify", *args, "--no-predict", code=2).stderr
 
 
+@pytest.mark.slow
 def test_a_potential_that_cannot_be_loaded_leaves_the_folder_free(invoke: Invoke, metals: Path) -> None:
     wrong = invoke("verify", "Al.cif", "--potential", "ase.calculators.emt:Emt", *EMT[2:], code=2)
     assert "no Emt found in ase.calculators.emt" in wrong.stderr

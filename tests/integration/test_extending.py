@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extending.md"
 
 pytest.importorskip("lightning", reason="training needs the extra [train]")
+pytestmark = pytest.mark.slow
 
 # In a process of its own: the registries of this one stay as they are.
 USED = """

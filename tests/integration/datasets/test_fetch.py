@@ -267,6 +267,7 @@ def test_a_flipped_byte_of_a_real_file(mirror: Path, cache: Path, file_server: F
     assert load("l96").content_hash == card.content_hash
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["matcalc_elasticity", "matcalc_heat_capacity"])
 def test_matcalc_from_its_own_files(mirror: Path, file_server: FileServer, name: str) -> None:
@@ -280,6 +281,7 @@ def test_matcalc_from_its_own_files(mirror: Path, file_server: FileServer, name:
         _ = data.kappa
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_heat_capacities_are_those_of_300_k(mirror: Path) -> None:
     """Per atom they lie below Dulong and Petit's 3 k_B, and near the AGL values of the same formulas at 300 K."""

@@ -63,6 +63,7 @@ def test_without_a_mirror(tmp_path: Path, name: str, remedy: str) -> None:
         fetch(name, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("name", NAMES)
@@ -133,6 +134,7 @@ def test_phonondb_harmonic(mirror: Path) -> None:
     assert len(shared) == 3184
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_archives_of_phonondb(mirror: Path) -> None:
     pytest.importorskip("phonopy", reason="lattice dynamics needs the extra [phonons]")

@@ -113,6 +113,7 @@ def test_the_stored_model_gives_the_figures_of_its_card(mirror: Path) -> None:
         assert found[name] == pytest.approx(said[name], rel=1e-3), name
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_card_says_which_data_it_was_trained_on(mirror: Path) -> None:
     card = read_card(locate(DEFAULT))

@@ -54,6 +54,7 @@ def test_made_up_crystals(name: str) -> None:
     both(name, made_up(60), properties=("bulk_modulus_vrh",))
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(("folder", "n"), [("l96", None), ("hh143", None), ("mp_stable", 300)])
 @pytest.mark.parametrize("name", SHIPPED)

@@ -172,6 +172,7 @@ def test_slabs_are_rejected_unless_allowed(predictor: Predictor, crystals: list[
     assert prepared.dimensionality.tolist() == [2, 3, 2, 2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_only_monolayers_of_phonix_are_in_vacuum(mirror: Path) -> None:
     crystals = load("phonix", mirror=mirror).crystals

@@ -86,6 +86,7 @@ def test_what_always_kills_is_rejected_alone(workers: int, tmp_path: Path) -> No
     assert done[1].column("reason").to_pylist() == [""] * 4
 
 
+@pytest.mark.slow
 def test_workers_that_all_die_end_the_run(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="workers crashed in succession; the last one was killed"):
         rows(Deadly(at_start=True), cut(files(tmp_path, 2), 1))

@@ -60,6 +60,7 @@ def test_rejected_structures_stop_the_work_or_are_nan() -> None:
             wrong.fit(SALTS).transform(SALTS)
 
 
+@pytest.mark.slow
 def test_pipelines_clones_and_searches() -> None:
     model = make_pipeline(CrystalFeaturizer(features="descriptors"), StandardScaler(), RidgeCV(np.logspace(-3, 3, 7)))
     scores = cross_val_score(model, SALTS, np.log10(KAPPA), cv=3, scoring="neg_mean_absolute_error")

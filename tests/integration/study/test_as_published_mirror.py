@@ -33,6 +33,7 @@ def found(study: AsPublished, variant: Variant, run: int) -> dict[str, Any]:
     return json.loads(study.result(variant, run).read_text())
 
 
+@pytest.mark.slow
 def test_a_training_repeats_and_the_best_epoch_is_chosen_on_the_fold(mirror: Path, tmp_path: Path) -> None:
     once, twice = (train(tmp_path / name, mirror, [L96], [2, 5]) for name in ("once", "twice"))
     for run in (2, 5):

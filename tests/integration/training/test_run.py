@@ -105,6 +105,7 @@ def test_an_interrupted_run_goes_on_to_the_same_numbers(
     assert numbers[0] == pytest.approx(numbers[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_one_fold_alone_trains_as_in_the_stack(rocksalts: Path, tmp_path: Path) -> None:
     """Members do not see each other: more of them change nothing for the first."""
     outs = [tmp_path / "one", tmp_path / "three"]

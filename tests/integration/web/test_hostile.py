@@ -156,6 +156,7 @@ def test_a_body_too_large(small: Running, cif: bytes) -> None:
     until(lambda: not small.uploads(), 5)
 
 
+@pytest.mark.slow
 def test_a_length_that_is_a_lie(small: Running) -> None:
     port = int(small.url.rpartition(":")[2])
     head = b"POST /api/v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999\r\n\r\n"

@@ -243,6 +243,7 @@ def test_the_content_is_known(policy: str) -> None:
     assert merged.content_hash == MERGED[policy]
 
 
+@pytest.mark.slow
 def test_the_content_does_not_depend_on_the_process() -> None:
     folder = str(Path(__file__).parent)
     said = set()

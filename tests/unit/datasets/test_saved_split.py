@@ -33,6 +33,7 @@ def splits() -> list[SavedSplit]:
     return [make_split(DATA, kind, **parameters) for kind, parameters in simple.SPLITS]
 
 
+@pytest.mark.slow
 def test_splits_are_those_of_every_other_process() -> None:
     # Frozen: they may not depend on the process (hash seed), the machine or the versions of Python and NumPy.
     script = simple.__file__

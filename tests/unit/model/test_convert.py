@@ -42,6 +42,7 @@ def test_folder_and_file_and_prefix_are_alike(tmp_path: Path) -> None:
             assert torch.equal(a, b)
 
 
+@pytest.mark.slow
 def test_every_tensor_counts(tmp_path: Path) -> None:
     """Each tensor of the file, changed alone, changes the prediction, or no prediction can depend on it."""
     graphs = tensors([OTHERS[0]], dtype=torch.float64)

@@ -234,6 +234,7 @@ def flip(data: bytes) -> bytes:
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [cut, flip], ids=["cut", "flip"])
 @pytest.mark.parametrize(
     ("name", "stage"),

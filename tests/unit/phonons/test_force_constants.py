@@ -231,6 +231,7 @@ def test_opposites_cancel_the_fourth_order(tmp_path):
     assert np.abs(third_order(quartic, False) - without).max() > 1e-2 * largest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cutoff", [None, 4.0])
 def test_pairs_are_fitted_to_what_all_snapshots_are(tmp_path, cutoff):
     ph3, _ = solved(tmp_path, fc3_cutoff=cutoff)

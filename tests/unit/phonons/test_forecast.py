@@ -15,6 +15,7 @@ pytest.importorskip("phono3py", reason="lattice dynamics needs the extra [phonon
 SETTINGS = Settings(potential="argon", supercell=(2, 2, 2), min_snapshots=4)
 
 
+@pytest.mark.slow
 def test_atoms_in_displaced_supercells() -> None:
     forecast = Forecast([argon(), argon("hcp", 3.7)], SETTINGS)
     fcc = (1 + 4) * 32  # a second-order displacement and four snapshots
@@ -23,6 +24,7 @@ def test_atoms_in_displaced_supercells() -> None:
     assert Forecast([argon()], SETTINGS.model_copy(update={"snapshots": 8})).work == [(1 + 8) * 32]
 
 
+@pytest.mark.slow
 def test_a_few_stand_for_many() -> None:
     forecast = Forecast([argon() for _ in range(3 * SAMPLE)], SETTINGS)
     assert forecast.work == [160.0] * (3 * SAMPLE)

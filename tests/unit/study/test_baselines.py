@@ -179,6 +179,7 @@ def test_agl_value_is_the_one_of_the_same_crystal_else_the_median_of_the_formula
     assert np.isnan(found[3, 0])
 
 
+@pytest.mark.slow
 def test_results_have_the_form_of_the_study_and_stay(tmp_path: Path) -> None:
     made = study()
     run_baselines(made, [1, 2], tmp_path, WITHOUT_WEIGHTS, say=lambda line: None)

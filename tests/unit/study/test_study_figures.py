@@ -126,6 +126,7 @@ def test_curves_are_thinned_and_read_again(tmp_path: Path) -> None:
         load_curves(path)
 
 
+@pytest.mark.slow
 def test_a_picture_is_current_until_its_data_change(runs_csv: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="figures need the extra [train]")
     from paraisite.study.figures import load_source, pictures

@@ -101,6 +101,7 @@ def test_earlier_stages_of_a_search_lack_the_outer_formulas(tiny_dataset: Path, 
         assert held.isdisjoint(rows.formulas)
 
 
+@pytest.mark.slow
 def test_the_first_trial_is_the_recipe_as_it_was(done: tuple[Search, list[searching.Outcome]]) -> None:
     found, outcomes = done
     for outcome in outcomes:
@@ -147,6 +148,7 @@ def test_an_interrupted_first_trial_is_made_up_for(tiny_dataset: Path, tmp_path:
     assert outcome.outer[0] == outcome.outer[1]
 
 
+@pytest.mark.slow
 def test_a_folder_holds_one_search(tiny_dataset: Path, tmp_path: Path) -> None:
     search(recipe(tiny_dataset), tmp_path)
     search(recipe(tiny_dataset), tmp_path, trials=9, outer=3)  # more of the same
@@ -167,6 +169,7 @@ def test_a_stage_that_distils_is_refused(tiny_dataset: Path, tmp_path: Path) -> 
         search(recipe(tiny_dataset, stages=[stages[0], stages[1] | {"distil": True}]), tmp_path)
 
 
+@pytest.mark.slow
 def test_other_data_are_another_search(tiny_dataset: Path, tmp_path: Path) -> None:
     folder = copied(tiny_dataset, tmp_path / tiny_dataset.name, {})
     search(recipe(folder), tmp_path / "out")
@@ -236,6 +239,7 @@ def test_a_recipe_that_ends_in_gaussian_processes(tiny_dataset: Path, tmp_path: 
     assert outcome.outer[0]["male"] < 0.1  # smooth data, which Gaussian processes learn; the networks alone do not
 
 
+@pytest.mark.slow
 def test_watching_a_training_does_not_change_it(tiny_dataset: Path, tmp_path: Path) -> None:
     with_dropout = recipe(tiny_dataset, head={"hidden": [8], "dropout": 0.3})
     found = search(with_dropout, tmp_path / "out")
