@@ -17,7 +17,7 @@ import paraisite
 from paraisite.processes.limits import TimeExceeded, cores, limited, memory_GB, peak_memory_MB
 
 ABSENT_ON_WINDOWS = ("resource", "fcntl", "termios", "pwd", "grp", "pty", "tty", "curses", "readline", "syslog")
-EXTRAS = {"ray", "jax", "nequix", "matgl", "equinox", "e3nn_jax", "jraph"}
+EXTRAS = {"ray", "jax", "nequix", "matgl", "equinox", "e3nn_jax", "jraph", "matminer"}
 
 PROGRAM = """
 import signal, sys, os, importlib
