@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import TypeVar
 
+from paraisite.files.printable import counted
+
 AFTER, EVERY = 2.0, 0.5
 """Seconds before the line appears, and between its changes."""
 
@@ -27,10 +29,9 @@ def tracked(rows: Iterable[T], total: int | None, shown: bool | None = None) -> 
     if shown is None:
         shown = sys.stderr.isatty() or "ipykernel" in sys.modules
     due, written = monotonic() + AFTER, 0
-    of = "" if total is None else f" of {total}"
     for done, row in enumerate(rows, start=1):
         if shown and monotonic() > due:
-            line = f"{done}{of} crystals"
+            line = counted(done, "crystal") if total is None else f"{done} of {counted(total, 'crystal')}"
             written = max(written, len(line))
             sys.stderr.write(f"\r{line}")
             sys.stderr.flush()
