@@ -5,7 +5,7 @@
     PARAISITE_MIRROR=../shared/data .venv/bin/python tools/make_direction.py score [folder of verify ...]
 
 `train K` trains the member of fold K on the stable crystals of `phonondb_harmonic` whose formula is in another fold:
-some five minutes on a free processor with 10 epochs, those of the shipped members 0 and 1. `pack` puts the members of a
+some ten minutes on a free processor. `pack` puts the members of a
 folder, numbered from 0, into `src/paraisite/model/auxiliary/direction`. `score` predicts the crystals of each of these
 folds by its member alone, sets the spread in the card, and puts the tensors of `verify` beside those of the ensemble.
 """
@@ -49,7 +49,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "results" / "direction.json"
 SHIPPED = ROOT / "src" / "paraisite" / "model" / "auxiliary" / "direction"
 
-EPOCHS = 10
+EPOCHS = 30
 """Of a member, unless the command line says otherwise."""
 
 BATCH, RATE, DECAY, WARM_UP = 16, 3e-3, 1e-2, 40
