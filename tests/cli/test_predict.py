@@ -261,7 +261,8 @@ def test_older_output_survives_an_interruption(
     assert list(tmp_path.glob(".*.part")), "the table is not written aside"
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    # a library that is being loaded may have Python end itself by the signal; a shell reports 130 for that, too
+    assert process.returncode in (130, -signal.SIGINT)
     assert "interrupted" in err
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
