@@ -6,8 +6,8 @@
 
 `train K` trains the member of fold K on the stable crystals of `phonondb_harmonic` whose formula is in another fold:
 some ten minutes on a free processor. `pack` puts the members of a folder, numbered from 0, into
-`src/paraisite/model/auxiliary/direction`. `score` predicts the crystals of each of these folds by its member alone, sets
-the spread in the card, and puts the tensors of `verify` beside those of the ensemble.
+`src/paraisite/model/auxiliary/direction`. `score` predicts the crystals of each of these folds by its member alone,
+sets the spread in the card, and puts the tensors of `verify` beside those of the ensemble.
 """
 
 from __future__ import annotations
