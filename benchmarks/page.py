@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -23,27 +22,15 @@ from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from browser import FLAGS, chromium
+from serve import EXAMPLES, percentiles  # beside this file
 from services import serving
 
-import paraisite
-
-EXAMPLES = sorted((Path(paraisite.__file__).parent / "examples" / "crystals").glob("*.cif"))
 SCROLL = """async step => {
     const start = performance.now();
     scrollBy(0, step);
     await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
     return performance.now() - start;
 }"""
-
-
-def spread(seconds: list[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    return {
-        "n": len(ordered),
-        "median_s": statistics.median(ordered),
-        "p95_s": ordered[int(0.95 * (len(ordered) - 1))],
-        "max_s": ordered[-1],
-    }
 
 
 DROP = """([name, text]) => new Promise(done => {
@@ -69,7 +56,7 @@ def drops(page: Page, repeats: int) -> dict[str, float]:
         page.wait_for_selector(".plot circle.own")
         page.wait_for_selector(".stage canvas")
         page.click(".brand")
-    return spread(times)
+    return percentiles(times)
 
 
 def dataset(page: Page, archive: Path) -> dict[str, Any]:
@@ -94,9 +81,9 @@ def dataset(page: Page, archive: Path) -> dict[str, Any]:
         "rows": int(page.locator(".progress").inner_text().partition(" ")[0].replace(",", "")),
         "first_row_s": first,
         "all_rows_s": seconds,
-        "typing_and_scrolling_meanwhile": spread(meanwhile),
+        "typing_and_scrolling_meanwhile": percentiles(meanwhile),
         "rows_in_the_document": page.locator(".body .row").count(),
-        "scrolling_afterwards": spread(frames),
+        "scrolling_afterwards": percentiles(frames),
     }
 
 
