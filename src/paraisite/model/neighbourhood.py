@@ -105,6 +105,10 @@ class Neighbourhood:
         distances = np.sort(np.concatenate([np.zeros(0), *held])).astype(np.float32)
         return replace(made, held_out_distance=distances)
 
+    def place(self, descriptors: np.ndarray) -> np.ndarray:
+        """Where crystals lie beside `points`, shape (crystals, q), float32; further descriptors are left out."""
+        return _standard(descriptors[:, : len(self.shift)], self.shift, self.scale)
+
     def find(self, descriptors: np.ndarray) -> Near:
         """Find the neighbours of crystals.
 
@@ -124,7 +128,7 @@ class Neighbourhood:
         )
 
     def _find(self, descriptors: np.ndarray, candidates: int = CANDIDATES) -> Near:
-        at = _standard(descriptors[:, : len(self.shift)], self.shift, self.scale)
+        at = self.place(descriptors)
         count = min(candidates, len(self.points))
         some = np.broadcast_to(np.arange(count), (len(at), count))
         if count < len(self.points):  # which are near is found by one product of matrices, how far exactly below

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paraisite.model.neighbourhood import FARTHEST, Neighbourhood
+from paraisite.model.neighbourhood import Neighbourhood
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,9 +48,7 @@ class Chart:
 
     def __call__(self, descriptors: np.ndarray) -> np.ndarray:
         """Places of crystals, shape (crystals, 2), from their descriptors, shape (crystals, at least q)."""
-        space = self.neighbourhood
-        standard = (descriptors[:, : len(space.shift)] - space.shift) / space.scale
-        return self._place(np.clip(standard, -FARTHEST, FARTHEST))
+        return self._place(self.neighbourhood.place(descriptors))
 
     def _place(self, points: np.ndarray) -> np.ndarray:
         return np.asarray((points - self.centre) @ self.axes.T)
